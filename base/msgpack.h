@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one msgpack layer (https://github.com/msgpack/msgpack/blob/master/spec.md).
+ *
+ * Writer: appends to a buffer of fixed capacity; what does not fit sets a sticky `full` and leaves the
+ * buffer as it was before that item. Reader: pulls items through a cursor, so that a hostile length costs
+ * nothing: no tree is built and nothing is allocated.
+ */
+#pragma once
+
+#include "base/cursor.h"
+
+struct msgpack_writer {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+    bool full;
+};
+
+void msgpack_writer_init(struct msgpack_writer *w, void *buffer, size_t capacity);
+void msgpack_put_nil(struct msgpack_writer *w);
+void msgpack_put_bool(struct msgpack_writer *w, bool value);
+void msgpack_put_uint(struct msgpack_writer *w, uint64_t value);
+void msgpack_put_int(struct msgpack_writer *w, int64_t value);
+void msgpack_put_double(struct msgpack_writer *w, double value);
+void msgpack_put_string(struct msgpack_writer *w, const void *utf8, size_t size);
+void msgpack_put_text(struct msgpack_writer *w, const char *text);
+void msgpack_put_binary(struct msgpack_writer *w, const void *data, size_t size);
+void msgpack_put_array(struct msgpack_writer *w, uint32_t items);
+void msgpack_put_map(struct msgpack_writer *w, uint32_t pairs);
+/* Bytes that are msgpack already. */
+void msgpack_put_raw(struct msgpack_writer *w, const void *data, size_t size);
+
+enum msgpack_type {
+    MSGPACK_NIL,
+    MSGPACK_BOOL,
+    MSGPACK_UINT,
+    MSGPACK_INT, /* negative */
+    MSGPACK_DOUBLE,
+    MSGPACK_STRING,
+    MSGPACK_BINARY,
+    MSGPACK_ARRAY,
+    MSGPACK_MAP,
+    MSGPACK_EXTENSION,
+    MSGPACK_INVALID, /* the cursor has failed */
+};
+
+struct msgpack_item {
+    enum msgpack_type type;
+    union {
+        bool boolean;
+        uint64_t uint;
+        int64_t sint;
+        double real;
+        struct bytes bytes; /* string, binary, extension: inside the reader's buffer */
+        uint32_t count;     /* items of an array, pairs of a map: the caller reads them next */
+    };
+    int8_t extension;
+};
+
+/* The next item. Past the end or on a reserved byte: MSGPACK_INVALID, and the cursor fails. An array or
+ * map that announces more items than bytes are left fails as well. */
+struct msgpack_item msgpack_next(struct cursor *c);
+
+/* Steps over one item with all that is in it (iteratively, to any depth). False, and the cursor failed,
+ * on damage. */
+bool msgpack_skip(struct cursor *c);

@@ -1,0 +1,23 @@
+# Warnings, sanitizers and coverage, carried by one interface target that everything links.
+add_library(picket_options INTERFACE)
+target_compile_definitions(picket_options INTERFACE _GNU_SOURCE PICKET_VERSION="${PROJECT_VERSION}")
+target_include_directories(picket_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(picket_options INTERFACE
+  -Wall -Wextra -Wconversion -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+  -Wpointer-arith -Wvla -fno-strict-aliasing -fstack-protector-strong)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_definitions(picket_options INTERFACE _FORTIFY_SOURCE=2)
+endif()
+if(PICKET_SANITIZE)
+  target_compile_options(picket_options INTERFACE
+    -fsanitize=${PICKET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  target_link_options(picket_options INTERFACE -fsanitize=${PICKET_SANITIZE})
+endif()
+if(PICKET_FUZZ)
+  target_compile_options(picket_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(picket_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(PICKET_COVERAGE)
+  target_compile_options(picket_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(picket_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+endif()
