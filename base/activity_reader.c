@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/activity.h"
+#include "base/msgpack.h"
+#include "base/sid.h"
+
+static bool read_int(struct msgpack_item item, int64_t *to)
+{
+    if (item.type == MSGPACK_INT) {
+        *to = item.sint;
+        return true;
+    }
+    if (item.type != MSGPACK_UINT || item.uint > INT64_MAX)
+        return false;
+    *to = (int64_t)item.uint;
+    return true;
+}
+
+static bool is_address(struct msgpack_item item)
+{
+    return item.type == MSGPACK_BINARY && (item.bytes.size == 4 || item.bytes.size == 16);
+}
+
+static bool is_list_item(struct msgpack_item item, enum activity_type list)
+{
+    int64_t value;
+    switch (list) {
+    case TYPE_UINT_LIST:
+        return item.type == MSGPACK_UINT;
+    case TYPE_INT_LIST:
+        return read_int(item, &value);
+    case TYPE_STRING_LIST:
+        return item.type == MSGPACK_STRING;
+    default:
+        return is_address(item);
+    }
+}
+
+/* The items were announced to be no more than the bytes that are left. */
+static bool read_list(struct cursor *c, struct msgpack_item head, enum activity_type type,
+                      struct activity_value *value)
+{
+    if (head.type != MSGPACK_ARRAY)
+        return false;
+    const uint8_t *start = c->at;
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (!is_list_item(msgpack_next(c), type))
+            return false;
+    }
+    value->list.items = cursor_of(start, (size_t)(c->at - start));
+    value->list.count = head.count;
+    return true;
+}
+
+static bool read_value(struct cursor *c, enum activity_type type, struct activity_value *value)
+{
+    struct msgpack_item item = msgpack_next(c);
+    switch (type) {
+    case TYPE_UINT:
+    case TYPE_DURATION:
+        value->uint = item.uint;
+        return item.type == MSGPACK_UINT;
+    case TYPE_INT:
+    case TYPE_TIME:
+        return read_int(item, &value->sint);
+    case TYPE_BOOL:
+        value->boolean = item.boolean;
+        return item.type == MSGPACK_BOOL;
+    case TYPE_STRING:
+        value->bytes = item.bytes;
+        return item.type == MSGPACK_STRING;
+    case TYPE_BYTES:
+        value->bytes = item.bytes;
+        return item.type == MSGPACK_BINARY;
+    case TYPE_ADDRESS:
+        value->bytes = item.bytes;
+        return is_address(item);
+    case TYPE_UUID:
+        value->bytes = item.bytes;
+        return item.type == MSGPACK_BINARY && item.bytes.size == 16;
+    case TYPE_SID:
+        value->bytes = item.bytes;
+        return item.type == MSGPACK_BINARY && item.bytes.size &&
+               sid_size(item.bytes.data, item.bytes.size) == item.bytes.size;
+    default:
+        return read_list(c, item, type, value);
+    }
+}
+
+/* What has been read of a record besides its values. */
+struct progress {
+    uint64_t seen[(ACTIVITY_FIELDS + 63) / 64];
+    uint64_t version;
+};
+
+static bool was_seen(struct progress *progress, enum activity_field field)
+{
+    uint64_t bit = UINT64_C(1) << (field % 64);
+    bool seen = progress->seen[field / 64] & bit;
+    progress->seen[field / 64] |= bit;
+    return seen;
+}
+
+/* The head's fields are values as well as members of the record. */
+static void note_head(const struct activity_value *value, struct activity *to, struct progress *progress)
+{
+    if (value->field == FIELD_VERSION)
+        progress->version = value->uint;
+    if (value->field == FIELD_KIND)
+        to->kind = activity_kind_by_name((const char *)value->bytes.data, value->bytes.size);
+    if (value->field == FIELD_TIME)
+        to->time = value->sint;
+}
+
+static bool read_pair(struct cursor *c, struct activity *to, struct progress *progress)
+{
+    struct msgpack_item name = msgpack_next(c);
+    if (name.type != MSGPACK_STRING)
+        return false;
+    enum activity_field field = activity_field_by_name((const char *)name.bytes.data, name.bytes.size);
+    if (field == ACTIVITY_FIELDS) {
+        to->unknown_fields++;
+        return msgpack_skip(c);
+    }
+    if (was_seen(progress, field) || to->count == ACTIVITY_FIELDS_MAX)
+        return false;
+    struct activity_value *value = &to->values[to->count];
+    value->field = field;
+    if (!read_value(c, activity_field_info(field)->type, value))
+        return false;
+    to->count++;
+    note_head(value, to, progress);
+    return true;
+}
+
+static bool read_record(struct cursor *c, struct activity *to)
+{
+    struct msgpack_item map = msgpack_next(c);
+    if (map.type != MSGPACK_MAP)
+        return false;
+    struct progress progress = {0};
+    for (uint32_t i = 0; i < map.count; i++) {
+        if (!read_pair(c, to, &progress))
+            return false;
+    }
+    /* A record of another version has other meanings, not only other fields. */
+    return progress.version == ACTIVITY_VERSION && was_seen(&progress, FIELD_KIND) &&
+           was_seen(&progress, FIELD_TIME);
+}
+
+bool activity_decode(struct cursor *c, struct activity *to)
+{
+    to->kind = ACTIVITY_NONE;
+    to->time = 0;
+    to->unknown_fields = 0;
+    to->count = 0;
+    if (read_record(c, to))
+        return true;
+    cursor_fail(c);
+    return false;
+}
+
+const struct activity_value *activity_get(const struct activity *a, enum activity_field field)
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (a->values[i].field == field)
+            return &a->values[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of kinds and fields, made of base/activities/NAME.def, and their look-up by name.
+ */
+#include "base/activity.h"
+
+#include <pthread.h>
+
+/* The brackets say the index: a name declared twice is a compile-time fault already. */
+static const struct activity_kind_info kinds[ACTIVITY_KINDS] = {
+    [ACTIVITY_NONE] = {.name = "", .source = "", .doc = ""},
+#define KIND(id, kind_name, kind_source, kind_doc)                                                           \
+    [ACTIVITY_##id] = {.name = kind_name, .source = kind_source, .doc = kind_doc},
+#define FIELD(id, name, type, unit, doc)
+#define USES(kind, field, source)
+#include "base/activities/all.def"
+#undef KIND
+#undef FIELD
+#undef USES
+};
+
+static const struct activity_field_info fields[ACTIVITY_FIELDS] = {
+#define KIND(id, name, source, doc)
+#define FIELD(id, field_name, field_type, field_unit, field_doc)                                             \
+    [FIELD_##id] = {.name = field_name, .type = TYPE_##field_type, .unit = field_unit, .doc = field_doc},
+#define USES(kind, field, source)
+#include "base/activities/all.def"
+#undef KIND
+#undef FIELD
+#undef USES
+};
+
+struct use {
+    enum activity_kind kind;
+    enum activity_field field;
+    const char *source;
+};
+
+static const struct use uses[] = {
+#define KIND(id, name, source, doc)
+#define FIELD(id, name, type, unit, doc)
+#define USES(use_kind, use_field, use_source)                                                                \
+    {.kind = ACTIVITY_##use_kind, .field = FIELD_##use_field, .source = use_source},
+#include "base/activities/all.def"
+#undef KIND
+#undef FIELD
+#undef USES
+    {.kind = ACTIVITY_NONE}, /* the end */
+};
+
+const struct activity_kind_info *activity_kind_info(enum activity_kind kind)
+{
+    return &kinds[(unsigned)kind < ACTIVITY_KINDS ? kind : ACTIVITY_NONE];
+}
+
+const struct activity_field_info *activity_field_info(enum activity_field field)
+{
+    static const struct activity_field_info none = {.name = "", .unit = "", .doc = ""};
+    return (unsigned)field < ACTIVITY_FIELDS ? &fields[field] : &none;
+}
+
+const char *activity_type_name(enum activity_type type)
+{
+    static const char *const names[] = {
+        [TYPE_UINT] = "uint",
+        [TYPE_INT] = "int",
+        [TYPE_BOOL] = "bool",
+        [TYPE_STRING] = "string",
+        [TYPE_BYTES] = "bytes",
+        [TYPE_TIME] = "time",
+        [TYPE_DURATION] = "duration",
+        [TYPE_ADDRESS] = "address",
+        [TYPE_UUID] = "uuid",
+        [TYPE_SID] = "sid",
+        [TYPE_UINT_LIST] = "list of uint",
+        [TYPE_INT_LIST] = "list of int",
+        [TYPE_STRING_LIST] = "list of string",
+        [TYPE_ADDRESS_LIST] = "list of address",
+    };
+    return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "";
+}
+
+const char *activity_uses(enum activity_kind kind, enum activity_field field)
+{
+    if (kind == ACTIVITY_NONE || (unsigned)kind >= ACTIVITY_KINDS)
+        return NULL;
+    if (field <= FIELD_TRUNCATED)
+        return "";
+    for (const struct use *use = uses; use->kind != ACTIVITY_NONE; use++) {
+        if (use->kind == kind && use->field == field)
+            return use->source;
+    }
+    return NULL;
+}
+
+/* -- by name ------------------------------------------------------------------------------------- */
+
+/* Open addressing; made once, at the first look-up, and only read afterwards. */
+enum {
+    SLOTS = 2048, /* a power of two, well above what is put in */
+};
+_Static_assert(ACTIVITY_KINDS < SLOTS / 2 && ACTIVITY_FIELDS < SLOTS / 2, "raise SLOTS");
+
+struct index {
+    uint16_t slots[SLOTS]; /* number + 1; 0: free */
+};
+
+static struct index kind_index;
+static struct index field_index;
+static pthread_once_t indexed = PTHREAD_ONCE_INIT;
+
+static const char *name_of(const struct index *index, unsigned number)
+{
+    return index == &kind_index ? kinds[number].name : fields[number].name;
+}
+
+/* FNV-1a. Names are ours and the table is at most half full: nobody gains by choosing collisions. */
+static unsigned first_slot(const char *name, size_t size)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ (uint8_t)name[i]) * 16777619u;
+    return (hash ^ hash >> 16) % SLOTS;
+}
+
+static void index_add(struct index *index, unsigned number)
+{
+    const char *name = name_of(index, number);
+    unsigned slot = first_slot(name, strlen(name));
+    while (index->slots[slot])
+        slot = (slot + 1) % SLOTS;
+    index->slots[slot] = (uint16_t)(number + 1);
+}
+
+static void make_indexes(void)
+{
+    for (unsigned kind = 1; kind < ACTIVITY_KINDS; kind++)
+        index_add(&kind_index, kind);
+    for (unsigned field = 0; field < ACTIVITY_FIELDS; field++)
+        index_add(&field_index, field);
+}
+
+static unsigned index_find(const struct index *index, const char *name, size_t size, unsigned none)
+{
+    pthread_once(&indexed, make_indexes);
+    for (unsigned slot = first_slot(name, size); index->slots[slot]; slot = (slot + 1) % SLOTS) {
+        unsigned number = index->slots[slot] - 1u;
+        const char *candidate = name_of(index, number);
+        if (strlen(candidate) == size && memcmp(candidate, name, size) == 0)
+            return number;
+    }
+    return none;
+}
+
+enum activity_kind activity_kind_by_name(const char *name, size_t size)
+{
+    return (enum activity_kind)index_find(&kind_index, name, size, ACTIVITY_NONE);
+}
+
+enum activity_field activity_field_by_name(const char *name, size_t size)
+{
+    return (enum activity_field)index_find(&field_index, name, size, ACTIVITY_FIELDS);
+}
