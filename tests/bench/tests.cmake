@@ -1,0 +1,11 @@
+# The benchmark's own programs; tests/bench/capture.py runs them (target `bench`).
+add_executable(pcapmix EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/pcapmix.c)
+target_link_libraries(pcapmix PRIVATE picket_options PkgConfig::PCAP m)
+add_executable(pcap_loop EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/pcap_loop.c)
+target_link_libraries(pcap_loop PRIVATE picket_options PkgConfig::PCAP)
+add_library(count_malloc MODULE EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/count_malloc.c)
+set_target_properties(pcapmix pcap_loop count_malloc PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench PREFIX "")
+add_custom_target(bench
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/capture.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS picket pcapmix pcap_loop count_malloc USES_TERMINAL)
