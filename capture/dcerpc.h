@@ -8,16 +8,24 @@
 
 #include "capture/dissect.h"
 
-struct dcerpc_association; /* about 300 bytes; contexts, fragments and calls are allocated as they come */
+struct dcerpc_association; /* about 250 bytes; contexts, fragments and calls are allocated as they come */
+struct dcerpc_shared;
 
 /* A new association that lives as long as the flow (dissect_alloc); NULL when the budget is used up.
- * `carrier` NULL: over TCP, else "smb"; `pipe` is the pipe's name (UTF-8, without the leading backslash; may be NULL), put into the
- * activities; `id` is unique within the flow (an SMB2 file id's hash), it keeps calls of several pipes apart.
- * `account`/`domain` (may be NULL) are those of the carrying session. */
+ * `carrier` NULL: over TCP, else "smb"; `pipe` is the pipe's name (UTF-8, without the leading backslash; may
+ * be NULL), put into the activities; `id` is unique within the flow (an SMB2 file id's hash), it keeps calls
+ * of several pipes apart. `account`/`domain` (may be NULL) are those of the carrying session. */
 struct dcerpc_association *dcerpc_new(struct dissect *d, const char *carrier, struct bytes pipe, uint64_t id,
                                       const char *account, const char *domain);
 
-/* Ends it (the pipe was closed): pending calls are emitted, memory is given back. Clears the pointer. */
+/* Lets the pipes of one flow know of each other's contexts, for calls on a pipe whose opening was not
+ * captured. `shared` is a pointer that the carrier keeps in the flow's state, NULL at first; the memory is
+ * the flow's. */
+void dcerpc_share(struct dcerpc_association *association, struct dcerpc_shared **shared);
+
+/* Ends it (the pipe or the connection was closed): joint activities are written, memory is given back. Calls
+ * that still wait are left to the engine. Clears the pointer. The carrier's `close` calls it for what is
+ * open. */
 void dcerpc_end(struct dissect *d, struct dcerpc_association **association_p);
 
 /* Bytes of the stream in d->direction: whole PDUs, parts or several. What is incomplete is kept (bounded). */
