@@ -31,35 +31,38 @@ struct ber {
 /* The length octets. SIZE_MAX and a failed cursor for indefinite or oversized ones. */
 static inline size_t ber_length(struct cursor *c)
 {
-    uint8_t first = cursor_u8(c);
+    if (!cursor_need(c, 1))
+        return SIZE_MAX;
+    uint8_t first = *c->at++;
     if (first < 0x80)
-        return c->failed ? SIZE_MAX : first;
+        return first;
     unsigned octets = first & 0x7f;
-    if (octets == 0 || octets > 4) {
+    if (octets == 0 || octets > 4 || !cursor_need(c, octets)) {
         cursor_fail(c);
         return SIZE_MAX;
     }
     size_t length = 0;
     while (octets--)
-        length = length << 8 | cursor_u8(c);
-    return c->failed ? SIZE_MAX : length;
+        length = length << 8 | *c->at++;
+    return length;
 }
 
 /* The next element. At the end or on damage its tag is 0; damage fails the cursor. When the element is cut
  * off by the end of the cursor, its value holds what is there, marked failed, and the cursor fails: a
- * dissector of a truncated message still reads what was captured. */
+ * dissector of a truncated message still reads what was captured. (A cursor that was marked so is read like
+ * any other: only what is missing stops it.) */
 static inline struct ber ber_next(struct cursor *c)
 {
     struct ber e = {.tag = 0, .value = {.at = c->end, .end = c->end, .failed = false}};
     if (cursor_done(c))
         return e;
-    uint8_t tag = cursor_u8(c);
+    uint8_t tag = *c->at++;
     if ((tag & 0x1f) == 0x1f) {
         cursor_fail(c);
         return e;
     }
     size_t length = ber_length(c);
-    if (c->failed)
+    if (length == SIZE_MAX)
         return e;
     e.tag = tag;
     if (length > cursor_left(c)) {
@@ -67,7 +70,8 @@ static inline struct ber ber_next(struct cursor *c)
         cursor_fail(c);
         return e;
     }
-    e.value = cursor_sub(c, length);
+    e.value = (struct cursor){.at = c->at, .end = c->at + length, .failed = false};
+    c->at += length;
     return e;
 }
 
