@@ -17,27 +17,29 @@ enum gss_mechanism {
 
 /* One authentication exchange; zero it to begin. Kept by the carrier in its own (flow or session) state. */
 struct gss_exchange {
-    uint8_t mechanism;        /* enum gss_mechanism: the one in use */
-    uint8_t offered;          /* bit mask 1 << enum gss_mechanism of what SPNEGO offered */
-    bool pending;             /* an authentication activity waits for the outcome */
-    uint64_t key;             /* under which it was deferred */
+    uint8_t mechanism; /* enum gss_mechanism: the one in use */
+    uint8_t offered;   /* bit mask 1 << enum gss_mechanism of what SPNEGO offered */
+    bool pending;      /* an authentication activity waits for the outcome */
+    uint64_t key;      /* under which it was deferred */
     uint8_t server_challenge[8];
-    uint32_t negotiate_flags; /* NTLM: of the last message */
+    uint32_t negotiate_flags;   /* NTLM: of the last message */
     struct ntlm_target *target; /* NTLM: what the challenge said; dissect_alloc'ed */
-    char account[64];         /* who authenticates, cut: for activities that come after it on the session */
+    char account[64];           /* who authenticates, cut: for activities that come after it on the session */
     char domain[64];
 };
 
 /* One token in d->direction, as it stood in the carrier: SPNEGO, GSS-API with or without the outer frame,
  * raw Kerberos, or raw NTLMSSP. Counts messages, remembers in `exchange`, and leaves one deferred activity
  * (ntlm_authenticate or kerberos_ap) when the client has shown who it is. `carrier` is a protocol's name, as
- * in the field `carrier`; `session` tells exchanges of one flow apart (an SMB session id, an RPC context). */
+ * in the field `carrier`; `session` tells exchanges of one flow apart (an SMB session id, an RPC context).
+ * It uses the one activity under construction: call it before dissect_begin or after dissect_defer or _emit.
+ */
 void gss_token(struct dissect *d, struct gss_exchange *exchange, struct cursor token, const char *carrier,
                uint64_t session);
 
 /* The server's word on it, as the carrier heard it: the waiting activity is completed with `status` (0:
- * success; NTSTATUS or the carrier's own code) and emitted. Call it with every final answer; intermediate ones
- * (MORE_PROCESSING_REQUIRED, saslBindInProgress) are not final. Nothing happens when none waits. */
+ * success; NTSTATUS or the carrier's own code) and emitted. Call it with every final answer; intermediate
+ * ones (MORE_PROCESSING_REQUIRED, saslBindInProgress) are not final. Nothing happens when none waits. */
 void gss_outcome(struct dissect *d, struct gss_exchange *exchange, uint32_t status);
 
 /* The same when the outcome can't be seen (the carrier went on, encrypted or not): emitted without status. */
