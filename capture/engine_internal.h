@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the engine share; nobody else includes it.
+ */
+#pragma once
+
+#include "capture/engine.h"
+#include "capture/flow_table.h"
+#include "capture/ip_fragments.h"
+#include "capture/pending.h"
+#include "capture/slab.h"
+
+#define ENGINE_RULES_MAX    64
+#define ENGINE_SCRATCH_SIZE (256u * 1024u)
+#define ENGINE_SIGNATURES   PROTOCOLS
+
+#define RECOGNISE_TRIES         16  /* segments or datagrams of a flow that are looked at */
+#define RECOGNISE_TRIES_ON_PORT 250 /* the same when its port is one of a protocol's */
+#define RECOGNISE_BYTES         512 /* of a beginning that is too short to say */
+
+/* A server endpoint that was announced (dissect_expect). */
+#define EXPECTED_MAX 4096u /* a power of two */
+#define EXPECTED_AGE (INT64_C(24) * 3600 * 1000000000)
+struct expected {
+    struct endpoint server;
+    uint8_t protocol;
+    int64_t since;
+};
+
+struct engine {
+    struct engine_options options;
+    engine_emit emit;
+    void *emit_context;
+
+    struct slab *slab;
+    struct flow_table *flows;
+    struct ip_fragments *fragments;
+    struct pendings *pendings;
+    struct arena *scratch;
+    struct tcp_stream stream;
+    struct tcp_stream_stats tcp_stats;
+    struct tcp_sink sink;
+
+    int64_t now;       /* the engine's clock: follows the packets', never runs back */
+    int64_t seen;      /* time of the last packet */
+    int64_t leap;      /* a time far ahead that one packet had; believed when the next agrees */
+    uint32_t tick;     /* of `now`; the expiry lists' unit */
+    uint64_t flow_number;
+    uint64_t refused;  /* of the slab's, when it was last looked at */
+
+    struct dissect dissect; /* of the call that runs */
+    bool building;          /* an activity is under construction */
+    int64_t revisited;      /* when the request that dissect_revisit took up began; 0: none */
+    uint64_t sip_key[2];
+
+    const struct protocol *signatures[2][ENGINE_SIGNATURES]; /* by transport; NULL ends */
+    struct expected *expected;
+    uint32_t expected_count;
+    uint32_t rules;
+    uint8_t by_port[2][65536]; /* by transport; protocol that is tried first */
+    uint8_t rule[2][65536];    /* --decode: protocol that it is */
+
+    struct engine_stats stats;
+    struct message_counts counts;
+    struct activity_writer writer;
+    struct activity_writer spare; /* completes records that nobody answered */
+};
+
+/* Sets up the context for the flow's dissector. */
+struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction, int64_t time);
+
+/* recognise.c: whose bytes these are. NULL: nobody's. `more`: too few to say. */
+const struct protocol *recognise(struct engine *engine, struct flow *flow, enum direction direction,
+                                 struct bytes start, bool *more);
+/* Whether the flow, met mid-stream, turns out to go the other way round; then it was turned. */
+bool recognise_turned(struct engine *engine, struct flow *flow, enum direction direction, struct bytes start);
+void recognise_init(struct engine *engine);
+void recognise_expect(struct engine *engine, const struct endpoint *server, enum protocol_id protocol);
+/* Gives the flow a protocol, with its state; false without memory. */
+bool flow_adopt(struct engine *engine, struct flow *flow, const struct protocol *protocol);
+
+/* stream_glue.c: a stream's bytes, to messages. */
+void stream_glue_data(struct engine *engine, const uint8_t *data, uint32_t size, bool start);
+void stream_glue_hole(struct engine *engine, uint32_t size, bool cut);
+void stream_glue_release(struct engine *engine, struct tcp_side *side);
+void stream_glue_reframe(struct engine *engine, struct flow *flow);
+/* Hands one message to the flow's protocol. */
+void engine_message(struct engine *engine, const uint8_t *data, uint32_t size, bool truncated);
+
+/* dissect.c */
+void engine_emit_unanswered(struct engine *engine, struct pending *pending);
+/* Zeroed memory that goes with the flow, and its release. */
+void *flow_memory(struct engine *engine, struct flow *flow, size_t size);
+void flow_memory_release(struct engine *engine, struct flow *flow);

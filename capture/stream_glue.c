@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From a stream's bytes to messages. A message that lies whole in one segment is handed on where it stands;
+ * one that does not is gathered, its bulk (what `frame` does not want) is stepped over.
+ */
+#include "capture/engine_internal.h"
+
+/* A message, or a beginning, of which more is to come. */
+struct stream_buffer {
+    uint32_t capacity; /* of data */
+    uint32_t size;
+    uint32_t needed;   /* bytes until `frame` can say more, or the message can be delivered */
+    bool framed;       /* `total` is known, `needed` bytes of it are to be delivered */
+    bool clipped;      /* more was wanted than is kept */
+    uint64_t total;
+    uint8_t data[];
+};
+
+#define BUFFER_FIRST 960
+
+static uint32_t message_max(const struct engine *engine)
+{
+    return engine->options.flow_buffer_max < FRAME_WANT_MAX ? engine->options.flow_buffer_max : FRAME_WANT_MAX;
+}
+
+static void buffer_free(struct engine *engine, struct stream_buffer *buffer)
+{
+    if (buffer)
+        slab_free(engine->slab, buffer, sizeof *buffer + buffer->capacity);
+}
+
+void stream_glue_release(struct engine *engine, struct tcp_side *side)
+{
+    buffer_free(engine, side->buffer);
+    side->buffer = NULL;
+    side->skip = 0;
+}
+
+/* Appends; false without memory. */
+static bool buffer_append(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size)
+{
+    struct stream_buffer *buffer = side->buffer;
+    uint32_t used = buffer ? buffer->size : 0;
+    if (!buffer || buffer->capacity - used < size) {
+        /* Doubled, so that a byte is copied twice at most on average. */
+        uint32_t room = (used + size) * (buffer ? 2 : 1);
+        size_t bytes = slab_usable(sizeof *buffer + (room < BUFFER_FIRST ? BUFFER_FIRST : room));
+        struct stream_buffer *larger = slab_alloc(engine->slab, bytes);
+        if (!larger)
+            return false;
+        if (buffer)
+            memcpy(larger, buffer, sizeof *buffer + used);
+        else
+            *larger = (struct stream_buffer){.needed = 1};
+        larger->capacity = (uint32_t)(bytes - sizeof *larger);
+        buffer_free(engine, buffer);
+        side->buffer = buffer = larger;
+    }
+    memcpy(buffer->data + used, data, size);
+    buffer->size = used + size;
+    return true;
+}
+
+static void lose(struct engine *engine, struct tcp_side *side)
+{
+    struct dissect *d = &engine->dissect;
+    side->flags |= TCP_SIDE_LOST;
+    if (d->flow->protocol && d->flow->protocol->gap)
+        d->flow->protocol->gap(d);
+}
+
+void engine_message(struct engine *engine, const uint8_t *data, uint32_t size, bool truncated)
+{
+    struct dissect *d = &engine->dissect;
+    d->truncated = truncated;
+    engine->building = false;
+    engine->revisited = 0;
+    d->protocol->message(d, cursor_of(data, size));
+    d->truncated = false;
+    d->protocol = d->flow->protocol; /* dissect_switch may have changed them */
+    d->state = d->flow->state;
+    arena_reset(d->scratch);
+}
+
+/* The protocol of the flow may change with every message. */
+static struct tcp_side *current_side(struct engine *engine)
+{
+    return &engine->dissect.flow->side[engine->dissect.direction];
+}
+
+static struct frame ask_frame(struct engine *engine, const uint8_t *data, uint32_t size)
+{
+    struct dissect *d = &engine->dissect;
+    struct frame frame = d->protocol->frame(d, (struct bytes){.data = data, .size = size});
+    if (frame.verdict == FRAME_MORE && frame.want <= size)
+        frame.want = size + 1;
+    bool endless = frame.verdict == FRAME_MORE && frame.want > message_max(engine);
+    bool empty = frame.verdict == FRAME_OK && frame.total == 0;
+    return endless || empty ? frame_bad() : frame;
+}
+
+static void bad(struct engine *engine, struct tcp_side *side)
+{
+    engine->stats.protocol[engine->dissect.protocol->id].malformed++;
+    lose(engine, side);
+}
+
+/* After a loss a message is expected only where a segment begins, and only if it looks like one. */
+static bool plausible(struct engine *engine, const uint8_t *data, uint32_t size)
+{
+    struct dissect *d = &engine->dissect;
+    const struct protocol *protocol = d->protocol;
+    struct bytes start = {.data = data, .size = size};
+    enum detection detection = DETECT_MORE;
+    if (protocol->detect)
+        detection = protocol->detect(start, TRANSPORT_TCP, d->direction, true);
+    if (detection != DETECT_MORE)
+        return detection == DETECT_YES;
+    struct frame frame = ask_frame(engine, data, size);
+    if (frame.verdict == FRAME_OK)
+        return true;
+    /* A length that is sent in a segment of its own; but one byte is a keep-alive's. */
+    return frame.verdict == FRAME_MORE && size > 1 && size < 16;
+}
+
+/* Whether the protocol is still the one that framed these bytes. */
+static bool same_protocol(const struct engine *engine, const struct protocol *protocol)
+{
+    return engine->dissect.flow->protocol == protocol && !(engine->dissect.flow->flags & FLOW_OPAQUE);
+}
+
+/* The buffer, taken off the side, holds a framed message's wanted bytes: delivers it. What it holds beyond
+ * the message is put in again. */
+static void deliver_buffer(struct engine *engine, struct tcp_side *side, bool truncated)
+{
+    struct stream_buffer *buffer = side->buffer;
+    side->buffer = NULL;
+    uint32_t size = buffer->framed && buffer->size > buffer->needed ? buffer->needed : buffer->size;
+    engine_message(engine, buffer->data, size, truncated || buffer->clipped);
+    if (buffer->framed && buffer->total < buffer->size) {
+        uint32_t rest = buffer->size - (uint32_t)buffer->total;
+        stream_glue_data(engine, buffer->data + buffer->total, rest, false);
+    } else if (buffer->framed) {
+        side->skip = buffer->total - buffer->size;
+    }
+    buffer_free(engine, buffer);
+}
+
+/* Takes what the buffered message needs of `data`; returns how much that was. */
+static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size)
+{
+    struct stream_buffer *buffer = side->buffer;
+    uint32_t missing = buffer->needed - buffer->size;
+    uint32_t take = missing < size ? missing : size;
+    if (!buffer_append(engine, side, data, take)) {
+        engine->stats.memory_refused++;
+        uint64_t rest = buffer->framed ? buffer->total - buffer->size : 0;
+        bool framed = buffer->framed;
+        stream_glue_release(engine, side);
+        if (framed)
+            side->skip = rest;
+        else
+            lose(engine, side);
+        return 0;
+    }
+    buffer = side->buffer;
+    if (buffer->size < buffer->needed)
+        return take;
+    if (buffer->framed) {
+        deliver_buffer(engine, side, false);
+        return take;
+    }
+    struct frame frame = ask_frame(engine, buffer->data, buffer->size);
+    switch (frame.verdict) {
+    case FRAME_MORE:
+        buffer->needed = frame.want;
+        break;
+    case FRAME_BAD:
+        stream_glue_release(engine, side);
+        bad(engine, side);
+        break;
+    case FRAME_OK:
+        buffer->framed = true;
+        buffer->total = frame.total;
+        buffer->clipped = frame.want > message_max(engine);
+        buffer->needed = buffer->clipped ? message_max(engine) : frame.want;
+        if (buffer->size >= buffer->needed)
+            deliver_buffer(engine, side, false);
+        break;
+    }
+    return take;
+}
+
+/* Begins to gather a message of which `data` is the first part. */
+static void gather(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size,
+                   const struct frame *frame)
+{
+    if (!buffer_append(engine, side, data, size)) {
+        engine->stats.memory_refused++;
+        if (frame->verdict == FRAME_OK)
+            side->skip = frame->total - size;
+        else
+            lose(engine, side);
+        return;
+    }
+    struct stream_buffer *buffer = side->buffer;
+    buffer->needed = frame->want;
+    if (frame->verdict == FRAME_MORE)
+        return;
+    buffer->framed = true;
+    buffer->total = frame->total;
+    buffer->clipped = frame->want > message_max(engine);
+    if (buffer->clipped)
+        buffer->needed = message_max(engine);
+}
+
+/* The flow has no protocol yet. True when it has now, and the bytes are to be read. */
+static bool settle(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size, bool start)
+{
+    struct dissect *d = &engine->dissect;
+    struct flow *flow = d->flow;
+    struct stream_buffer *beginning = side->buffer;
+    if (!start && !beginning)
+        return false;
+    struct bytes bytes = {.data = data, .size = size};
+    if (beginning) {
+        uint32_t room = RECOGNISE_BYTES - beginning->size;
+        if (!buffer_append(engine, side, data, size < room ? size : room)) {
+            stream_glue_release(engine, side);
+            return false;
+        }
+        beginning = side->buffer;
+        bytes = (struct bytes){.data = beginning->data, .size = beginning->size};
+    }
+    bool more = false;
+    const struct protocol *protocol = recognise(engine, flow, d->direction, bytes, &more);
+    if (protocol && flow_adopt(engine, flow, protocol)) {
+        side->flags &= (uint8_t)~TCP_SIDE_LOST;
+        engine_context(engine, flow, d->direction, d->time);
+        return true;
+    }
+    if (more && bytes.size < RECOGNISE_BYTES && size <= RECOGNISE_BYTES) {
+        if (!beginning && !buffer_append(engine, side, data, size))
+            engine->stats.memory_refused++;
+        return false;
+    }
+    stream_glue_release(engine, side);
+    uint32_t most = flow->flags & FLOW_ON_PORT ? RECOGNISE_TRIES_ON_PORT : RECOGNISE_TRIES;
+    if (++flow->tries >= most)
+        flow->flags |= FLOW_OPAQUE;
+    return false;
+}
+
+/* What was kept to recognise the stream is its beginning: reads it, and then the rest of `data`. */
+static void read_beginning(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size,
+                           uint32_t before)
+{
+    struct stream_buffer *beginning = side->buffer;
+    side->buffer = NULL;
+    uint32_t used = beginning->size - before;
+    stream_glue_data(engine, beginning->data, beginning->size, true);
+    buffer_free(engine, beginning);
+    if (used < size)
+        stream_glue_data(engine, data + used, size - used, false);
+}
+
+void stream_glue_data(struct engine *engine, const uint8_t *data, uint32_t size, bool start)
+{
+    struct dissect *d = &engine->dissect;
+    struct flow *flow = d->flow;
+    struct tcp_side *side = current_side(engine);
+    while (size > 0 && !(flow->flags & FLOW_OPAQUE)) {
+        if (!flow->protocol) {
+            uint32_t before = side->buffer ? side->buffer->size : 0;
+            if (!settle(engine, side, data, size, start))
+                return;
+            if (side->buffer) {
+                read_beginning(engine, side, data, size, before);
+                return;
+            }
+        }
+        uint32_t step;
+        if (side->skip > 0) {
+            step = side->skip < size ? (uint32_t)side->skip : size;
+            side->skip -= step;
+            engine->stats.skipped_bytes += step;
+        } else if (side->buffer) {
+            step = feed_buffer(engine, side, data, size);
+        } else {
+            if (side->flags & TCP_SIDE_LOST) {
+                if (!start || !plausible(engine, data, size))
+                    return;
+                side->flags &= (uint8_t)~TCP_SIDE_LOST;
+                engine->stats.resynchronised++;
+            }
+            struct frame frame = ask_frame(engine, data, size);
+            if (frame.verdict == FRAME_BAD) {
+                bad(engine, side);
+                return;
+            }
+            if (frame.verdict == FRAME_MORE || frame.want > size) {
+                gather(engine, side, data, size, &frame);
+                return;
+            }
+            step = frame.total < size ? (uint32_t)frame.total : size;
+            bool clipped = frame.want > message_max(engine);
+            const struct protocol *protocol = d->protocol;
+            engine_message(engine, data, clipped ? message_max(engine) : frame.want, clipped);
+            if (same_protocol(engine, protocol) || frame.total <= size)
+                side->skip = frame.total - step;
+            engine->stats.skipped_bytes += step - frame.want;
+        }
+        data += step;
+        size -= step;
+        start = false;
+    }
+}
+
+void stream_glue_hole(struct engine *engine, uint32_t size, bool cut)
+{
+    struct dissect *d = &engine->dissect;
+    struct flow *flow = d->flow;
+    struct tcp_side *side = current_side(engine);
+    if (flow->flags & FLOW_OPAQUE)
+        return;
+    if (!flow->protocol) {
+        stream_glue_release(engine, side);
+        side->flags |= TCP_SIDE_LOST;
+        return;
+    }
+    if (side->skip >= size) {
+        side->skip -= size;
+        return;
+    }
+    size -= (uint32_t)side->skip;
+    side->skip = 0;
+    struct stream_buffer *buffer = side->buffer;
+    if (buffer && buffer->framed) {
+        uint64_t rest = buffer->total - buffer->size;
+        if (cut)
+            deliver_buffer(engine, side, true);
+        else
+            stream_glue_release(engine, side);
+        side->skip = 0;
+        if (size <= rest) {
+            side->skip = rest - size;
+            if (!cut && d->protocol->gap)
+                d->protocol->gap(d);
+            return;
+        }
+    } else if (buffer) {
+        if (cut)
+            deliver_buffer(engine, side, true);
+        else
+            stream_glue_release(engine, side);
+    }
+    lose(engine, side);
+}
+
+/* The flow speaks another protocol now: messages that were gathered by the old one's frames are not its. */
+void stream_glue_reframe(struct engine *engine, struct flow *flow)
+{
+    for (int direction = 0; direction < 2; direction++) {
+        struct tcp_side *side = &flow->side[direction];
+        if (flow->flags & FLOW_OPAQUE || (side->buffer && side->buffer->framed)) {
+            stream_glue_release(engine, side);
+        } else if (side->buffer) {
+            side->buffer->needed = side->buffer->size + 1;
+        }
+    }
+}
