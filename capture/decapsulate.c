@@ -146,7 +146,8 @@ enum decapsulation decapsulate_link(const struct packet *packet, struct layer *t
         return strip_ethernet(to);
     case DLT_LINUX_SLL: /* type (2), ARPHRD (2), address length (2), address (8), protocol (2) */
         return strip_with_type(to, 16, 14);
-    case DLT_LINUX_SLL2: /* protocol (2), reserved (2), interface (4), ARPHRD (2), type, length, address (8) */
+    case DLT_LINUX_SLL2: /* protocol (2), reserved (2), interface (4), ARPHRD (2), type, length, address (8)
+                          */
         return strip_with_type(to, 20, 0);
     case DLT_NULL: /* address family (4), in the byte order of the capturing host */
     case DLT_LOOP: {
@@ -260,8 +261,8 @@ static enum decapsulation read_ipv6_extensions(struct layer *rest, uint8_t next,
     return DECAPSULATED_MALFORMED;
 }
 
-/* RFC 8200 3: version, class, flow label (4), payload length (2), next header (1), hop limit (1), source (16),
- * destination (16). */
+/* RFC 8200 3: version, class, flow label (4), payload length (2), next header (1), hop limit (1), source
+ * (16), destination (16). */
 static enum decapsulation read_ipv6(const struct layer *layer, struct ip_datagram *to)
 {
     enum decapsulation result = have(layer, 40);
@@ -352,8 +353,8 @@ static enum decapsulation strip_gre(struct layer *layer)
 static enum decapsulation strip_vxlan(struct layer *layer)
 {
     uint16_t port = layer->captured >= 4 ? be16(layer->data + 2) : 0;
-    if ((port != VXLAN_PORT && port != VXLAN_PORT_LINUX) || layer->captured < 16 ||
-        layer->data[8] != 0x08 || layer->data[15] != 0)
+    if ((port != VXLAN_PORT && port != VXLAN_PORT_LINUX) || layer->captured < 16 || layer->data[8] != 0x08 ||
+        layer->data[15] != 0)
         return DECAPSULATED_NOT_IP;
     strip(layer, 16);
     return strip_ethernet(layer);

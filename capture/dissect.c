@@ -192,7 +192,8 @@ void dissect_counted(struct dissect *d, enum protocol_id protocol)
 
 /* -- flows ------------------------------------------------------------------------------------------ */
 
-void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_t port, enum protocol_id protocol)
+void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_t port,
+                    enum protocol_id protocol)
 {
     struct endpoint server = {.address = address ? *address : d->info->server.address, .port = port};
     if (protocol != PROTOCOL_NONE && protocol_get(protocol))

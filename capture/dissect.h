@@ -67,11 +67,11 @@ struct dissect {
     struct flow *flow;
     const struct flow_info *info;
     const struct protocol *protocol;
-    void *state;             /* the protocol's own, zeroed when the flow was recognised */
+    void *state; /* the protocol's own, zeroed when the flow was recognised */
     enum direction direction;
-    int64_t time;            /* of the packet that completed the message, ns since 1970 */
-    bool truncated;          /* the message was not captured whole: its end is missing */
-    struct arena *scratch;   /* reset after the call */
+    int64_t time;          /* of the packet that completed the message, ns since 1970 */
+    bool truncated;        /* the message was not captured whole: its end is missing */
+    struct arena *scratch; /* reset after the call */
     struct message_counts *counts;
     struct activity_writer *activity;
 };
@@ -108,7 +108,8 @@ static inline struct frame frame_bad(void)
 
 static inline struct frame frame_ok(uint64_t total, uint64_t want)
 {
-    return (struct frame){.verdict = FRAME_OK, .total = total, .want = (uint32_t)(want < total ? want : total)};
+    return (struct frame){
+        .verdict = FRAME_OK, .total = total, .want = (uint32_t)(want < total ? want : total)};
 }
 
 /* The most of one message that the stream glue keeps; a larger message is delivered as its first bytes,
@@ -163,8 +164,9 @@ struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind
 /* Completes it and hands it on. */
 void dissect_emit(struct dissect *d);
 
-/* Keeps it until the reply comes. `key` names it within the flow and protocol (a message id, an XID); an older one of the
- * same key is emitted as unanswered first. When the budget is used up it is emitted as unanswered at once. */
+/* Keeps it until the reply comes. `key` names it within the flow and protocol (a message id, an XID); an
+ * older one of the same key is emitted as unanswered first. When the budget is used up it is emitted as
+ * unanswered at once. */
 void dissect_defer(struct dissect *d, uint64_t key);
 
 /* Takes up a kept one: it becomes d->activity again, to be completed and emitted, with `duration` put.

@@ -84,7 +84,8 @@ struct engine *engine_new(const struct engine_options *options, engine_emit emit
     return engine;
 }
 
-struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction, int64_t time)
+struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,
+                               int64_t time)
 {
     engine->dissect = (struct dissect){
         .engine = engine,
@@ -190,8 +191,8 @@ static void expire(struct engine *engine)
 {
     expire_pending(engine);
     ip_fragments_expire(engine->fragments, engine->now, &engine->stats.fragments_dropped);
-    for (int class = 0; class < FLOW_CLASSES; class++)
-        expire_class(engine, (enum flow_class)class);
+    for (int class = 0; class < FLOW_CLASSES; class ++)
+        expire_class(engine, (enum flow_class) class);
 }
 
 /* The engine's clock follows the packets'. Damaged captures have times that run back (then it waits) and
@@ -231,8 +232,9 @@ static void clock_follow(struct engine *engine, int64_t time)
 static bool evict(struct engine *engine)
 {
     struct flow *victim = flow_table_oldest(engine->flows, FLOW_CLOSED);
-    for (int class = FLOW_OPENING; class < FLOW_CLASSES && !(victim && victim->class == FLOW_CLOSED); class++) {
-        struct flow *flow = flow_table_oldest(engine->flows, (enum flow_class)class);
+    for (int class = FLOW_OPENING; class < FLOW_CLASSES && !(victim && victim->class == FLOW_CLOSED);
+         class ++) {
+        struct flow *flow = flow_table_oldest(engine->flows, (enum flow_class) class);
         if (flow && (!victim || engine->tick - flow->tick > engine->tick - victim->tick))
             victim = flow;
     }
@@ -431,8 +433,8 @@ static void tcp_segment(struct engine *engine, struct flow *flow, enum direction
     stream_glue_release(engine, other);
 }
 
-/* RFC 9293 3.1: ports (2, 2), sequence (4), acknowledgment (4), data offset in words (4 bits), flags (12 bits),
- * window (2), checksum (2), urgent pointer (2), options. */
+/* RFC 9293 3.1: ports (2, 2), sequence (4), acknowledgment (4), data offset in words (4 bits), flags (12
+ * bits), window (2), checksum (2), urgent pointer (2), options. */
 static void tcp(struct engine *engine, const struct ip_datagram *ip, struct flow_key *key, int64_t time)
 {
     if (ip->captured < 20) {
@@ -589,9 +591,9 @@ void engine_tick(struct engine *engine, int64_t now)
 
 void engine_finish(struct engine *engine)
 {
-    for (int class = 0; class < FLOW_CLASSES; class++) {
+    for (int class = 0; class < FLOW_CLASSES; class ++) {
         struct flow *flow;
-        while ((flow = flow_table_oldest(engine->flows, (enum flow_class)class)))
+        while ((flow = flow_table_oldest(engine->flows, (enum flow_class) class)))
             flow_drop(engine, flow);
     }
 }

@@ -13,12 +13,12 @@
 #include "capture/packet.h"
 
 struct engine_options {
-    size_t memory_limit;       /* bytes for flows, reassembly and dissectors in all; 0: 192 MiB */
-    uint32_t flows_max;        /* 0: 300,000; beyond it the flow idle for longest goes first */
-    uint32_t flow_buffer_max;  /* bytes a flow may hold for reassembly; 0: 1 MiB */
-    int64_t tcp_idle;          /* ns; 0: 10 minutes */
-    int64_t udp_idle;          /* ns; 0: 60 s */
-    int64_t reply_timeout;     /* ns a request waits for its reply; 0: 60 s */
+    size_t memory_limit;      /* bytes for flows, reassembly and dissectors in all; 0: 192 MiB */
+    uint32_t flows_max;       /* 0: 300,000; beyond it the flow idle for longest goes first */
+    uint32_t flow_buffer_max; /* bytes a flow may hold for reassembly; 0: 1 MiB */
+    int64_t tcp_idle;         /* ns; 0: 10 minutes */
+    int64_t udp_idle;         /* ns; 0: 60 s */
+    int64_t reply_timeout;    /* ns a request waits for its reply; 0: 60 s */
     uint8_t fingerprint_key[16];
     const char *radius_secret; /* NULL: authenticators are not checked */
 };
@@ -42,29 +42,29 @@ struct protocol_stats {
 
 struct engine_stats {
     uint64_t packets;
-    uint64_t bytes;          /* as on the wire */
-    uint64_t truncated;      /* packets that were not captured whole */
-    uint64_t not_ip;         /* ARP, LLDP, ...: not looked at */
-    uint64_t malformed;      /* broken below the protocols: link, IP, TCP, UDP headers */
-    uint64_t decapsulated;   /* came in GRE, ERSPAN, VXLAN */
-    uint64_t fragments;      /* IP fragments */
-    uint64_t defragmented;   /* datagrams put together of them */
+    uint64_t bytes;        /* as on the wire */
+    uint64_t truncated;    /* packets that were not captured whole */
+    uint64_t not_ip;       /* ARP, LLDP, ...: not looked at */
+    uint64_t malformed;    /* broken below the protocols: link, IP, TCP, UDP headers */
+    uint64_t decapsulated; /* came in GRE, ERSPAN, VXLAN */
+    uint64_t fragments;    /* IP fragments */
+    uint64_t defragmented; /* datagrams put together of them */
     uint64_t fragments_dropped;
-    uint64_t flows;          /* ever */
+    uint64_t flows; /* ever */
     uint64_t flows_live;
-    uint64_t flows_evicted;  /* for want of room */
-    uint64_t flows_unknown;  /* ended without being recognised */
+    uint64_t flows_evicted; /* for want of room */
+    uint64_t flows_unknown; /* ended without being recognised */
     uint64_t tcp_segments;
     uint64_t tcp_retransmitted;
     uint64_t tcp_out_of_order;
     uint64_t tcp_overlap_conflicts; /* the same bytes sent twice, differently: somebody tries to hide */
-    uint64_t gaps;           /* holes skipped */
+    uint64_t gaps;                  /* holes skipped */
     uint64_t gap_bytes;
     uint64_t skipped_bytes;  /* bulk that was stepped over */
     uint64_t resynchronised; /* messages found again after a gap or damage */
     uint64_t activities;
-    uint64_t unanswered;     /* requests without a reply */
-    uint64_t memory;         /* bytes in use of memory_limit */
+    uint64_t unanswered; /* requests without a reply */
+    uint64_t memory;     /* bytes in use of memory_limit */
     uint64_t memory_peak;
     uint64_t memory_refused; /* times a dissector had to do without */
     struct protocol_stats protocol[PROTOCOLS];

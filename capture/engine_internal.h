@@ -41,12 +41,12 @@ struct engine {
     struct tcp_stream_stats tcp_stats;
     struct tcp_sink sink;
 
-    int64_t now;       /* the engine's clock: follows the packets', never runs back */
-    int64_t seen;      /* time of the last packet */
-    int64_t leap;      /* a time far ahead that one packet had; believed when the next agrees */
-    uint32_t tick;     /* of `now`; the expiry lists' unit */
+    int64_t now;   /* the engine's clock: follows the packets', never runs back */
+    int64_t seen;  /* time of the last packet */
+    int64_t leap;  /* a time far ahead that one packet had; believed when the next agrees */
+    uint32_t tick; /* of `now`; the expiry lists' unit */
     uint64_t flow_number;
-    uint64_t refused;  /* of the slab's, when it was last looked at */
+    uint64_t refused; /* of the slab's, when it was last looked at */
 
     struct dissect dissect; /* of the call that runs */
     bool building;          /* an activity is under construction */
@@ -67,7 +67,8 @@ struct engine {
 };
 
 /* Sets up the context for the flow's dissector. */
-struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction, int64_t time);
+struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,
+                               int64_t time);
 
 /* recognise.c: whose bytes these are. NULL: nobody's. `more`: too few to say. */
 const struct protocol *recognise(struct engine *engine, struct flow *flow, enum direction direction,

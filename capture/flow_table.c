@@ -94,7 +94,8 @@ static inline uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t hash_end(const struct flow_table *table, const uint8_t *address, uint8_t family, uint16_t port)
+static inline uint64_t hash_end(const struct flow_table *table, const uint8_t *address, uint8_t family,
+                                uint16_t port)
 {
     uint64_t low = 0, high = 0;
     if (family == 4) {
@@ -206,7 +207,8 @@ static void slot_remove(struct flow_table *table, uint32_t hash, uint32_t index)
 
 static bool block_add(struct flow_table *table)
 {
-    if (table->blocks_used == table->blocks_max || !slab_charge(table->slab, BLOCK_FLOWS * sizeof(struct flow)))
+    if (table->blocks_used == table->blocks_max ||
+        !slab_charge(table->slab, BLOCK_FLOWS * sizeof(struct flow)))
         return false;
     struct flow *block = aligned_alloc(64, BLOCK_FLOWS * sizeof *block);
     if (!block) {
@@ -243,8 +245,8 @@ static struct endpoint endpoint_of(const uint8_t *address, uint8_t family, uint1
     return end;
 }
 
-struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, uint32_t hash, bool reversed,
-                            enum flow_class class, uint32_t tick)
+struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, uint32_t hash,
+                            bool reversed, enum flow_class class, uint32_t tick)
 {
     if (table->count >= table->flows_max || !slots_grow(table))
         return NULL;
@@ -265,7 +267,7 @@ struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key
     flow->info.server = reversed ? source : destination;
     flow->hash = hash;
     flow->index = index;
-    flow->class = (uint8_t)class;
+    flow->class = (uint8_t) class;
     flow->tick = tick;
     list_append(table, flow);
     slot_put(table->slots, table->mask, (struct slot){.hash = hash, .index = index});
@@ -294,7 +296,7 @@ void flow_table_touch(struct flow_table *table, struct flow *flow, uint32_t tick
 void flow_table_classify(struct flow_table *table, struct flow *flow, enum flow_class class, uint32_t tick)
 {
     list_remove(table, flow);
-    flow->class = (uint8_t)class;
+    flow->class = (uint8_t) class;
     flow->tick = tick;
     list_append(table, flow);
 }

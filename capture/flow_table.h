@@ -6,8 +6,8 @@
  * costs one line of the table and one of the flow. The hash is keyed with a secret seed, so that nobody can
  * choose addresses that collide. Flows stand in blocks that never move.
  *
- * Expiry: every class has one time-out, so its flows stand in a list by their last use, which is brought up to
- * date once per tick (about a second) and flow; the oldest are at its head.
+ * Expiry: every class has one time-out, so its flows stand in a list by their last use, which is brought up
+ * to date once per tick (about a second) and flow; the oldest are at its head.
  */
 #pragma once
 
@@ -27,13 +27,13 @@ enum flow_class {
 };
 
 enum flow_flags {
-    FLOW_OPAQUE = 1,        /* nothing that is understood; only its headers are read */
-    FLOW_ROLES_SURE = 2,    /* who opened it was seen, or its port says so */
-    FLOW_RECOGNISED = 4,    /* it had a protocol at some time */
-    FLOW_ON_PORT = 8,       /* on one of its protocol's ports */
-    FLOW_ISN = 16,          /* `isn` is known */
-    FLOW_RESET = 32,        /* a RST was seen */
-    FLOW_ENDED = 64,        /* its dissector is gone; it only takes what comes late */
+    FLOW_OPAQUE = 1,     /* nothing that is understood; only its headers are read */
+    FLOW_ROLES_SURE = 2, /* who opened it was seen, or its port says so */
+    FLOW_RECOGNISED = 4, /* it had a protocol at some time */
+    FLOW_ON_PORT = 8,    /* on one of its protocol's ports */
+    FLOW_ISN = 16,       /* `isn` is known */
+    FLOW_RESET = 32,     /* a RST was seen */
+    FLOW_ENDED = 64,     /* its dissector is gone; it only takes what comes late */
 };
 
 struct memory_block;
@@ -85,8 +85,8 @@ struct flow *flow_table_find(struct flow_table *table, const struct flow_key *ke
 
 /* A new one, zeroed but for its hash and index, client being the key's source (or its destination, with
  * `reversed`). NULL when the table or the memory is full. */
-struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, uint32_t hash, bool reversed,
-                            enum flow_class class, uint32_t tick);
+struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key, uint32_t hash,
+                            bool reversed, enum flow_class class, uint32_t tick);
 
 /* Takes it out. Its memory is used again for others. */
 void flow_table_remove(struct flow_table *table, struct flow *flow);

@@ -132,8 +132,8 @@ void ip_fragments_expire(struct ip_fragments *fragments, int64_t now, uint64_t *
     }
 }
 
-static struct partial *partial_get(struct ip_fragments *fragments, const struct ip_datagram *datagram, int64_t now,
-                                   uint64_t *dropped)
+static struct partial *partial_get(struct ip_fragments *fragments, const struct ip_datagram *datagram,
+                                   int64_t now, uint64_t *dropped)
 {
     uint32_t bucket = bucket_of(fragments, datagram);
     for (struct partial *partial = fragments->buckets[bucket]; partial; partial = partial->chain)

@@ -29,7 +29,8 @@ void pendings_destroy(struct pendings **pendings_p)
     *pendings_p = NULL;
 }
 
-static struct pending **bucket(struct pendings *pendings, const struct flow *flow, unsigned protocol, uint64_t key)
+static struct pending **bucket(struct pendings *pendings, const struct flow *flow, unsigned protocol,
+                               uint64_t key)
 {
     /* The key is the wire's, so the hash is seeded. */
     uint64_t h = (key ^ pendings->seed) * UINT64_C(0x9e3779b97f4a7c15);
@@ -48,8 +49,8 @@ struct pending *pendings_find(struct pendings *pendings, const struct flow *flow
     return NULL;
 }
 
-struct pending *pendings_add(struct pendings *pendings, struct flow *flow, enum protocol_id protocol, uint64_t key,
-                             uint32_t size, int64_t now)
+struct pending *pendings_add(struct pendings *pendings, struct flow *flow, enum protocol_id protocol,
+                             uint64_t key, uint32_t size, int64_t now)
 {
     if (flow->pending_count >= PENDINGS_PER_FLOW || pendings->count >= PENDINGS_MAX)
         return NULL;

@@ -16,7 +16,7 @@ struct pending {
     int64_t started; /* time of the request */
     int64_t since;   /* the engine's clock when it was kept */
     struct pending *chain;
-    struct pending *newer, *older;         /* of all, by `since` */
+    struct pending *newer, *older;           /* of all, by `since` */
     struct pending *flow_newer, *flow_older; /* of the flow */
     uint32_t size;
     uint8_t protocol;
@@ -29,8 +29,8 @@ struct pendings *pendings_new(struct slab *slab, uint64_t seed);
 void pendings_destroy(struct pendings **pendings_p);
 
 /* A new one with room for `size` bytes, in all lists. NULL without room or memory. */
-struct pending *pendings_add(struct pendings *pendings, struct flow *flow, enum protocol_id protocol, uint64_t key,
-                             uint32_t size, int64_t now);
+struct pending *pendings_add(struct pendings *pendings, struct flow *flow, enum protocol_id protocol,
+                             uint64_t key, uint32_t size, int64_t now);
 struct pending *pendings_find(struct pendings *pendings, const struct flow *flow, enum protocol_id protocol,
                               uint64_t key);
 /* Takes it out of all lists; pending_free gives its memory back. */

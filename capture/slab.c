@@ -67,7 +67,7 @@ struct slab {
 };
 
 static const uint32_t class_sizes[CLASSES] = {
-    64,   128,  192,  256,  320,  384,  448,  512,   640,   768,   896,   1024,  1280,  1536,      2048,
+    64,   128,  192,  256,  320,  384,  448,   512,   640,   768,   896,   1024,  1280,  1536,  2048,
     2560, 3072, 4096, 5120, 6144, 8192, 10240, 12288, 16384, 20480, 26176, 32704, 43648, 52416, SMALL_MAX,
 };
 
@@ -90,7 +90,7 @@ struct slab *slab_new(size_t limit)
     uint8_t class = 0;
     for (size_t unit = 0; unit < sizeof slab->class_of; unit++) {
         while (class < CLASSES - 1 && class_sizes[class] < unit * 64)
-            class++;
+            class ++;
         slab->class_of[unit] = class;
     }
     return slab;
@@ -308,7 +308,7 @@ size_t slab_usable(size_t size)
         return (size_t)LARGE_FIRST << large_index(size);
     size_t class = 0;
     while (class_sizes[class] < size)
-        class++;
+        class ++;
     return class_sizes[class];
 }
 

@@ -9,9 +9,9 @@
 struct stream_buffer {
     uint32_t capacity; /* of data */
     uint32_t size;
-    uint32_t needed;   /* bytes until `frame` can say more, or the message can be delivered */
-    bool framed;       /* `total` is known, `needed` bytes of it are to be delivered */
-    bool clipped;      /* more was wanted than is kept */
+    uint32_t needed; /* bytes until `frame` can say more, or the message can be delivered */
+    bool framed;     /* `total` is known, `needed` bytes of it are to be delivered */
+    bool clipped;    /* more was wanted than is kept */
     uint64_t total;
     uint8_t data[];
 };
@@ -20,7 +20,8 @@ struct stream_buffer {
 
 static uint32_t message_max(const struct engine *engine)
 {
-    return engine->options.flow_buffer_max < FRAME_WANT_MAX ? engine->options.flow_buffer_max : FRAME_WANT_MAX;
+    return engine->options.flow_buffer_max < FRAME_WANT_MAX ? engine->options.flow_buffer_max
+                                                            : FRAME_WANT_MAX;
 }
 
 static void buffer_free(struct engine *engine, struct stream_buffer *buffer)
@@ -215,7 +216,8 @@ static void gather(struct engine *engine, struct tcp_side *side, const uint8_t *
 }
 
 /* The flow has no protocol yet. True when it has now, and the bytes are to be read. */
-static bool settle(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size, bool start)
+static bool settle(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size,
+                   bool start)
 {
     struct dissect *d = &engine->dissect;
     struct flow *flow = d->flow;

@@ -79,8 +79,8 @@ static void drain(struct tcp_stream *stream, struct tcp_side *side, const struct
         uint32_t known = (uint32_t)-ahead;
         if (known < held->length) {
             uint32_t cut = known < held->captured ? known : held->captured;
-            pass(side, held->data + cut, held->captured - cut, held->length - known, held->start && known == 0,
-                 sink);
+            pass(side, held->data + cut, held->captured - cut, held->length - known,
+                 held->start && known == 0, sink);
         }
         held_free(stream, held);
     }

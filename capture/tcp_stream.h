@@ -11,10 +11,10 @@
 
 #include "capture/slab.h"
 
-#define TCP_HELD_SEGMENTS 1024                       /* of one direction */
-#define TCP_HOLE_AGE      (INT64_C(2) * 1000000000)  /* a hole is given up after this long, */
-#define TCP_HOLE_PACKETS  1024                       /* after that many further packets, */
-#define TCP_ACKED_AGE     (INT64_C(100) * 1000000)   /* or sooner when its bytes are acknowledged */
+#define TCP_HELD_SEGMENTS 1024                      /* of one direction */
+#define TCP_HOLE_AGE      (INT64_C(2) * 1000000000) /* a hole is given up after this long, */
+#define TCP_HOLE_PACKETS  1024                      /* after that many further packets, */
+#define TCP_ACKED_AGE     (INT64_C(100) * 1000000)  /* or sooner when its bytes are acknowledged */
 #define TCP_ACKED_PACKETS 3
 /* A sequence number further away than this is not of this stream's: damage, or a reused port. */
 #define TCP_WINDOW_MAX (64u * 1024 * 1024)
