@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Line coverage of base and capture by the tests: prints a line a file; fails when either folder is under 90 %.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=build/coverage
+cmake --preset coverage >/dev/null
+cmake --build --preset coverage | tail -n 1
+rm -rf "$build/profiles"
+mkdir -p "$build/profiles"
+LLVM_PROFILE_FILE="$PWD/$build/profiles/%p-%m.profraw" ctest --preset coverage -j2 --quiet
+llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/all.profdata"
+
+objects=()
+for f in "$build"/tests/test_* "$build"/bin/*; do
+    [ -x "$f" ] && [ -f "$f" ] && objects+=(-object "$f")
+done
+llvm-cov-14 export -summary-only -instr-profile="$build/all.profdata" "${objects[@]:1}" >"$build/coverage.json"
+python3 - "$build/coverage.json" <<'PY'
+import json, os, sys
+
+files = json.load(open(sys.argv[1]))["data"][0]["files"]
+sums = {"base": [0, 0], "capture": [0, 0]}
+for f in sorted(files, key=lambda f: f["filename"]):
+    name = os.path.relpath(f["filename"])
+    folder = name.split("/")[0]
+    if folder not in sums:
+        continue
+    lines = f["summary"]["lines"]
+    sums[folder][0] += lines["covered"]
+    sums[folder][1] += lines["count"]
+    print("%6.1f %%  %5d lines  %s" % (lines["percent"], lines["count"], name))
+bad = False
+for folder, (covered, count) in sums.items():
+    percent = 100.0 * covered / max(count, 1)
+    bad |= percent < 90
+    print("%6.1f %%  %5d lines  %s (at least 90 wanted)" % (percent, count, folder))
+sys.exit(bad)
+PY

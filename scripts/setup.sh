@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what Picket needs to be built and run, and with --tests what its tests need, from Debian's own
+# packages. Does nothing when all of it is there.
+set -euo pipefail
+
+packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev libzstd-dev libxxhash-dev
+          libsmartcols-dev libmd-dev)
+tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14 libcmocka-dev libmsgpack-dev libjansson-dev
+       python3 zstd tcpreplay iproute2 mandoc)
+[ "${1:-}" = --tests ] && packages+=("${tests[@]}")
+
+missing=()
+for p in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null || true)" = installed ] || missing+=("$p")
+done
+[ ${#missing[@]} = 0 ] && exit 0
+
+root=()
+[ "$(id -u)" = 0 ] || root=(sudo)
+echo "installing: ${missing[*]}"
+"${root[@]}" apt-get update -q
+"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

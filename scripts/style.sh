@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Fails when a C file is not as clang-format would have it, or an include goes against the folders' order.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
+! git grep -nE '^#include "(cluster|capture|sync|node|center|sim)/' -- 'base/*.[ch]'
+! git grep -nE '^#include "(cluster|sync|node|center|sim)/' -- 'capture/*.[ch]'
+echo "style: fine"
