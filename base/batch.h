@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Batches of activities: how they travel and rest. A batch is one zstd frame of
+ *
+ *     {"format": "picket-activities", "version": 1, "count": n} record record ...   (msgpack, n records)
+ *
+ * and a file of batches is one frame after the other, so that files can be joined with cat. Pure: the writer
+ * hands finished frames to a function, the reader is fed with bytes.
+ */
+#pragma once
+
+#include "base/cursor.h"
+
+#define BATCH_VERSION     1
+#define BATCH_RECORDS_MAX 262144u  /* bytes of records after which a batch is closed */
+#define BATCH_BYTES_MAX   1048576u /* of a decompressed batch; a larger one is refused whole */
+
+/* A batch's first bytes: the magic number of a zstd frame (RFC 8878 3.1.1). */
+#define BATCH_MAGIC "\x28\xb5\x2f\xfd"
+
+struct batch_writer;
+
+/* Receives a finished frame, valid during the call. */
+typedef void (*batch_sink)(void *context, struct bytes frame);
+
+/* NULL without memory. The caller destroys it; records not yet flushed are lost then. */
+struct batch_writer *batch_writer_new(int zstd_level, batch_sink sink, void *context);
+void batch_writer_destroy(struct batch_writer **writer_p);
+
+/* Adds one record (a msgpack map of at most ACTIVITY_BYTES_MAX bytes); a full batch goes to the sink. */
+void batch_writer_add(struct batch_writer *writer, struct bytes record);
+
+/* Sends what has been added, if anything. */
+void batch_writer_flush(struct batch_writer *writer);
+
+struct batch_reader;
+
+enum batch_verdict {
+    BATCH_MORE,    /* the input is used up */
+    BATCH_READY,   /* one batch: see batch_reader_records */
+    BATCH_INVALID, /* damaged, of another format or version, or larger than the bound */
+};
+
+struct batch_reader *batch_reader_new(void);
+void batch_reader_destroy(struct batch_reader **reader_p);
+
+/* Takes bytes off the front of `input` until a batch is complete. After BATCH_INVALID nothing more can be
+ * read. */
+enum batch_verdict batch_reader_feed(struct batch_reader *reader, struct bytes *input);
+
+/* The records of the batch that is ready, and how many the header announces; valid until the next feed.
+ * The records themselves are not checked yet: decode each, and there must be exactly that many. */
+struct cursor batch_reader_records(const struct batch_reader *reader, uint64_t *count);
+
+/* Whether the input so far ended between two batches. */
+bool batch_reader_at_boundary(const struct batch_reader *reader);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The subcommands of `picket`: one table that main, the help and the tests read.
+ */
+#pragma once
+
+/* Exit statuses of every subcommand. */
+enum exit_status {
+    EXIT_FINE = 0,
+    EXIT_FAILED = 1, /* something could not be read or written */
+    EXIT_USAGE = 2,  /* wrong use of the command line */
+};
+
+struct command {
+    const char *name;
+    const char *arguments;             /* as in the synopsis */
+    const char *sentence;              /* what it does, one line */
+    const char *options;               /* a line for each; NULL: none */
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
+};
+
+/* Ends with a row whose name is NULL. */
+extern const struct command commands[];
+
+const struct command *command_find(const char *name);
+
+/* The help of one subcommand. */
+void command_print_help(const struct command *command, void *stream);
+
+/* "picket NAME: MESSAGE" and where the help is, on standard error. Returns EXIT_USAGE. */
+int command_misused(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "picket: SUBJECT: REASON" on standard error. Returns EXIT_FAILED. */
+int command_failed(const char *subject, const char *reason);
+
+int command_read(int argc, char **argv);
+extern const char command_read_options[];

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket read: captures (or batches of activities) to a table, JSON, counts or batches.
+ */
+#include "base/batch.h"
+#include "capture/source.h"
+#include "node/command.h"
+#include "node/decode_rule.h"
+#include "node/output.h"
+#include "node/progress.h"
+#include "node/summary.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <time.h>
+
+const char command_read_options[] =
+    "  --json              one JSON object per activity, one a line, instead of the table\n"
+    "  --counts            one JSON object of message counts, summed over the files, instead of the table\n"
+    "  --batches FILE      writes the activities to FILE, in compressed batches, instead of the table\n"
+    "  --stats             the summary as one JSON object on standard error\n"
+    "  --decode RULE       tcp/PORT=PROTOCOL or udp/PORT=PROTOCOL: flows with that server port speak that\n"
+    "                      protocol; may be given several times\n"
+    "  --memory MB         the most that flows and reassembly may take (192)\n"
+    "\n"
+    "FILE may be - for standard input. Captures are read to their end: one that is cut off or damaged is\n"
+    "reported on standard error, and what came before counts. A file that --batches wrote is recognised.\n";
+
+struct read_job {
+    bool json;
+    bool counts;
+    bool stats;
+    const char *batches;
+    struct engine_options options;
+    struct decode_rules rules;
+
+    struct output *outputs[2];
+    size_t outputs_count;
+    struct progress progress;
+    struct engine_stats total;
+    struct message_counts *total_counts;
+    uint64_t from_batches; /* activities read from batches, not from packets */
+};
+
+/* -- what is done with each activity ---------------------------------------------------------------- */
+
+static void emit(void *context, enum activity_kind kind, int64_t time, struct bytes record)
+{
+    struct read_job *job = context;
+    (void)kind;
+    (void)time;
+    for (size_t i = 0; i < job->outputs_count; i++)
+        job->outputs[i]->record(job->outputs[i], record);
+}
+
+static bool open_outputs(struct read_job *job)
+{
+    if (job->batches) {
+        job->outputs[job->outputs_count] = output_batches_new(job->batches);
+        if (!job->outputs[job->outputs_count]) {
+            command_failed(job->batches, strerror(errno));
+            return false;
+        }
+        job->outputs_count++;
+    }
+    if (job->json || !(job->counts || job->batches)) {
+        struct output *output = job->json ? output_json_new(stdout) : output_table_new(stdout);
+        if (!output) {
+            command_failed("output", strerror(ENOMEM));
+            return false;
+        }
+        job->outputs[job->outputs_count++] = output;
+    }
+    return true;
+}
+
+static bool close_outputs(struct read_job *job)
+{
+    bool fine = true;
+    for (size_t i = 0; i < job->outputs_count; i++) {
+        if (!job->outputs[i]->close(job->outputs[i])) {
+            command_failed(i == 0 && job->batches ? job->batches : "standard output", strerror(errno));
+            fine = false;
+        }
+    }
+    return fine;
+}
+
+/* -- one file --------------------------------------------------------------------------------------- */
+
+static const char *shown_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
+
+#define PACKETS_BETWEEN_LOOKS 4096
+
+static int read_packets(struct read_job *job, const char *path, struct file_source *source,
+                        struct engine *engine)
+{
+    struct packet packet;
+    enum source_verdict verdict;
+    uint32_t until_look = PACKETS_BETWEEN_LOOKS;
+    progress_begin(&job->progress, file_source_size(source));
+    while ((verdict = file_source_next(source, &packet)) == SOURCE_PACKET) {
+        engine_packet(engine, &packet);
+        if (--until_look == 0) {
+            progress_update(&job->progress, file_source_position(source));
+            until_look = PACKETS_BETWEEN_LOOKS;
+        }
+    }
+    engine_finish(engine);
+    progress_clear(&job->progress);
+    if (verdict == SOURCE_END)
+        return EXIT_FINE;
+    for (size_t i = 0; i < job->outputs_count; i++)
+        if (job->outputs[i]->flush)
+            job->outputs[i]->flush(job->outputs[i]);
+    int status = command_failed(shown_name(path), file_source_error(source));
+    /* What could be read was read and is shown; only a file that gave nothing is a failure. */
+    return verdict == SOURCE_FAILED ? status : EXIT_FINE;
+}
+
+static int read_capture(struct read_job *job, const char *path)
+{
+    const char *error;
+    struct file_source *source = file_source_open(path, &error);
+    if (!source)
+        return command_failed(shown_name(path), error);
+    struct engine *engine = engine_new(&job->options, emit, job);
+    if (!engine) {
+        file_source_close(&source);
+        return command_failed(shown_name(path), strerror(ENOMEM));
+    }
+    decode_rules_apply(&job->rules, engine);
+    int status = read_packets(job, path, source, engine);
+    summary_add(&job->total, engine_stats(engine));
+    counts_merge(job->total_counts, engine_counts(engine));
+    engine_destroy(&engine);
+    file_source_close(&source);
+    return status;
+}
+
+/* Gives out the records of a batch; false when one of them is no record, or there are more or fewer. */
+static bool read_batch(struct read_job *job, const struct batch_reader *reader, struct activity *activity)
+{
+    uint64_t count;
+    struct cursor records = batch_reader_records(reader, &count);
+    struct cursor check = records;
+    uint64_t found = 0;
+    while (!cursor_done(&check) && activity_decode(&check, activity))
+        found++;
+    if (check.failed || found != count)
+        return false;
+    while (!cursor_done(&records)) {
+        const uint8_t *start = records.at;
+        if (!activity_decode(&records, activity))
+            return false;
+        emit(job, activity->kind, activity->time, (struct bytes){start, (size_t)(records.at - start)});
+        job->from_batches++;
+    }
+    return true;
+}
+
+static int read_batches(struct read_job *job, const char *path, FILE *file)
+{
+    static uint8_t buffer[65536];
+    struct batch_reader *reader = batch_reader_new();
+    struct activity *activity = malloc(sizeof(*activity));
+    const char *error = reader && activity ? NULL : strerror(ENOMEM);
+    size_t n;
+    while (!error && (n = fread(buffer, 1, sizeof(buffer), file)) > 0) {
+        struct bytes input = {.data = buffer, .size = n};
+        enum batch_verdict verdict;
+        while ((verdict = batch_reader_feed(reader, &input)) == BATCH_READY && !error)
+            if (!read_batch(job, reader, activity))
+                error = "a batch holds what is no activity; refused whole";
+        if (verdict == BATCH_INVALID)
+            error = "not a batch of activities, or a damaged one";
+    }
+    if (!error && ferror(file))
+        error = strerror(errno);
+    if (!error && !batch_reader_at_boundary(reader))
+        error = "cut off in the middle of a batch";
+    free(activity);
+    if (reader)
+        batch_reader_destroy(&reader);
+    return error ? command_failed(path, error) : EXIT_FINE;
+}
+
+/* A file of batches begins with zstd's magic number; anything else is for the capture reader to judge. */
+static int read_file(struct read_job *job, const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? NULL : fopen(path, "rb");
+    char magic[4];
+    if (file && fread(magic, 1, sizeof(magic), file) == sizeof(magic) &&
+        memcmp(magic, BATCH_MAGIC, sizeof(magic)) == 0) {
+        rewind(file);
+        int status = read_batches(job, path, file);
+        fclose(file);
+        return status;
+    }
+    if (file)
+        fclose(file);
+    return read_capture(job, path);
+}
+
+/* -- the command ------------------------------------------------------------------------------------ */
+
+static int parse(struct read_job *job, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},         {"counts", no_argument, NULL, 'c'},
+        {"stats", no_argument, NULL, 's'},        {"batches", required_argument, NULL, 'b'},
+        {"decode", required_argument, NULL, 'd'}, {"memory", required_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    };
+    int c;
+    opterr = 0;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (c) {
+        case 'j':
+            job->json = true;
+            break;
+        case 'c':
+            job->counts = true;
+            break;
+        case 's':
+            job->stats = true;
+            break;
+        case 'b':
+            job->batches = optarg;
+            break;
+        case 'd':
+            if (!decode_rules_add(&job->rules, optarg))
+                return command_misused("read", "--decode %s: %s", optarg, decode_rules_error(optarg));
+            break;
+        case 'm': {
+            char *end;
+            unsigned long long megabytes = strtoull(optarg, &end, 10);
+            if (*end || megabytes < 16 || megabytes > 1048576)
+                return command_misused("read", "--memory %s: a number of megabytes from 16 on is wanted",
+                                       optarg);
+            job->options.memory_limit = (size_t)megabytes << 20;
+            break;
+        }
+        case 'h':
+            command_print_help(command_find("read"), stdout);
+            exit(EXIT_FINE);
+        default:
+            return command_misused("read", "%s: no such option, or its value is missing", argv[optind - 1]);
+        }
+    }
+    if (optind == argc)
+        return command_misused("read", "which file?");
+    if (job->json && job->counts)
+        return command_misused("read", "--json and --counts both want standard output");
+    return EXIT_FINE;
+}
+
+static void print_totals(struct read_job *job)
+{
+    if (job->counts)
+        counts_print_json(job->total_counts, stdout);
+    else if (!job->json && job->total.packets > 0)
+        summary_print(&job->total, stdout);
+    else if (!job->json && job->from_batches > 0)
+        printf("%llu activities\n", (unsigned long long)job->from_batches);
+    if (job->stats)
+        summary_print_json(&job->total, stderr);
+}
+
+int command_read(int argc, char **argv)
+{
+    static struct read_job job;
+    int status = parse(&job, argc, argv);
+    if (status != EXIT_FINE)
+        return status;
+    job.total_counts = calloc(1, sizeof(*job.total_counts));
+    if (!job.total_counts)
+        return command_failed("read", strerror(ENOMEM));
+    if (!open_outputs(&job)) {
+        close_outputs(&job);
+        free(job.total_counts);
+        return EXIT_FAILED;
+    }
+    for (int i = optind; i < argc; i++) {
+        int one = read_file(&job, argv[i]);
+        status = one > status ? one : status;
+    }
+    if (!close_outputs(&job))
+        status = EXIT_FAILED;
+    print_totals(&job);
+    if (fflush(stdout) != 0 || ferror(stdout))
+        status = command_failed("standard output", strerror(errno));
+    free(job.total_counts);
+    return status;
+}
