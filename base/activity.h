@@ -87,11 +87,11 @@ enum activity_field activity_field_by_name(const char *name, size_t size);
 
 struct activity_writer {
     enum activity_kind kind;
-    uint32_t fields;    /* put so far, the three of the head included */
-    uint32_t size;      /* bytes used */
-    uint32_t list_at;   /* where the open list's header stands; 0: no list is open */
+    uint32_t fields;  /* put so far, the three of the head included */
+    uint32_t size;    /* bytes used */
+    uint32_t list_at; /* where the open list's header stands; 0: no list is open */
     uint32_t list_items;
-    bool truncated;     /* something was cut; activity_finish says so in the record */
+    bool truncated; /* something was cut; activity_finish says so in the record */
     uint64_t present[(ACTIVITY_FIELDS + 63) / 64];
     uint8_t bytes[ACTIVITY_BYTES_MAX];
 };
@@ -135,7 +135,8 @@ void activity_list_end(struct activity_writer *w);
 struct bytes activity_finish(struct activity_writer *w);
 
 /* A record that waits for its second half (a request for its reply) is kept as these bytes and taken up
- * again later. `activity_saved_size` bytes are needed; restore gives false on bytes that save did not make. */
+ * again later. `activity_saved_size` bytes are needed; restore gives false on bytes that save did not make.
+ */
 size_t activity_saved_size(const struct activity_writer *w);
 void activity_save(const struct activity_writer *w, void *to);
 bool activity_restore(struct activity_writer *w, const void *from, size_t size);

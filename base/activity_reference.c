@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/activity.h"
+#include "base/markdown.h"
 
 static const char introduction[] =
     "# Network activities\n"
@@ -64,9 +65,12 @@ static void print_row(FILE *out, enum activity_kind kind, enum activity_field fi
 {
     const struct activity_field_info *info = activity_field_info(field);
     fprintf(out, "| `%s` | %s | %s | ", info->name, activity_type_name(info->type), info->unit);
-    if (kind != ACTIVITY_NONE)
-        fprintf(out, "%s | ", activity_uses(kind, field));
-    fprintf(out, "%s |\n", info->doc);
+    if (kind != ACTIVITY_NONE) {
+        markdown_cell(out, activity_uses(kind, field));
+        fputs(" | ", out);
+    }
+    markdown_cell(out, info->doc);
+    fputs(" |\n", out);
 }
 
 static void print_common(FILE *out)

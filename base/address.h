@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct ip_address {
-    uint8_t family; /* 4, 6; 0: none */
+    uint8_t family;    /* 4, 6; 0: none */
     uint8_t bytes[16]; /* network order; IPv4 uses the first four, the others are zero */
 };
 

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket-reference activities|config: prints the pages of docs/ that are made of tables in the code.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/activity.h"
+#include "node/schema.h"
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "activities") == 0) {
+        activity_print_reference(stdout);
+    } else if (argc == 2 && strcmp(argv[1], "config") == 0) {
+        config_print_reference(&node_schema, stdout);
+    } else {
+        fprintf(stderr, "usage: picket-reference activities|config\n");
+        return 2;
+    }
+    return fflush(stdout) == 0 ? 0 : 1;
+}

@@ -1,0 +1,20 @@
+# The pages of docs/ that are made of tables in the code: a test for each, and `docs-reference` to write them.
+add_executable(picket-reference tools/reference.c ${PROJECT_SOURCE_DIR}/node/schema.c)
+target_link_libraries(picket-reference PRIVATE picket_base)
+set_target_properties(picket-reference PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+foreach(page activities=activities configuration=config)
+  string(REPLACE "=" ";" pair ${page})
+  list(GET pair 0 file)
+  list(GET pair 1 argument)
+  add_test(NAME docs_${file}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/compare_reference.sh
+      $<TARGET_FILE:picket-reference> ${argument} ${PROJECT_SOURCE_DIR}/docs/${file}.md)
+  set_tests_properties(docs_${file} PROPERTIES LABELS slow)
+endforeach()
+
+add_custom_target(docs-reference
+  COMMAND picket-reference activities > ${PROJECT_SOURCE_DIR}/docs/activities.md
+  COMMAND picket-reference config > ${PROJECT_SOURCE_DIR}/docs/configuration.md
+  COMMENT "Writing docs/activities.md and docs/configuration.md"
+  VERBATIM)
