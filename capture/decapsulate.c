@@ -249,8 +249,8 @@ static enum decapsulation read_ipv6_extensions(struct layer *rest, uint8_t next,
         result = strip(rest, size);
         if (result != DECAPSULATED)
             return result;
-        if (to->fragment && to->fragment_offset > 0) {
-            /* What follows is from the middle of the datagram: no headers. */
+        if (to->fragment) {
+            /* What follows counts by its place in the datagram; its headers are read when that is whole. */
             to->protocol = next;
             to->payload = rest->data;
             to->captured = rest->captured;
@@ -285,6 +285,19 @@ static enum decapsulation read_ipv6(const struct layer *layer, struct ip_datagra
     to->more_fragments = false;
     to->fragment_offset = 0;
     return read_ipv6_extensions(&rest, at[6], to);
+}
+
+enum decapsulation decapsulate_whole(struct ip_datagram *datagram)
+{
+    if (datagram->version != 6)
+        return DECAPSULATED;
+    struct layer rest = {
+        .data = datagram->payload,
+        .captured = datagram->captured,
+        .length = datagram->length,
+    };
+    datagram->fragment = false;
+    return read_ipv6_extensions(&rest, datagram->protocol, datagram);
 }
 
 enum decapsulation decapsulate_ip(const struct layer *layer, struct ip_datagram *to)

@@ -51,5 +51,8 @@ enum decapsulation decapsulate_link(const struct packet *packet, struct layer *t
 /* The IP header(s) of a layer with the EtherType of IPv4 or IPv6. */
 enum decapsulation decapsulate_ip(const struct layer *layer, struct ip_datagram *to);
 
+/* A datagram that was put together (or the beginning of one): the IPv6 headers that follow the fragment's. */
+enum decapsulation decapsulate_whole(struct ip_datagram *datagram);
+
 /* When the datagram (whole) is GRE, ERSPAN, VXLAN or IP in IP: what it carries; else DECAPSULATED_NOT_IP. */
 enum decapsulation decapsulate_tunnel(const struct ip_datagram *datagram, struct layer *to);

@@ -478,7 +478,7 @@ static void tcp(struct engine *engine, const struct ip_datagram *ip, struct flow
         flow = tcp_open(engine, key, hash, &header, &direction);
         if (!flow)
             return;
-    } else if (flow->class == FLOW_OPENING && !(header.flags & TCP_RST) && direction == TO_CLIENT) {
+    } else if (flow->class == FLOW_OPENING && !(header.flags & (TCP_RST | TCP_SYN))) {
         flow_table_classify(engine->flows, flow, FLOW_TCP, engine->tick);
     } else {
         flow_table_touch(engine->flows, flow, engine->tick);
@@ -514,6 +514,10 @@ static void ip_datagram(struct engine *engine, struct ip_datagram *ip, int64_t t
                 return;
             }
             engine->stats.defragmented++;
+        }
+        if (decapsulate_whole(ip) != DECAPSULATED || ip->fragment) {
+            engine->stats.malformed += !cut;
+            return;
         }
     }
     struct flow_key key = {.source = ip->source, .destination = ip->destination, .family = ip->version};

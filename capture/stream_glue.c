@@ -89,15 +89,22 @@ static struct tcp_side *current_side(struct engine *engine)
     return &engine->dissect.flow->side[engine->dissect.direction];
 }
 
-static struct frame ask_frame(struct engine *engine, const uint8_t *data, uint32_t size)
+/* `clipped`: the protocol wants more of the message than is kept. */
+static struct frame ask_frame(struct engine *engine, const uint8_t *data, uint32_t size, bool *clipped)
 {
     struct dissect *d = &engine->dissect;
     struct frame frame = d->protocol->frame(d, (struct bytes){.data = data, .size = size});
     if (frame.verdict == FRAME_MORE && frame.want <= size)
         frame.want = size + 1;
-    bool endless = frame.verdict == FRAME_MORE && frame.want > message_max(engine);
+    uint32_t most = message_max(engine);
+    bool endless = frame.verdict == FRAME_MORE && frame.want > most;
     bool empty = frame.verdict == FRAME_OK && frame.total == 0;
-    return endless || empty ? frame_bad() : frame;
+    if (endless || empty)
+        return frame_bad();
+    *clipped = frame.verdict == FRAME_OK && frame.want > most;
+    if (*clipped)
+        frame.want = most;
+    return frame;
 }
 
 static void bad(struct engine *engine, struct tcp_side *side)
@@ -117,17 +124,12 @@ static bool plausible(struct engine *engine, const uint8_t *data, uint32_t size)
         detection = protocol->detect(start, TRANSPORT_TCP, d->direction, true);
     if (detection != DETECT_MORE)
         return detection == DETECT_YES;
-    struct frame frame = ask_frame(engine, data, size);
+    bool clipped;
+    struct frame frame = ask_frame(engine, data, size, &clipped);
     if (frame.verdict == FRAME_OK)
         return true;
     /* A length that is sent in a segment of its own; but one byte is a keep-alive's. */
     return frame.verdict == FRAME_MORE && size > 1 && size < 16;
-}
-
-/* Whether the protocol is still the one that framed these bytes. */
-static bool same_protocol(const struct engine *engine, const struct protocol *protocol)
-{
-    return engine->dissect.flow->protocol == protocol && !(engine->dissect.flow->flags & FLOW_OPAQUE);
 }
 
 /* The buffer, taken off the side, holds a framed message's wanted bytes: delivers it. What it holds beyond
@@ -171,7 +173,8 @@ static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const 
         deliver_buffer(engine, side, false);
         return take;
     }
-    struct frame frame = ask_frame(engine, buffer->data, buffer->size);
+    bool clipped = false;
+    struct frame frame = ask_frame(engine, buffer->data, buffer->size, &clipped);
     switch (frame.verdict) {
     case FRAME_MORE:
         buffer->needed = frame.want;
@@ -183,8 +186,8 @@ static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const 
     case FRAME_OK:
         buffer->framed = true;
         buffer->total = frame.total;
-        buffer->clipped = frame.want > message_max(engine);
-        buffer->needed = buffer->clipped ? message_max(engine) : frame.want;
+        buffer->clipped = clipped;
+        buffer->needed = frame.want;
         if (buffer->size >= buffer->needed)
             deliver_buffer(engine, side, false);
         break;
@@ -194,7 +197,7 @@ static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const 
 
 /* Begins to gather a message of which `data` is the first part. */
 static void gather(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size,
-                   const struct frame *frame)
+                   const struct frame *frame, bool clipped)
 {
     if (!buffer_append(engine, side, data, size)) {
         engine->stats.memory_refused++;
@@ -210,9 +213,7 @@ static void gather(struct engine *engine, struct tcp_side *side, const uint8_t *
         return;
     buffer->framed = true;
     buffer->total = frame->total;
-    buffer->clipped = frame->want > message_max(engine);
-    if (buffer->clipped)
-        buffer->needed = message_max(engine);
+    buffer->clipped = clipped;
 }
 
 /* The flow has no protocol yet. True when it has now, and the bytes are to be read. */
@@ -295,21 +296,19 @@ void stream_glue_data(struct engine *engine, const uint8_t *data, uint32_t size,
                 side->flags &= (uint8_t)~TCP_SIDE_LOST;
                 engine->stats.resynchronised++;
             }
-            struct frame frame = ask_frame(engine, data, size);
+            bool clipped = false;
+            struct frame frame = ask_frame(engine, data, size, &clipped);
             if (frame.verdict == FRAME_BAD) {
                 bad(engine, side);
                 return;
             }
             if (frame.verdict == FRAME_MORE || frame.want > size) {
-                gather(engine, side, data, size, &frame);
+                gather(engine, side, data, size, &frame, clipped);
                 return;
             }
             step = frame.total < size ? (uint32_t)frame.total : size;
-            bool clipped = frame.want > message_max(engine);
-            const struct protocol *protocol = d->protocol;
-            engine_message(engine, data, clipped ? message_max(engine) : frame.want, clipped);
-            if (same_protocol(engine, protocol) || frame.total <= size)
-                side->skip = frame.total - step;
+            engine_message(engine, data, frame.want, clipped);
+            side->skip = frame.total - step;
             engine->stats.skipped_bytes += step - frame.want;
         }
         data += step;

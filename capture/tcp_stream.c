@@ -202,38 +202,40 @@ static void note_acked(const struct tcp_stream *stream, const struct tcp_side *s
         holding->acked_since = stream->now;
 }
 
-static void early(struct tcp_stream *stream, struct tcp_side *side, const struct tcp_segment *segment,
-                  const struct tcp_sink *sink)
+/* Goes on at the segment, over what is missing before it. */
+static void leap(struct tcp_stream *stream, struct tcp_side *side, const struct tcp_segment *segment,
+                 const struct tcp_sink *sink)
 {
-    stream->stats->out_of_order++;
-    /* The other side had the missing bytes before this segment came. */
-    if (!side->holding && covers(side, segment->sequence)) {
-        uint32_t missing = segment->sequence - side->next;
-        stream->stats->gaps++;
-        stream->stats->gap_bytes += missing;
-        side->next += missing;
-        sink->hole(sink->context, missing, false);
-        pass(side, segment->data, segment->captured, segment->length, true, sink);
-        return;
-    }
-    bool kept = hold(stream, side, segment);
-    while (side->holding && side->holding->first && (!kept || hopeless(stream, side))) {
-        give_up(stream, side, sink);
-        if (kept)
-            continue;
-        tcp_stream_segment(stream, side, segment, sink);
-        return;
-    }
-    if (!side->holding || side->holding->first)
-        return;
-    /* Not even the first could be kept: the bytes pass, after a gap, from where they stand. */
-    tcp_stream_release(stream, side);
     uint32_t missing = segment->sequence - side->next;
     stream->stats->gaps++;
     stream->stats->gap_bytes += missing;
     side->next += missing;
     sink->hole(sink->context, missing, false);
     pass(side, segment->data, segment->captured, segment->length, true, sink);
+}
+
+static void early(struct tcp_stream *stream, struct tcp_side *side, const struct tcp_segment *segment,
+                  const struct tcp_sink *sink)
+{
+    stream->stats->out_of_order++;
+    /* The other side had the missing bytes before this segment came. */
+    if (!side->holding && covers(side, segment->sequence)) {
+        leap(stream, side, segment, sink);
+        return;
+    }
+    if (hold(stream, side, segment)) {
+        while (side->holding && hopeless(stream, side))
+            give_up(stream, side, sink);
+        return;
+    }
+    /* No room: what is held goes first, then this one again. */
+    if (side->holding && side->holding->first) {
+        give_up(stream, side, sink);
+        tcp_stream_segment(stream, side, segment, sink);
+        return;
+    }
+    tcp_stream_release(stream, side);
+    leap(stream, side, segment, sink);
 }
 
 static void note_fin(struct tcp_side *side, const struct tcp_segment *segment)
