@@ -361,6 +361,8 @@ static void print_sparse(struct printer *p, const char *group, const struct spar
     qsort(sorted, SPARSE_COUNTS, sizeof(sorted[0]), by_key);
     for (size_t i = 0; i < SPARSE_COUNTS; i++) {
         const char *known = name ? name(sorted[i].key) : NULL;
+        if (sorted[i].key == SPARSE_NONE)
+            known = "None";
         if (known)
             print_count(p, group, known, sorted[i].count);
         else

@@ -18,6 +18,7 @@ struct sparse_count {
 };
 
 #define SPARSE_COUNTS 64
+#define SPARSE_NONE   INT32_MIN /* the key of a message that was cut before it; shown as "None" */
 struct sparse_counts {
     struct sparse_count slots[SPARSE_COUNTS];
     uint64_t lost;

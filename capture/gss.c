@@ -76,8 +76,6 @@ static struct activity_writer *begin(const struct gss *g, enum activity_kind kin
 
 static void wait_for_outcome(const struct gss *g)
 {
-    if (g->d->truncated)
-        activity_put_bool(g->d->activity, FIELD_TRUNCATED, true);
     g->exchange->pending = true;
     g->exchange->key = g->key;
     dissect_defer(g->d, g->key);
@@ -326,8 +324,7 @@ static void kerberos_message(const struct gss *g, struct cursor token)
             dissect_malformed(g->d, PROTOCOL_KERBEROS);
         return;
     }
-    if (m.complete || !g->d->truncated)
-        g->d->counts->kerberos_gss[m.type]++;
+    g->d->counts->kerberos_gss[m.type]++;
     dissect_counted(g->d, PROTOCOL_KERBEROS);
     if (m.damaged && !g->d->truncated)
         dissect_malformed(g->d, PROTOCOL_KERBEROS);
