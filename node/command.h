@@ -35,3 +35,5 @@ int command_failed(const char *subject, const char *reason);
 
 int command_read(int argc, char **argv);
 extern const char command_read_options[];
+int command_capture(int argc, char **argv);
+extern const char command_capture_options[];

@@ -15,6 +15,8 @@ const struct command commands[] = {
     {"read", "[OPTION]... FILE...",
      "Shows what happened in captures (pcap, pcapng) or batches of activities.", command_read_options,
      command_read},
+    {"capture", "-i INTERFACE [OPTION]...", "Shows what happens on an interface, until interrupted.",
+     command_capture_options, command_capture},
     {"help", "[COMMAND]", "Shows this help, or that of a command.", NULL, command_help},
     {NULL, NULL, NULL, NULL, NULL},
 };

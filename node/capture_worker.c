@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/capture_worker.h"
+
+#include "base/clock.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RING_BYTES     (8u << 20) /* of activities: seconds of a busy controller */
+#define PACKETS_A_TURN 4096
+#define TURN           (100 * CLOCK_MILLISECOND)
+#define DELAY_FIRST    (250 * CLOCK_MILLISECOND)
+#define DELAY_MAX      (5 * CLOCK_SECOND)
+/* Packets rest in the kernel's blocks for a while: time that passes without packets follows that late. */
+#define KERNEL_DELAY (500 * CLOCK_MILLISECOND)
+
+static int64_t monotonic(void)
+{
+    return clock_monotonic(clock_system());
+}
+
+static void emit(void *context, enum activity_kind kind, int64_t time, struct bytes record)
+{
+    struct capture_worker *worker = context;
+    (void)kind;
+    (void)time;
+    if (worker->direct) {
+        worker->direct->record(worker->direct, record);
+        return;
+    }
+    /* A full ring refuses and counts: capture never waits for whoever writes. */
+    ring_push(worker->ring, record.data, record.size);
+    worker->woke = true;
+}
+
+static void give(void *context, const struct packet *packet)
+{
+    struct capture_worker *worker = context;
+    worker->last_packet = packet->time;
+    engine_packet(worker->engine, packet);
+}
+
+static void publish(struct capture_worker *worker)
+{
+    struct live_counters now = {0};
+    if (worker->source)
+        live_source_counters(worker->source, &now);
+    const struct engine_stats *stats = engine_stats(worker->engine);
+    atomic_store_explicit(&worker->counters.packets, stats->packets, memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.activities, stats->activities, memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.received, worker->before.received + now.received,
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.dropped, worker->before.dropped + now.dropped,
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.ifdropped, worker->before.ifdropped + now.ifdropped,
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.present, worker->source != NULL, memory_order_relaxed);
+}
+
+static void close_source(struct capture_worker *worker)
+{
+    struct live_counters last;
+    live_source_counters(worker->source, &last);
+    worker->before.received += last.received;
+    worker->before.dropped += last.dropped;
+    worker->before.ifdropped += last.ifdropped;
+    live_source_close(&worker->source);
+}
+
+/* The interface vanished: tried again after a delay that doubles. */
+static void lose(struct capture_worker *worker)
+{
+    close_source(worker);
+    atomic_fetch_add(&worker->counters.absences, 1);
+    worker->delay = DELAY_FIRST;
+    worker->reopen = monotonic() + worker->delay;
+}
+
+static void try_again(struct capture_worker *worker)
+{
+    bool again;
+    if (monotonic() < worker->reopen)
+        return;
+    worker->source = live_source_open(&worker->live, worker->error, sizeof(worker->error), &again);
+    worker->delay = worker->delay * 2 < DELAY_MAX ? worker->delay * 2 : DELAY_MAX;
+    worker->reopen = monotonic() + worker->delay;
+}
+
+/* Lets the engine's time follow when packets do not come; with its own of the packets' otherwise. */
+static void tick(struct capture_worker *worker, int read)
+{
+    int64_t now = clock_wall(clock_system()) - KERNEL_DELAY;
+    if (read == 0 && now > worker->last_packet)
+        engine_tick(worker->engine, now);
+}
+
+static void *run(void *context)
+{
+    struct capture_worker *worker = context;
+    int64_t publish_at = 0;
+    for (;;) {
+        int fd = worker->source ? live_source_descriptor(worker->source) : -1; /* poll passes over -1 */
+        struct pollfd fds[2] = {{.fd = worker->stop_descriptor, .events = POLLIN},
+                                {.fd = fd, .events = POLLIN}};
+        poll(fds, 2, (int)(TURN / CLOCK_MILLISECOND));
+        if (fds[0].revents)
+            break;
+        int n = 0;
+        if (!worker->source)
+            try_again(worker);
+        else if ((n = live_source_read(worker->source, PACKETS_A_TURN, give, worker)) < 0)
+            lose(worker);
+        tick(worker, n);
+        if (worker->woke) {
+            uint64_t one = 1;
+            worker->woke = write(worker->wake_descriptor, &one, sizeof(one)) < 0;
+        }
+        if (monotonic() >= publish_at) {
+            publish(worker);
+            publish_at = monotonic() + TURN;
+        }
+    }
+    /* What waits in the kernel still belongs to the run. */
+    while (worker->source && live_source_read(worker->source, PACKETS_A_TURN, give, worker) > 0)
+        continue;
+    publish(worker);
+    return NULL;
+}
+
+bool capture_worker_start(struct capture_worker *worker)
+{
+    bool again;
+    worker->source = live_source_open(&worker->live, worker->error, sizeof(worker->error), &again);
+    if (!worker->source)
+        return false;
+    worker->engine = engine_new(worker->options, emit, worker);
+    worker->ring = ring_new(RING_BYTES);
+    if (!worker->engine || !worker->ring) {
+        snprintf(worker->error, sizeof(worker->error), "out of memory");
+        return false;
+    }
+    decode_rules_apply(worker->rules, worker->engine);
+    publish(worker);
+    worker->started = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    if (!worker->started)
+        snprintf(worker->error, sizeof(worker->error), "no thread could be started");
+    return worker->started;
+}
+
+void capture_worker_join(struct capture_worker *worker)
+{
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    worker->started = false;
+}
+
+void capture_worker_free(struct capture_worker *worker)
+{
+    if (worker->source)
+        live_source_close(&worker->source);
+    if (worker->engine)
+        engine_destroy(&worker->engine);
+    if (worker->ring)
+        ring_destroy(&worker->ring);
+}
