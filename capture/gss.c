@@ -29,6 +29,7 @@ struct gss {
     struct gss_exchange *exchange;
     const char *carrier;
     uint64_t key;
+    bool cut; /* the token's end was not captured; such ones are read, and not counted */
 };
 
 /* The carriers have keys of their own in the same flow: a session's is spread over 64 bits, so that none of
@@ -255,13 +256,14 @@ static void ntlm_message(const struct gss *g, struct cursor token)
     struct gss_exchange *exchange = g->exchange;
     struct ntlm_message m;
     if (!ntlm_parse(token, exchange->negotiate_flags, &m)) {
-        if (!g->d->truncated)
+        if (!g->cut && !g->d->truncated)
             dissect_malformed(g->d, PROTOCOL_NTLM);
         return;
     }
-    g->d->counts->ntlmssp[m.type]++;
+    if (!g->cut)
+        g->d->counts->ntlmssp[m.type]++;
     dissect_counted(g->d, PROTOCOL_NTLM);
-    if (m.cut && !g->d->truncated)
+    if (m.cut && !g->cut && !g->d->truncated)
         dissect_malformed(g->d, PROTOCOL_NTLM);
     exchange->mechanism = GSS_NTLM;
     if (m.has_flags)
@@ -320,13 +322,14 @@ static void kerberos_message(const struct gss *g, struct cursor token)
 {
     struct krb_message m;
     if (!krb_parse(&token, &m)) {
-        if (!g->d->truncated)
+        if (!g->cut && !g->d->truncated)
             dissect_malformed(g->d, PROTOCOL_KERBEROS);
         return;
     }
-    g->d->counts->kerberos_gss[m.type]++;
+    if (!g->cut)
+        g->d->counts->kerberos_gss[m.type]++;
     dissect_counted(g->d, PROTOCOL_KERBEROS);
-    if (m.damaged && !g->d->truncated)
+    if (m.damaged && !g->cut && !g->d->truncated)
         dissect_malformed(g->d, PROTOCOL_KERBEROS);
     g->exchange->mechanism = GSS_KERBEROS;
     if (m.type == KRB_AP_REQ)
@@ -385,7 +388,7 @@ static enum oid read_oid(struct cursor value)
     return OID_OTHER;
 }
 
-static void any_token(const struct gss *g, struct cursor token, unsigned depth);
+static void any_token(struct gss *g, struct cursor token, unsigned depth);
 
 static void offer(const struct gss *g, struct cursor mechanisms)
 {
@@ -410,17 +413,19 @@ static void choose(const struct gss *g, struct cursor mechanism)
         g->exchange->mechanism = GSS_NTLM;
 }
 
-static void inner_token(const struct gss *g, struct cursor member, unsigned depth)
+static void inner_token(struct gss *g, struct cursor member, unsigned depth)
 {
     struct ber e = ber_next(&member);
-    if (e.tag == BER_OCTET_STRING && !cursor_done(&e.value))
-        any_token(g, e.value, depth);
+    if (e.tag != BER_OCTET_STRING || cursor_done(&e.value))
+        return;
+    g->cut |= e.value.failed;
+    any_token(g, e.value, depth);
 }
 
 /* NegTokenInit ::= SEQUENCE { mechTypes [0] SEQUENCE OF OID, reqFlags [1] OPTIONAL, mechToken [2] OPTIONAL,
  *   mechListMIC [3] OPTIONAL } (RFC 4178 4.2.1). NegTokenInit2, which servers send first, has negHints [3]
  * and mechListMIC [4] ([MS-SPNG] 2.2.1). */
-static void neg_token_init(const struct gss *g, struct cursor choice, unsigned depth)
+static void neg_token_init(struct gss *g, struct cursor choice, unsigned depth)
 {
     struct ber sequence = ber_next(&choice);
     if (sequence.tag != BER_SEQUENCE)
@@ -439,7 +444,7 @@ static void neg_token_init(const struct gss *g, struct cursor choice, unsigned d
 
 /* NegTokenResp ::= SEQUENCE { negState [0] ENUMERATED OPTIONAL, supportedMech [1] OID OPTIONAL,
  *   responseToken [2] OCTET STRING OPTIONAL, mechListMIC [3] OCTET STRING OPTIONAL } (RFC 4178 4.2.2) */
-static void neg_token_resp(const struct gss *g, struct cursor choice, unsigned depth)
+static void neg_token_resp(struct gss *g, struct cursor choice, unsigned depth)
 {
     struct ber sequence = ber_next(&choice);
     if (sequence.tag != BER_SEQUENCE)
@@ -453,7 +458,7 @@ static void neg_token_resp(const struct gss *g, struct cursor choice, unsigned d
     }
 }
 
-static void negotiation_token(const struct gss *g, struct cursor token, unsigned depth)
+static void negotiation_token(struct gss *g, struct cursor token, unsigned depth)
 {
     if (g->exchange->mechanism == GSS_NONE)
         g->exchange->mechanism = GSS_SPNEGO;
@@ -466,7 +471,7 @@ static void negotiation_token(const struct gss *g, struct cursor token, unsigned
 
 /* InitialContextToken ::= [APPLICATION 0] IMPLICIT SEQUENCE { thisMech OBJECT IDENTIFIER,
  *   innerContextToken ANY DEFINED BY thisMech } (RFC 2743 3.1) */
-static void initial_context_token(const struct gss *g, struct cursor token, unsigned depth)
+static void initial_context_token(struct gss *g, struct cursor token, unsigned depth)
 {
     struct cursor c = ber_next(&token).value;
     struct ber mechanism = ber_next(&c);
@@ -488,7 +493,7 @@ static void initial_context_token(const struct gss *g, struct cursor token, unsi
 }
 
 /* The first bytes tell: no two of these forms share them. */
-static void any_token(const struct gss *g, struct cursor token, unsigned depth)
+static void any_token(struct gss *g, struct cursor token, unsigned depth)
 {
     if (depth == 0)
         return;
@@ -522,6 +527,7 @@ static void any_token(const struct gss *g, struct cursor token, unsigned depth)
 void gss_token(struct dissect *d, struct gss_exchange *exchange, struct cursor token, const char *carrier,
                uint64_t session)
 {
-    struct gss g = {.d = d, .exchange = exchange, .carrier = carrier, .key = deferral_key(session)};
+    struct gss g = {
+        .d = d, .exchange = exchange, .carrier = carrier, .key = deferral_key(session), .cut = token.failed};
     any_token(&g, token, DEPTH_MAX);
 }

@@ -29,10 +29,11 @@ struct gss_exchange {
 };
 
 /* One token in d->direction, as it stood in the carrier: SPNEGO, GSS-API with or without the outer frame,
- * raw Kerberos, or raw NTLMSSP. Counts messages, remembers in `exchange`, and leaves one deferred activity
- * (ntlm_authenticate or kerberos_ap) when the client has shown who it is. `carrier` is a protocol's name, as
- * in the field `carrier`; `session` tells exchanges of one flow apart (an SMB session id, an RPC context).
- * It uses the one activity under construction: call it before dissect_begin or after dissect_defer or _emit.
+ * raw Kerberos, or raw NTLMSSP; its `failed` says that its end is missing. Counts messages, remembers in
+ * `exchange`, and leaves one deferred activity (ntlm_authenticate or kerberos_ap) when the client has shown
+ * who it is. `carrier` is a protocol's name, as in the field `carrier`; `session` tells exchanges of one flow
+ * apart (an SMB session id, an RPC context). It uses the one activity under construction: call it before
+ * dissect_begin or after dissect_defer or _emit.
  */
 void gss_token(struct dissect *d, struct gss_exchange *exchange, struct cursor token, const char *carrier,
                uint64_t session);
