@@ -260,6 +260,8 @@ static void bind_request(struct dissect *d, const struct ldap_message *m)
     }
     if (legs && is_gss_token(bind.credentials)) {
         session->from_gss = true;
+        if (bind.method != LDAP_METHOD_SASL)
+            bind.credentials.failed = false; /* Sicily's token stands in no OCTET STRING: it may be cut */
         gss_token(d, &session->gss, bind.credentials, "ldap", 0);
     } else if (legs && text_is(bind.mechanism, "DIGEST-MD5") && !cursor_done(&bind.credentials)) {
         remember_account(session, digest_value(bind.credentials, "username"));
@@ -321,9 +323,11 @@ static void bind_response(struct dissect *d, const struct ldap_message *m)
         dissect_malformed(d, PROTOCOL_LDAP);
 
     struct cursor matched = cursor_of_bytes(result.matched_dn);
+    struct cursor challenge = matched;
+    challenge.failed = !whole;
     bool sicily = cursor_match(&matched, ntlmssp, sizeof ntlmssp);
     if (session && sicily)
-        gss_token(d, &session->gss, cursor_of_bytes(result.matched_dn), "ldap", 0);
+        gss_token(d, &session->gss, challenge, "ldap", 0);
     if (sicily || (session && session->bind_method == LDAP_METHOD_SICILY_DISCOVERY))
         result.matched_dn.size = 0; /* a token or a list of packages, no name */
     if (result.has_sasl_credentials && session && session->gss_bind &&
