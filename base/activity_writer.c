@@ -60,7 +60,9 @@ enum {
     STRING_ROOM_MIN = 64, /* a string is cut to the room that is left, but not below this */
 };
 
-static bool field_fits(const struct activity_writer *w, enum activity_field field, enum activity_type type)
+/* Only assertions use it. */
+__attribute__((unused)) static bool field_fits(const struct activity_writer *w, enum activity_field field,
+                                               enum activity_type type)
 {
     return activity_uses(w->kind, field) && activity_field_info(field)->type == type;
 }
@@ -278,7 +280,7 @@ void activity_put_utf16(struct activity_writer *w, enum activity_field field, co
 
 /* -- lists --------------------------------------------------------------------------------------- */
 
-static bool is_list(enum activity_type type)
+__attribute__((unused)) static bool is_list(enum activity_type type)
 {
     return type >= TYPE_UINT_LIST && type <= TYPE_ADDRESS_LIST;
 }
