@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What one SMB connection is known to hold: sessions, trees, open files, outstanding requests. Inside of the
+ * SMB dissector (smb_flow.c, smb1_flow.c, smb2_flow.c, smb_state.c).
+ *
+ * Sessions, trees and files stand in one open-hashed table; their keys mix the kind and the identifiers of
+ * the wire, so that SMB 1's 16-bit and SMB 2's 128-bit numbers live alike. All memory is the flow's.
+ */
+#pragma once
+
+#include "capture/dcerpc.h"
+#include "capture/gss.h"
+#include "capture/smb1.h"
+#include "capture/smb2.h"
+
+enum {
+    NBSS_HEADER_SIZE = 4,
+    SMB_PATH_MAX = 1024,    /* bytes kept of a path on the wire */
+    SMB_OBJECTS_MAX = 4096, /* slots: a table's memory is at most 64 KiB */
+    SMB_CALLS_MAX = 2048,
+};
+
+enum smb_status {
+    STATUS_PENDING = 0x00000103,
+    STATUS_BUFFER_OVERFLOW = 0x80000005,
+    STATUS_MORE_PROCESSING_REQUIRED = 0xc0000016,
+};
+
+/* -- tables ------------------------------------------------------------------------------------------- */
+
+/* Open addressing with linear probing; each slot begins with its key, 0 is an empty one. */
+struct smb_table {
+    uint8_t *slots;
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t used;
+};
+
+struct smb_table_kind {
+    uint32_t slot_size;
+    uint32_t capacity_max;
+};
+
+extern const struct smb_table_kind smb_objects_kind;
+extern const struct smb_table_kind smb_calls_kind;
+
+/* The slot with this key; NULL when there is none. */
+void *smb_table_find(const struct smb_table *table, const struct smb_table_kind *kind, uint64_t key);
+
+/* The slot with this key, or a new one, zeroed but for its key. NULL when it is full or without memory. */
+void *smb_table_add(struct dissect *d, struct smb_table *table, const struct smb_table_kind *kind,
+                    uint64_t key);
+
+void smb_table_remove(struct smb_table *table, const struct smb_table_kind *kind, void *slot);
+
+/* -- what they hold ------------------------------------------------------------------------------------ */
+
+enum smb_object_type {
+    SMB_OBJECT_SESSION = 1,
+    SMB_OBJECT_TREE,
+    SMB_OBJECT_FILE,
+    SMB_OBJECT_CALL, /* no object: names the keys of activities that wait for a reply */
+    SMB_OBJECT_NEGOTIATION,
+    SMB_OBJECT_NETBIOS,
+};
+
+struct smb_object {
+    uint8_t type; /* enum smb_object_type */
+    bool pending; /* its reply is outstanding: it stands under the request's key */
+    uint32_t memory;
+    uint64_t key;
+};
+
+struct smb_object_slot {
+    uint64_t key;
+    struct smb_object *object;
+};
+
+struct smb_session {
+    struct smb_object head;
+    uint64_t id;     /* of the wire */
+    uint64_t number; /* unique in the flow */
+    bool waiting;    /* an smb_session activity waits for the end of the set-up */
+    bool established;
+    int64_t sealed_since;
+    uint64_t sealed_messages[2]; /* by enum direction */
+    uint64_t sealed_bytes[2];
+    struct gss_exchange gss;
+};
+
+enum smb_share {
+    SMB_SHARE_UNKNOWN = 0,
+    SMB_SHARE_DISK = 1,
+    SMB_SHARE_PIPE = 2,
+    SMB_SHARE_PRINT = 3,
+};
+
+struct smb_tree {
+    struct smb_object head;
+    uint64_t session_id;
+    uint32_t id;
+    uint8_t share; /* enum smb_share */
+    bool unicode;
+    uint16_t path_size;
+    uint8_t path[]; /* as on the wire */
+};
+
+enum smb_pipe_state {
+    SMB_PIPE_UNKNOWN, /* look at its data */
+    SMB_PIPE_YES,
+    SMB_PIPE_NO,
+};
+
+struct smb_file {
+    struct smb_object head;
+    uint64_t session_id;
+    uint64_t size;
+    uint64_t read_bytes;
+    uint64_t write_bytes;
+    int64_t opened;
+    uint32_t tree_id;
+    uint32_t desired_access;
+    uint32_t share_access;
+    uint32_t disposition;
+    uint32_t options;
+    uint32_t action;
+    uint32_t attributes;
+    uint32_t reads;
+    uint32_t writes;
+    uint32_t listings;
+    uint8_t version; /* 1 or 2 */
+    uint8_t pipe;    /* enum smb_pipe_state */
+    bool unseen;     /* its opening was not captured */
+    bool directory;
+    bool deleted;
+    bool security_changed;
+    bool unicode;
+    uint16_t renamed_size;
+    uint16_t name_size;
+    uint8_t *renamed;
+    struct dcerpc_association *association;
+    uint8_t name[]; /* as on the wire */
+};
+
+/* A request that waits for its reply. */
+struct smb_call {
+    uint64_t key;     /* of the message id */
+    uint64_t subject; /* key of the session, tree or file that it is about; 0: none */
+    uint32_t length;
+    uint16_t command;
+    uint16_t flags; /* enum smb_call_flags */
+};
+
+enum smb_call_flags {
+    SMB_CALL_DEFERRED = 1, /* an activity waits */
+    SMB_CALL_PIPE = 2,     /* SMB 1: a transaction whose data is a pipe's */
+    SMB_CALL_RELATED = 4,  /* on the file of the CREATE before it in its compound */
+};
+
+/* The state of one connection; 0 at its start. */
+struct smb_flow {
+    struct smb_table objects;
+    struct smb_table calls;
+    uint64_t sessions;       /* numbers given */
+    uint64_t related_create; /* key of the last CREATE's message id, and of the file that it opened */
+    uint64_t related_file;
+    uint8_t *smb1_dialects; /* offered; until the answer */
+    uint16_t smb1_dialects_size;
+    uint16_t dialect; /* of SMB 2 */
+    uint8_t version;
+    uint8_t smb1_security_mode;
+    bool smb1_negotiated;
+    bool negotiating; /* an smb_negotiate activity waits */
+    bool compressed_seen;
+};
+
+/* A key from a kind and two numbers; never 0. */
+uint64_t smb_key(unsigned kind, uint64_t a, uint64_t b);
+
+static inline uint64_t smb_call_key(uint64_t message_id)
+{
+    return message_id + 1 ? message_id + 1 : ~UINT64_C(1);
+}
+
+/* Puts a new object of `size` bytes in all under its key. NULL without memory, or when the table is full.
+ * What stood there before is ended. */
+void *smb_object_new(struct dissect *d, enum smb_object_type type, uint64_t key, size_t size);
+/* The object under a key, when it is of that type. */
+void *smb_object_find(struct dissect *d, enum smb_object_type type, uint64_t key);
+/* Gives it another key: its reply told its identifier. NULL, and it is freed, when there is no room. */
+void *smb_object_rekey(struct dissect *d, void *object, uint64_t key);
+void smb_object_free(struct dissect *d, void *object);
+
+struct smb_call *smb_call_new(struct dissect *d, uint64_t key, uint16_t command, uint64_t subject);
+/* Takes the call out of the table into `to`. False when there is none. */
+bool smb_call_take(struct dissect *d, uint64_t key, struct smb_call *to);
+
+/* -- shared by both versions (smb_state.c)
+ * ------------------------------------------------------------------- */
+
+/* Ends a file: writes its smb_open (`closed`: by the client), ends its association and frees it. */
+void smb_file_end(struct dissect *d, struct smb_file *file, bool closed);
+/* Writes the smb_open of a failed opening and frees it. */
+void smb_file_failed(struct dissect *d, struct smb_file *file, uint32_t status);
+/* Notes data of a file: volume, and for a pipe its RPC. `data` is what is there of `length` bytes. */
+void smb_file_read(struct dissect *d, struct smb_file *file, uint32_t length, struct bytes data, bool cut);
+void smb_file_written(struct dissect *d, struct smb_file *file, struct bytes data, bool cut);
+/* Bytes of a pipe, whichever way they came. */
+void smb_pipe_data(struct dissect *d, struct smb_file *file, struct bytes data, bool cut);
+/* A file whose opening was not captured. */
+struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t session_id, uint32_t tree_id,
+                                 uint8_t version);
+/* Keeps the new name. */
+void smb_file_renamed(struct dissect *d, struct smb_file *file, struct bytes name);
+
+/* Ends the files, and trees, of a tree or of a whole session (tree 0 with `whole`). */
+void smb_tree_end(struct dissect *d, uint64_t session_id, uint32_t tree_id);
+void smb_session_end(struct dissect *d, struct smb_session *session);
+/* Bytes in d->direction were lost: the pipes' streams have holes. */
+void smb_flow_gap(struct dissect *d);
+/* The flow is over. */
+void smb_flow_end(struct dissect *d);
+
+/* Keys of the objects. */
+uint64_t smb_session_key(uint64_t id);
+uint64_t smb_tree_key(uint64_t session_id, uint32_t tree_id);
+struct smb_session *smb_session_find(struct dissect *d, uint64_t id);
+struct smb_tree *smb_tree_find(struct dissect *d, uint64_t session_id, uint32_t tree_id);
+
+/* What a share's path and a file's name tell of whether it is a pipe. */
+enum smb_share smb_share_by_path(struct bytes path, bool unicode);
+enum smb_pipe_state smb_pipe_by_name(const struct smb_tree *tree, struct bytes name, bool unicode);
+
+/* Fields that many activities share. */
+void smb_put_text(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode);
+void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t session_id);
+void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t session_id, uint32_t tree_id);
+void smb_put_mechanism(struct activity_writer *w, const struct gss_exchange *gss);
+void smb_put_filetime(struct activity_writer *w, enum activity_field field, uint64_t filetime);
+void smb_put_ids(struct activity_writer *w, enum activity_field field, struct bytes ids);
+
+/* Session set-up, both versions: the session that a leg belongs to (a new one when none is known; NULL
+ * without memory), and its end. */
+struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t pending_key);
+/* The activity that waits for the end of the set-up, d->activity again; NULL when none does. */
+struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_session *session, uint32_t status);
+
+/* -- the two versions
+ * ---------------------------------------------------------------------------------------- */
+
+void smb1_flow_message(struct dissect *d, struct cursor c);
+void smb2_flow_message(struct dissect *d, struct cursor c);
+void smb2_flow_encrypted(struct dissect *d, struct cursor c);
+/* `size`: what the whole message takes on the wire. */
+void smb2_flow_compressed(struct dissect *d, struct cursor c, uint64_t size);
+/* Leading bytes (from the protocol id) that are needed of a message of `total` bytes, of which those in
+ * `start` are there; `*more` when more of them must be seen to tell. */
+uint64_t smb1_flow_want(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more);
+uint64_t smb2_flow_want(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more);
+/* Under which an smb_negotiate waits, whichever version asked and whichever answers. */
+uint64_t smb_negotiation_key(void);
