@@ -190,6 +190,11 @@ void dissect_counted(struct dissect *d, enum protocol_id protocol)
     d->engine->stats.protocol[protocol].messages++;
 }
 
+const char *dissect_radius_secret(const struct dissect *d)
+{
+    return d->engine->options.radius_secret;
+}
+
 /* -- flows ------------------------------------------------------------------------------------------ */
 
 void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_t port,

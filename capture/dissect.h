@@ -202,3 +202,6 @@ void dissect_switch(struct dissect *d, enum protocol_id protocol);
 /* Keyed 64-bit hash of secret material (a ticket's cipher text), the same for the same bytes in all flows of
  * this sensor: follows a ticket from issue to use without keeping it. Never 0. */
 uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret);
+
+/* The shared secret of RADIUS; NULL: not known. */
+const char *dissect_radius_secret(const struct dissect *d);

@@ -284,7 +284,8 @@ static bool looks_reversed(const struct engine *engine, const struct flow_key *k
     *sure = source != destination;
     if (*sure)
         return source;
-    return key->transport == TRANSPORT_TCP && key->source_port < key->destination_port;
+    /* DHCP servers answer from 67 to 68; and a resolver's own port may be anybody's. */
+    return (key->transport == TRANSPORT_TCP || source) && key->source_port < key->destination_port;
 }
 
 /* -- UDP ------------------------------------------------------------------------------------------------ */
