@@ -9,6 +9,7 @@
 #define ETHERTYPE_BRIDGED    0x6558 /* RFC 1701: transparent Ethernet bridging */
 #define ETHERTYPE_ERSPAN     0x88be /* ERSPAN type I and II */
 #define ETHERTYPE_ERSPAN_III 0x22eb
+#define ETHERTYPE_PPPOE      0x8864 /* RFC 2516, session stage */
 #define ETHERTYPE_PPP_IPV4   0x0021 /* RFC 1661, not an EtherType */
 #define ETHERTYPE_PPP_IPV6   0x0057
 
@@ -300,8 +301,27 @@ enum decapsulation decapsulate_whole(struct ip_datagram *datagram)
     return read_ipv6_extensions(&rest, datagram->protocol, datagram);
 }
 
+/* RFC 2516 4: version and type (1), code (1; 0: session data), session (2), length (2), PPP. */
+static enum decapsulation strip_pppoe(struct layer *layer)
+{
+    enum decapsulation result = have(layer, 6);
+    if (result != DECAPSULATED)
+        return result;
+    if (layer->data[0] != 0x11 || layer->data[1] != 0)
+        return DECAPSULATED_NOT_IP;
+    strip(layer, 6);
+    return strip_ppp(layer);
+}
+
 enum decapsulation decapsulate_ip(const struct layer *layer, struct ip_datagram *to)
 {
+    struct layer inner = *layer;
+    if (layer->ethertype == ETHERTYPE_PPPOE) {
+        enum decapsulation result = strip_pppoe(&inner);
+        if (result != DECAPSULATED)
+            return result;
+        layer = &inner;
+    }
     if (layer->ethertype == ETHERTYPE_IPV4_NUMBER)
         return read_ipv4(layer, to);
     if (layer->ethertype == ETHERTYPE_IPV6_NUMBER)

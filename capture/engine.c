@@ -224,7 +224,10 @@ static void clock_follow(struct engine *engine, int64_t time)
     uint32_t tick = (uint32_t)(engine->now >> TICK_SHIFT);
     if (tick != engine->tick) {
         engine->tick = tick;
-        expire(engine);
+        /* After a leap the packet that announced it may belong to the same exchange as this one: its flow is
+         * not old, it only was seen by the clock of before. */
+        if (ahead <= LEAP)
+            expire(engine);
     }
 }
 
