@@ -595,18 +595,29 @@ void rpc_open_handle(struct rpc_call *call, struct bytes utf16, uint32_t value)
     append_utf8(h, in_little_endian(call, utf16));
 }
 
-void rpc_open_handle_below(struct rpc_call *call, const uint8_t parent[16], struct bytes utf16)
+void rpc_open_handle8(struct rpc_call *call, struct bytes text)
+{
+    struct rpc_handle *h = new_handle(call);
+    if (!h)
+        return;
+    h->size = (uint8_t)(text.size < RPC_HANDLE_TEXT_MAX ? text.size : RPC_HANDLE_TEXT_MAX);
+    memcpy(h->text, text.data, h->size);
+}
+
+const struct rpc_handle *rpc_open_handle_below(struct rpc_call *call, const uint8_t parent[16],
+                                               struct bytes utf16)
 {
     const struct rpc_handle *above = rpc_find_handle(call, parent);
     struct rpc_handle from = above ? *above : (struct rpc_handle){0};
     struct rpc_handle *h = new_handle(call);
     if (!h)
-        return;
+        return NULL;
     memcpy(h->text, from.text, from.size);
     h->size = from.size;
     if (h->size && h->size < RPC_HANDLE_TEXT_MAX)
         h->text[h->size++] = '\\';
     append_utf8(h, in_little_endian(call, utf16));
+    return h;
 }
 
 const struct rpc_handle *rpc_find_handle(const struct rpc_call *call, const uint8_t uuid[16])

@@ -64,6 +64,14 @@ extern const struct rpc_operations rpc_remotewinspool_operations;
 extern const struct rpc_operations rpc_efsrpc_operations;
 extern const struct rpc_operations rpc_backupkey_operations;
 extern const struct rpc_operations rpc_netdfs_operations;
+extern const struct rpc_operations rpc_sasec_operations;
+extern const struct rpc_operations rpc_eventlog_operations;
+extern const struct rpc_operations rpc_eventlog6_operations;
+extern const struct rpc_operations rpc_wbemlogin_operations;
+extern const struct rpc_operations rpc_oxidresolver_operations;
+extern const struct rpc_operations rpc_remunknown_operations;
+extern const struct rpc_operations rpc_dispatch_operations;
+extern const struct rpc_operations rpc_enumerator_operations;
 extern const struct rpc_operations rpc_systemactivator_operations;
 extern const struct rpc_operations rpc_remoteactivation_operations;
 extern const struct rpc_operations rpc_wbemservices_operations;
@@ -85,8 +93,7 @@ void rpc_put_unicode_string(struct rpc_call *call, enum activity_field field);
 
 /* In the request that opens something: what it is. The handle is learnt from the response. */
 void rpc_open_handle(struct rpc_call *call, struct bytes utf16, uint32_t value);
-/* The same with a name in front that another handle had, and `\` between: keys below keys. */
-void rpc_open_handle_below(struct rpc_call *call, const uint8_t parent[16], struct bytes utf16);
+void rpc_open_handle8(struct rpc_call *call, struct bytes text);
 
 struct rpc_handle {
     uint8_t uuid[16];
@@ -96,6 +103,11 @@ struct rpc_handle {
     uint8_t size;
     char text[RPC_HANDLE_TEXT_MAX]; /* UTF-8, cut */
 };
+
+/* The same with a name in front that another handle had, and a backslash between: keys below keys. NULL when
+ * there is no memory for it. */
+const struct rpc_handle *rpc_open_handle_below(struct rpc_call *call, const uint8_t parent[16],
+                                               struct bytes utf16);
 
 /* NULL when it was not seen being opened. */
 const struct rpc_handle *rpc_find_handle(const struct rpc_call *call, const uint8_t uuid[16]);
