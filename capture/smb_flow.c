@@ -47,7 +47,7 @@ static uint32_t least_of(enum smb_dialect dialect)
 {
     switch (dialect) {
     case SMB_1:
-        return SMB1_HEADER_SIZE + 3;
+        return SMB1_HEADER_SIZE;
     case SMB_2:
         return SMB2_HEADER_SIZE;
     case SMB_ENCRYPTED:
@@ -57,12 +57,14 @@ static uint32_t least_of(enum smb_dialect dialect)
     }
 }
 
-/* RFC 1002 4.3.1: TYPE(1), FLAGS(1), LENGTH(2), where the last bit of FLAGS extends LENGTH; directly over TCP
- * zero(1), length(3). One reading fits both. */
+/* Directly over TCP ([MS-SMB2] 2.1): zero(1), length(3). RFC 1002 4.3.1: TYPE(1), FLAGS(1), LENGTH(2), where
+ * the last bit of FLAGS extends LENGTH and its others are zero: one reading fits both. */
 static uint32_t nbss_length(const uint8_t head[4])
 {
     return (uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3];
 }
+
+enum { NBSS_LENGTH_MAX = 0x1ffff };
 
 /* A session packet that is no message: its length is fixed by RFC 1002 4.3.2 to 4.3.6, but for the request's,
  * which depends on the names' scopes. */
@@ -131,10 +133,10 @@ static struct frame smb_frame(struct dissect *d, struct bytes start)
     uint64_t total = NBSS_HEADER_SIZE + (uint64_t)length;
     if (type != NBSS_MESSAGE)
         return is_session_packet(type, length) ? frame_ok(total, total) : frame_bad();
-    if (length == 0)
-        return frame_ok(total, total);
-    if (length < 5)
+    if (length > NBSS_LENGTH_MAX && d->info->server.port == 139)
         return frame_bad();
+    if (length < NBSS_HEADER_SIZE)
+        return frame_ok(total, total);
     if (start.size < 2 * NBSS_HEADER_SIZE)
         return frame_more(2 * NBSS_HEADER_SIZE);
     struct bytes inner = {.data = start.data + NBSS_HEADER_SIZE, .size = start.size - NBSS_HEADER_SIZE};
@@ -153,8 +155,11 @@ static struct frame smb_frame(struct dissect *d, struct bytes start)
     case SMB_COMPRESSED:
         want = COMPRESSED_WANT;
         break;
-    default:
-        return frame_bad();
+    default: /* another service of NetBIOS, or damage: its length is to be trusted while it is a likely one */
+        if (length > NBSS_LENGTH_MAX)
+            return frame_bad();
+        want = NBSS_HEADER_SIZE;
+        break;
     }
     if (more)
         return frame_more(NBSS_HEADER_SIZE + more);
@@ -340,6 +345,7 @@ static void smb_message(struct dissect *d, struct cursor c)
         smb2_flow_compressed(d, c, nbss_length(head.data));
         break;
     default:
+        dissect_malformed(d, PROTOCOL_SMB);
         break;
     }
 }
