@@ -181,6 +181,8 @@ static int64_t time_of(const struct pcap_file_interface *interface, uint32_t hig
     uint64_t total = seconds + (uint64_t)interface->offset;
     uint64_t fraction = interface->ticks <= 18446744073u ? rest * NANOSECONDS / interface->ticks
                                                          : rest / (interface->ticks / NANOSECONDS);
+    if (fraction >= NANOSECONDS)
+        fraction = NANOSECONDS - 1; /* the divisor of a very fine clock was rounded */
     if (total > INT64_MAX / NANOSECONDS - 1)
         return 0;
     return (int64_t)(total * NANOSECONDS + fraction);
