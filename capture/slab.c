@@ -285,6 +285,7 @@ void slab_free(struct slab *slab, void *memory, size_t size)
     struct chunk *chunk = (struct chunk *)(void *)((uintptr_t)memory & ~(uintptr_t)(CHUNK - 1));
     uint32_t bytes = class_sizes[chunk->class];
     struct block *block = memory;
+    ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
     block->next = chunk->free;
     chunk->free = block;
     ASAN_POISON_MEMORY_REGION(block, bytes);
