@@ -1,0 +1,7 @@
+# What single unit tests need besides: the oracles that they compare with.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack msgpack-c)
+target_link_libraries(test_msgpack PRIVATE PkgConfig::MSGPACK)
+target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
+target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
+target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/node/schema.c)
