@@ -54,11 +54,14 @@ enum activity_type {
     TYPE_DURATION,     /* uint, nanoseconds */
     TYPE_ADDRESS,      /* bin of 4 or 16; JSON: text */
     TYPE_UUID,         /* bin of 16 in the wire's (mixed-endian, [MS-DTYP] 2.3.4.2) order; JSON: text */
+    TYPE_ID,           /* uint that is only ever compared; JSON: hexadecimal text, as many readers of JSON
+                          would lose the last bits of a number */
     TYPE_SID,          /* bin, [MS-DTYP] 2.4.2.2; JSON: S-1-... */
     TYPE_UINT_LIST,    /* array of uint */
     TYPE_INT_LIST,     /* array of int */
     TYPE_STRING_LIST,  /* array of str */
     TYPE_ADDRESS_LIST, /* array of bin */
+    TYPE_ID_LIST,      /* array of uint */
 };
 
 struct activity_field_info {
@@ -107,7 +110,7 @@ static inline bool activity_has(const struct activity_writer *w, enum activity_f
 
 /* Each puts one field of exactly that type (checked in debug builds, together with the kind's use of the
  * field: a mistake of ours, never of the wire's). */
-void activity_put_uint(struct activity_writer *w, enum activity_field field, uint64_t value);
+void activity_put_uint(struct activity_writer *w, enum activity_field field, uint64_t value); /* ids too */
 void activity_put_int(struct activity_writer *w, enum activity_field field, int64_t value);
 void activity_put_bool(struct activity_writer *w, enum activity_field field, bool value);
 void activity_put_string(struct activity_writer *w, enum activity_field field, const void *text, size_t size);
@@ -124,7 +127,7 @@ void activity_put_sid(struct activity_writer *w, enum activity_field field, cons
 
 /* Lists: begin, add any number, end. False from begin: the field was put already, add nothing. */
 bool activity_list_begin(struct activity_writer *w, enum activity_field field);
-void activity_list_uint(struct activity_writer *w, uint64_t value);
+void activity_list_uint(struct activity_writer *w, uint64_t value); /* ids too */
 void activity_list_int(struct activity_writer *w, int64_t value);
 void activity_list_string(struct activity_writer *w, const void *text, size_t size);
 void activity_list_utf16(struct activity_writer *w, const void *text, size_t size);

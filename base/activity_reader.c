@@ -25,6 +25,7 @@ static bool is_list_item(struct msgpack_item item, enum activity_type list)
     int64_t value;
     switch (list) {
     case TYPE_UINT_LIST:
+    case TYPE_ID_LIST:
         return item.type == MSGPACK_UINT;
     case TYPE_INT_LIST:
         return read_int(item, &value);
@@ -56,6 +57,7 @@ static bool read_value(struct cursor *c, enum activity_type type, struct activit
     struct msgpack_item item = msgpack_next(c);
     switch (type) {
     case TYPE_UINT:
+    case TYPE_ID:
     case TYPE_DURATION:
         value->uint = item.uint;
         return item.type == MSGPACK_UINT;

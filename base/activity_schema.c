@@ -72,10 +72,12 @@ const char *activity_type_name(enum activity_type type)
         [TYPE_ADDRESS] = "address",
         [TYPE_UUID] = "uuid",
         [TYPE_SID] = "sid",
+        [TYPE_ID] = "id",
         [TYPE_UINT_LIST] = "list of uint",
         [TYPE_INT_LIST] = "list of int",
         [TYPE_STRING_LIST] = "list of string",
         [TYPE_ADDRESS_LIST] = "list of address",
+        [TYPE_ID_LIST] = "list of id",
     };
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "";
 }

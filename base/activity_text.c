@@ -22,6 +22,18 @@ static void put_time(struct text *t, int64_t time)
     text_put(t, clock_rfc3339(time, form), CLOCK_RFC3339_MAX - 1);
 }
 
+/* Without leading zeros: a small number takes few bytes in a record, so it may take but few here. */
+static void put_id(struct text *t, uint64_t id)
+{
+    char form[16];
+    unsigned at = sizeof form;
+    do {
+        form[--at] = "0123456789abcdef"[id & 15];
+        id >>= 4;
+    } while (id);
+    text_put(t, form + at, sizeof form - at);
+}
+
 static void put_bool(struct text *t, bool value)
 {
     text_string(t, value ? "true" : "false");
@@ -34,6 +46,9 @@ static void put_plain(struct text *t, enum activity_type type, const struct acti
     case TYPE_UINT:
     case TYPE_DURATION:
         text_uint(t, value->uint);
+        break;
+    case TYPE_ID:
+        put_id(t, value->uint);
         break;
     case TYPE_INT:
         text_int(t, value->sint);
@@ -62,7 +77,7 @@ static void put_plain(struct text *t, enum activity_type type, const struct acti
 static bool is_quoted(enum activity_type type)
 {
     return type == TYPE_BYTES || type == TYPE_TIME || type == TYPE_ADDRESS || type == TYPE_UUID ||
-           type == TYPE_SID;
+           type == TYPE_SID || type == TYPE_ID;
 }
 
 static enum activity_type item_type(enum activity_type list)
@@ -74,6 +89,8 @@ static enum activity_type item_type(enum activity_type list)
         return TYPE_INT;
     case TYPE_STRING_LIST:
         return TYPE_STRING;
+    case TYPE_ID_LIST:
+        return TYPE_ID;
     default:
         return TYPE_ADDRESS;
     }
@@ -81,8 +98,7 @@ static enum activity_type item_type(enum activity_type list)
 
 static bool is_list(enum activity_type type)
 {
-    return type == TYPE_UINT_LIST || type == TYPE_INT_LIST || type == TYPE_STRING_LIST ||
-           type == TYPE_ADDRESS_LIST;
+    return type >= TYPE_UINT_LIST && type <= TYPE_ID_LIST;
 }
 
 /* The next item of a list that activity_decode has checked. */
@@ -90,7 +106,7 @@ static struct activity_value next_item(struct cursor *items, enum activity_type 
 {
     struct msgpack_item item = msgpack_next(items);
     struct activity_value value = {.field = ACTIVITY_FIELDS};
-    if (type == TYPE_UINT)
+    if (type == TYPE_UINT || type == TYPE_ID)
         value.uint = item.uint;
     else if (type == TYPE_INT)
         value.sint = item.type == MSGPACK_INT ? item.sint : (int64_t)item.uint;

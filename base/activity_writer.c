@@ -33,6 +33,7 @@ static const struct encoded_name field_names[ACTIVITY_FIELDS] = {
 };
 
 static const struct encoded_name kind_names[ACTIVITY_KINDS] = {
+    [ACTIVITY_NONE] = {0xa0, ""},
 #define KIND(id, name, source, doc) [ACTIVITY_##id] = {0xa0 | (sizeof(name) - 1), name},
 #define FIELD(id, name, type, unit, doc)
 #define USES(kind, field, source)
@@ -124,7 +125,8 @@ void activity_begin(struct activity_writer *w, enum activity_kind kind, int64_t 
 
 void activity_put_uint(struct activity_writer *w, enum activity_field field, uint64_t value)
 {
-    uint8_t *to = open_value(w, field, TYPE_UINT, MSGPACK_SCALAR_MAX);
+    enum activity_type type = activity_field_info(field)->type == TYPE_ID ? TYPE_ID : TYPE_UINT;
+    uint8_t *to = open_value(w, field, type, MSGPACK_SCALAR_MAX);
     if (to)
         close_value(w, msgpack_encode_uint(to, value));
 }
@@ -282,7 +284,7 @@ void activity_put_utf16(struct activity_writer *w, enum activity_field field, co
 
 __attribute__((unused)) static bool is_list(enum activity_type type)
 {
-    return type >= TYPE_UINT_LIST && type <= TYPE_ADDRESS_LIST;
+    return type >= TYPE_UINT_LIST && type <= TYPE_ID_LIST;
 }
 
 bool activity_list_begin(struct activity_writer *w, enum activity_field field)

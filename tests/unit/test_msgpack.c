@@ -81,7 +81,8 @@ static void headers_take_the_shortest_form(void **state)
         {32, BYTES("\xd9\x20"), BYTES("\xc4\x20"), BYTES("\xdc\x00\x20"), BYTES("\xde\x00\x20")},
         {255, BYTES("\xd9\xff"), BYTES("\xc4\xff"), BYTES("\xdc\x00\xff"), BYTES("\xde\x00\xff")},
         {256, BYTES("\xda\x01\x00"), BYTES("\xc5\x01\x00"), BYTES("\xdc\x01\x00"), BYTES("\xde\x01\x00")},
-        {65536, BYTES("\xdb\0\x01\0\0"), BYTES("\xc6\0\x01\0\0"), BYTES("\xdd\0\x01\0\0"), BYTES("\xdf\0\x01\0\0")},
+        {65536, BYTES("\xdb\0\x01\0\0"), BYTES("\xc6\0\x01\0\0"), BYTES("\xdd\0\x01\0\0"),
+         BYTES("\xdf\0\x01\0\0")},
     };
     static uint8_t buffer[70000];
     static const uint8_t body[65536];
@@ -161,18 +162,7 @@ static size_t next_size(void)
     return pick < 12 ? sizes[pick] : pick % 20;
 }
 
-enum kind {
-    NIL,
-    BOOL,
-    UINT,
-    INT,
-    DOUBLE,
-    STRING,
-    BINARY,
-    ARRAY,
-    MAP,
-    KINDS
-};
+enum kind { NIL, BOOL, UINT, INT, DOUBLE, STRING, BINARY, ARRAY, MAP, KINDS };
 
 static enum kind next_kind(unsigned depth)
 {
@@ -424,8 +414,9 @@ static void refuses_damage(void **state)
 
     /* Announced lengths cost nothing. */
     static const struct bytes lies[] = {
-        BYTES("\xdd\xff\xff\xff\xff\xc0"), BYTES("\xdf\xff\xff\xff\xff\xc0"), BYTES("\xdb\xff\xff\xff\xff\xc0"),
-        BYTES("\xc6\xff\xff\xff\xff\xc0"), BYTES("\xc9\xff\xff\xff\xff\xc0"), BYTES("\x92\x91\xc0"),
+        BYTES("\xdd\xff\xff\xff\xff\xc0"), BYTES("\xdf\xff\xff\xff\xff\xc0"),
+        BYTES("\xdb\xff\xff\xff\xff\xc0"), BYTES("\xc6\xff\xff\xff\xff\xc0"),
+        BYTES("\xc9\xff\xff\xff\xff\xc0"), BYTES("\x92\x91\xc0"),
         BYTES("\x82\xc0\xc0\xc0"),
     };
     for (size_t i = 0; i < sizeof lies / sizeof lies[0]; i++) {
@@ -438,9 +429,7 @@ static void refuses_damage(void **state)
 static void skips_to_any_depth(void **state)
 {
     (void)state;
-    enum {
-        DEPTH = 1000000
-    };
+    enum { DEPTH = 1000000 };
     uint8_t *nested = malloc(DEPTH + 1);
     memset(nested, 0x91, DEPTH);
     nested[DEPTH] = 0xc0;
