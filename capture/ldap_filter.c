@@ -116,10 +116,10 @@ static void put_name(struct output *t, struct cursor name)
 
 /* AttributeValueAssertion ::= SEQUENCE { attributeDesc AttributeDescription, assertionValue AssertionValue }
  */
-static bool put_assertion(struct output *t, struct cursor c, const char *operator)
+static bool put_assertion(struct output *t, struct cursor c, const char *sign)
 {
     put_name(t, ber_expect(&c, BER_OCTET_STRING));
-    output_put(t, operator, strlen(operator));
+    output_put(t, sign, strlen(sign));
     put_value(t, ber_expect(&c, BER_OCTET_STRING));
     return !c.failed;
 }
@@ -204,7 +204,13 @@ static bool put_item(struct output *t, struct ber item)
     }
 }
 
-static char set_operator(uint8_t tag)
+static bool is_item(uint8_t tag)
+{
+    return (tag >= FILTER_EQUALITY && tag <= FILTER_LESS) || tag == FILTER_PRESENT || tag == FILTER_APPROX ||
+           tag == FILTER_EXTENSIBLE;
+}
+
+static char set_sign(uint8_t tag)
 {
     switch (tag) {
     case FILTER_AND:
@@ -230,19 +236,20 @@ struct ldap_filter_text ldap_filter_print(struct cursor filter, char *to, size_t
 
     for (;;) {
         struct ber item = ber_next(&level);
-        char operator= set_operator(item.tag);
-        damaged = item.tag == 0 && depth == 0;
-        if (operator&& depth<LDAP_FILTER_DEPTH_MAX) {
+        char sign = set_sign(item.tag);
+        if (sign && depth < LDAP_FILTER_DEPTH_MAX) {
             output_char(&t, '(');
-            output_char(&t, operator);
+            output_char(&t, sign);
             stack[depth++] = level;
             level = item.value;
-        } else if (operator) {
+        } else if (sign) {
             t.cut = true;
-        } else if (item.tag) {
+        } else if (is_item(item.tag)) {
             output_char(&t, '(');
             damaged = !put_item(&t, item);
             output_char(&t, ')');
+        } else {
+            damaged = true;
         }
         /* A cut filter is read to where it ends: only there is it damaged. */
         damaged = damaged || (level.failed && cursor_done(&level));

@@ -119,7 +119,10 @@ static void put_result(struct activity_writer *w, const struct ldap_result *resu
 {
     activity_put_uint(w, FIELD_STATUS, result->code);
     put_string(w, FIELD_MATCHED_DN, result->matched_dn);
-    put_string(w, FIELD_DIAGNOSTIC_MESSAGE, result->diagnostic);
+    struct bytes text = result->diagnostic;
+    while (text.size > 0 && text.data[text.size - 1] == 0) /* Active Directory counts its terminating zero */
+        text.size--;
+    put_string(w, FIELD_DIAGNOSTIC_MESSAGE, text);
     uint32_t error = result->code == LDAP_SUCCESS ? 0 : ldap_directory_error(result->diagnostic);
     if (error != 0)
         activity_put_uint(w, FIELD_DIRECTORY_ERROR, error);
@@ -458,15 +461,18 @@ static void put_search_control(struct activity_writer *w, const struct ldap_cont
     }
 }
 
-static void put_filter(struct dissect *d, struct cursor filter)
+/* False when the filter breaks RFC 4511. */
+static bool put_filter(struct dissect *d, struct cursor filter)
 {
     char *text = arena_alloc(d->scratch, ACTIVITY_STRING_MAX);
     if (!text)
-        return;
+        return true;
     struct ldap_filter_text printed = ldap_filter_print(filter, text, ACTIVITY_STRING_MAX);
-    activity_put_string(d->activity, FIELD_SEARCH_FILTER, text, printed.size);
+    if (printed.size > 0)
+        activity_put_string(d->activity, FIELD_SEARCH_FILTER, text, printed.size);
     if (printed.cut)
         d->activity->truncated = true;
+    return !printed.damaged;
 }
 
 static void put_string_list(struct activity_writer *w, enum activity_field field, struct cursor list)
@@ -482,7 +488,7 @@ static void put_string_list(struct activity_writer *w, enum activity_field field
         w->truncated = true;
 }
 
-static void put_search_request(struct dissect *d, const struct ldap_search_request *search)
+static bool put_search_request(struct dissect *d, const struct ldap_search_request *search)
 {
     struct activity_writer *w = d->activity;
     activity_put_string(w, FIELD_SEARCH_BASE, search->base.data, search->base.size);
@@ -495,18 +501,20 @@ static void put_search_request(struct dissect *d, const struct ldap_search_reque
         activity_put_uint(w, FIELD_TIME_LIMIT, search->time_limit);
     if (search->types_only)
         activity_put_bool(w, FIELD_TYPES_ONLY, true);
-    put_filter(d, search->filter);
+    bool readable = put_filter(d, search->filter);
     put_string_list(w, FIELD_LDAP_ATTRIBUTES, search->attributes);
+    return readable;
 }
 
 static void search_request(struct dissect *d, const struct ldap_message *m)
 {
     struct ldap_search_request search;
-    if (!ldap_search_request_read(m->body, &search) && !d->truncated)
-        dissect_malformed(d, PROTOCOL_LDAP);
+    bool whole = ldap_search_request_read(m->body, &search);
     dissect_begin(d, ACTIVITY_LDAP_SEARCH);
     put_account(d, d->activity);
-    put_search_request(d, &search);
+    whole = put_search_request(d, &search) && whole;
+    if (!whole && !d->truncated)
+        dissect_malformed(d, PROTOCOL_LDAP);
     struct ldap_control control;
     struct cursor controls = m->controls;
     for (unsigned n = 0; n < LIST_MAX && ldap_next_control(&controls, &control); n++)
@@ -1151,16 +1159,17 @@ static void cldap_request(struct dissect *d, const struct ldap_message *m)
 {
     struct ldap_search_request search;
     struct cldap_ping ping;
-    if (!ldap_search_request_read(m->body, &search) && !d->truncated)
-        dissect_malformed(d, PROTOCOL_CLDAP);
+    bool whole = ldap_search_request_read(m->body, &search);
     bool is_ping = cldap_ping_read(search.filter, &ping) || asks_netlogon(search.attributes);
     dissect_begin(d, is_ping ? ACTIVITY_CLDAP_PING : ACTIVITY_LDAP_SEARCH);
     if (is_ping) {
         put_ping(d, &ping, search.filter);
     } else {
-        put_search_request(d, &search);
+        whole = put_search_request(d, &search) && whole;
         put_controls(d->activity, m->controls);
     }
+    if (!whole && !d->truncated)
+        dissect_malformed(d, PROTOCOL_CLDAP);
     dissect_defer(d, message_key(m));
 }
 
