@@ -15,6 +15,8 @@ static const uint8_t ndr64_syntax[16] = {0x33, 0x05, 0x71, 0x71, 0xba, 0xbe, 0x3
  */
 static const uint8_t feature_negotiation[8] = {0x2c, 0x1c, 0xb7, 0x6c, 0x12, 0x98, 0x40, 0x45};
 
+enum { ACCEPTANCE = 0, PROVIDER_REJECTION = 2 }; /* p_cont_def_result_t */
+
 static bool big_endian(const uint8_t *header)
 {
     return (header[4] & 0xf0) == 0;
@@ -264,21 +266,24 @@ static struct cursor bind_results(const struct dcerpc_pdu *pdu, uint8_t *count)
     return c;
 }
 
-/* Puts which interfaces were accepted, and notes whose calls are in NDR64. */
+/* Puts which interfaces were accepted, or why none was, and notes whose calls are in NDR64. */
 static void read_results(struct dcerpc_association *a, const struct dcerpc_pdu *pdu,
                          struct activity_writer *w, struct cursor c, uint8_t count)
 {
     uint16_t accepted[RESULTS_MAX];
     uint8_t accepted_count = 0;
+    uint16_t reason = 0;
     bool listing = w && activity_list_begin(w, FIELD_RPC_ACCEPTED);
     for (uint8_t i = 0; i < count && i < a->offered_count; i++) {
         uint16_t result = pdu_u16(pdu, &c);
-        cursor_skip(&c, 2);
+        uint16_t why = pdu_u16(pdu, &c);
         struct bytes raw = cursor_take(&c, 20);
         if (c.failed)
             break;
         struct rpc_context *context = own_context(a, a->offered[i]);
-        if (result != 0 || !context)
+        if (result == PROVIDER_REJECTION && !reason)
+            reason = why;
+        if (result != ACCEPTANCE || !context)
             continue;
         struct ndr n = ndr_of(raw, pdu->big_endian, false);
         uint8_t uuid[16];
@@ -290,8 +295,13 @@ static void read_results(struct dcerpc_association *a, const struct dcerpc_pdu *
             accepted[accepted_count++] = context->id;
         }
     }
-    if (listing)
-        activity_list_end(w);
+    if (!listing)
+        return;
+    activity_list_end(w);
+    if (accepted_count)
+        activity_put_uint(w, FIELD_STATUS, 0);
+    else if (reason)
+        activity_put_uint(w, FIELD_RPC_REJECT_REASON, reason);
 }
 
 static void bind_ack(struct dissect *d, struct dcerpc_association *a, const struct dcerpc_pdu *pdu)
@@ -302,10 +312,8 @@ static void bind_ack(struct dissect *d, struct dcerpc_association *a, const stru
         dissect_malformed(d, PROTOCOL_DCERPC);
     struct activity_writer *w = dissect_resume(d, bind_key(a, pdu->call_id));
     read_results(a, pdu, w, c, count);
-    if (w) {
-        activity_put_uint(w, FIELD_STATUS, 0);
+    if (w)
         dissect_emit(d);
-    }
     authentication(d, a, pdu);
 }
 

@@ -114,7 +114,8 @@ static void emit_joined(struct dissect *d, struct dcerpc_association *a, struct 
     put_operation(w, t->known ? t->uuid : NULL, t->interface, t->opnum);
     dcerpc_put_common(d, a, w);
     activity_put_duration(w, FIELD_DURATION, t->last - t->first);
-    activity_put_uint(w, FIELD_RPC_CALLS, t->joined);
+    if (t->joined > 1)
+        activity_put_uint(w, FIELD_RPC_CALLS, t->joined);
     activity_put_uint(w, FIELD_RPC_REQUEST_BYTES, t->request_bytes);
     activity_put_uint(w, FIELD_RPC_REPLY_BYTES, t->reply_bytes);
     if (t->sealed)

@@ -51,29 +51,59 @@ static bool printable(uint8_t c)
     return c >= 0x20 && c < 0x7f;
 }
 
-/* Objects are encoded with their strings in a heap, mostly as bytes, terminated by zero ([MS-WMIO] 2.2.78
- * Encoded-String). What the objects mean is left to that format; the text in them is enough to see a command.
- */
+struct encoded_string {
+    struct bytes text;
+    bool wide;
+};
+
+/* Encoded-String ([MS-WMIO] 2.2.78): a flag, 0 for bytes or 1 for UTF-16LE, the text, a zero. The next one of
+ * printable text that looks like it; empty at the end. */
+static struct encoded_string next_string(struct cursor *c)
+{
+    while (cursor_left(c) > STRING_MIN) {
+        uint8_t flag = cursor_u8(c);
+        if (flag > 1)
+            continue;
+        const uint8_t *at = c->at;
+        size_t step = (size_t)flag + 1, size = 0;
+        while (size + step <= cursor_left(c) && printable(at[size]) && (!flag || at[size + 1] == 0))
+            size += step;
+        bool ends = size + step <= cursor_left(c) && at[size] == 0 && (!flag || at[size + 1] == 0);
+        if (size < step * STRING_MIN)
+            continue;
+        cursor_skip(c, size);
+        if (ends)
+            return (struct encoded_string){.text = {.data = at, .size = size}, .wide = flag};
+    }
+    return (struct encoded_string){.text = {.data = c->end, .size = 0}};
+}
+
+/* What objects mean is left to their format; the text in them is enough to see a command. Parameters are an
+ * instance behind its class: the class's name comes twice, and what follows the last are the values; of other
+ * objects the last strings are taken. */
 static void put_strings(struct rpc_call *call)
 {
+    static const char parameters[] = "__PARAMETERS";
     struct cursor c = call->stub.cursor;
-    const uint8_t *end = cursor_left(&c) > SCAN_MAX ? c.at + SCAN_MAX : c.end;
-    if (c.at == end || !activity_list_begin(call->activity, FIELD_WMI_STRINGS))
-        return;
+    if (cursor_left(&c) > SCAN_MAX)
+        c.end = c.at + SCAN_MAX;
+    struct encoded_string last[STRINGS_MAX];
     unsigned found = 0;
-    const uint8_t *at = c.at;
-    while (at < end && found < STRINGS_MAX) {
-        const uint8_t *from = at;
-        while (at < end && printable(*at))
-            at++;
-        size_t size = (size_t)(at - from);
-        if (size >= STRING_MIN && at < end && *at == 0 && from > c.at && from[-1] == 0) {
-            activity_list_string(call->activity, from, size < STRING_MAX ? size : STRING_MAX);
-            found++;
-        }
-        at += at < end && at == from;
-        if (at < end && !printable(*at) && at != from)
-            at++;
+    for (struct encoded_string s = next_string(&c); s.text.size; s = next_string(&c)) {
+        if (s.text.size == sizeof parameters - 1 && memcmp(s.text.data, parameters, s.text.size) == 0)
+            found = 0;
+        else
+            last[found++ % STRINGS_MAX] = s;
+    }
+    if (!found || !activity_list_begin(call->activity, FIELD_WMI_STRINGS))
+        return;
+    for (unsigned i = found > STRINGS_MAX ? found - STRINGS_MAX : 0; i < found; i++) {
+        struct encoded_string s = last[i % STRINGS_MAX];
+        size_t size = s.text.size < STRING_MAX ? s.text.size : STRING_MAX;
+        if (s.wide)
+            activity_list_utf16(call->activity, s.text.data, size);
+        else
+            activity_list_string(call->activity, s.text.data, size);
     }
     activity_list_end(call->activity);
 }

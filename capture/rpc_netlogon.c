@@ -138,10 +138,17 @@ static void logon_request(struct rpc_call *call)
         put_identity(call, level);
 }
 
-/* DsrGetDcName, ...Ex, NetrGetDCName, NetrGetAnyDCName: ComputerName, DomainName (pointers to strings). */
+/* DsrGetDcName, ...Ex, NetrGetAnyDCName: ComputerName, DomainName (pointers to strings). */
 static void get_dc_request(struct rpc_call *call)
 {
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
+    rpc_put_string16_pointer(call, FIELD_RPC_NAME);
+}
+
+/* NetrGetDCName: ServerName (string), DomainName (pointer to string). */
+static void old_get_dc_request(struct rpc_call *call)
+{
+    rpc_put_string16(call, FIELD_RPC_SERVER);
     rpc_put_string16_pointer(call, FIELD_RPC_NAME);
 }
 
@@ -200,7 +207,7 @@ static const struct rpc_operation list[] = {
     [8] = PLAIN("NetrDatabaseSync"),
     [9] = PLAIN("NetrAccountDeltas"),
     [10] = PLAIN("NetrAccountSync"),
-    [11] = QUERY("NetrGetDCName", get_dc_request),
+    [11] = QUERY("NetrGetDCName", old_get_dc_request),
     [12] = QUERY("NetrLogonControl", server_request),
     [13] = QUERY("NetrGetAnyDCName", get_dc_request),
     [14] = QUERY("NetrLogonControl2", server_request),
