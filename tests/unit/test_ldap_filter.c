@@ -67,8 +67,7 @@ static void test_active_directory(void **state)
     (void)state;
     static const char *const unchanged[] = {
         "(userAccountControl:1.2.840.113556.1.4.803:=4194304)",
-        "(&(samAccountType=805306368)(servicePrincipalName=*)(!(userAccountControl:1.2.840.113556.1.4.803:=2)"
-        "))",
+        "(&(sAMAccountType=805306368)(servicePrincipalName=*)(!(uac:1.2.840.113556.1.4.803:=2)))",
         "(memberOf:1.2.840.113556.1.4.1941:=CN=Domain Admins,CN=Users,DC=corp,DC=example)",
         "(groupType:1.2.840.113556.1.4.804:=2147483650)",
         "(whenChanged>=20260101000000.0Z)",
