@@ -65,8 +65,10 @@ static bool read_value(struct cursor *c, enum activity_type type, struct activit
     case TYPE_TIME:
         return read_int(item, &value->sint);
     case TYPE_BOOL:
+        if (item.type != MSGPACK_BOOL) /* another member's byte may be no bool at all */
+            return false;
         value->boolean = item.boolean;
-        return item.type == MSGPACK_BOOL;
+        return true;
     case TYPE_STRING:
         value->bytes = item.bytes;
         return item.type == MSGPACK_STRING;
