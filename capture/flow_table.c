@@ -3,10 +3,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define BLOCK_FLOWS_LOG 10
 #define BLOCK_FLOWS     (1u << BLOCK_FLOWS_LOG)
+#define BLOCK_BYTES     (BLOCK_FLOWS * sizeof(struct flow))
+#define GROUP_BLOCKS    8u /* taken at a time, but for the first */
 #define SLOTS_FIRST     4096u
+#define HUGE_PAGE       ((size_t)2 * 1024 * 1024)
 
 struct slot {
     uint32_t hash;
@@ -38,9 +42,21 @@ static inline struct flow *flow_at(const struct flow_table *table, uint32_t inde
     return &table->blocks[index >> BLOCK_FLOWS_LOG][index & (BLOCK_FLOWS - 1)];
 }
 
+/* Look-ups are all over these tables: with large pages they cost half. */
+static void *table_memory(size_t size, bool large)
+{
+    if (!large || size < HUGE_PAGE / 2)
+        return malloc(size);
+    size = (size + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+    void *memory = aligned_alloc(HUGE_PAGE, size);
+    if (memory)
+        madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+}
+
 static struct slot *slots_new(uint32_t count)
 {
-    struct slot *slots = malloc(count * sizeof *slots);
+    struct slot *slots = table_memory(count * sizeof *slots, true);
     if (slots)
         memset(slots, 0xff, count * sizeof *slots);
     return slots;
@@ -57,7 +73,7 @@ struct flow_table *flow_table_new(struct slab *slab, uint32_t flows_max, const u
     table->free = FLOW_NONE;
     for (int i = 0; i < FLOW_CLASSES; i++)
         table->lists[i] = (struct list){FLOW_NONE, FLOW_NONE};
-    table->blocks_max = flows_max / BLOCK_FLOWS + 1;
+    table->blocks_max = flows_max / BLOCK_FLOWS + 1 + GROUP_BLOCKS;
     table->blocks = calloc(table->blocks_max, sizeof *table->blocks);
     table->slots = slots_new(SLOTS_FIRST);
     table->mask = SLOTS_FIRST - 1;
@@ -76,10 +92,9 @@ void flow_table_destroy(struct flow_table **table_p)
     if (!table)
         return;
     *table_p = NULL;
-    for (uint32_t i = 0; i < table->blocks_used; i++) {
+    for (uint32_t i = 0; i < table->blocks_used; i += i ? GROUP_BLOCKS : 1)
         free(table->blocks[i]);
-        slab_uncharge(table->slab, BLOCK_FLOWS * sizeof(struct flow));
-    }
+    slab_uncharge(table->slab, table->blocks_used * BLOCK_BYTES);
     slab_uncharge(table->slab, ((size_t)table->mask + 1) * sizeof *table->slots);
     free(table->blocks);
     free(table->slots);
@@ -205,17 +220,19 @@ static void slot_remove(struct flow_table *table, uint32_t hash, uint32_t index)
     table->slots[at].index = FLOW_NONE;
 }
 
+/* One block for a small engine, then several at a time. */
 static bool block_add(struct flow_table *table)
 {
-    if (table->blocks_used == table->blocks_max ||
-        !slab_charge(table->slab, BLOCK_FLOWS * sizeof(struct flow)))
+    uint32_t count = table->blocks_used ? GROUP_BLOCKS : 1;
+    if (table->blocks_used + count > table->blocks_max || !slab_charge(table->slab, count * BLOCK_BYTES))
         return false;
-    struct flow *block = aligned_alloc(64, BLOCK_FLOWS * sizeof *block);
-    if (!block) {
-        slab_uncharge(table->slab, BLOCK_FLOWS * sizeof *block);
+    struct flow *blocks = table_memory(count * BLOCK_BYTES, count > 1);
+    if (!blocks) {
+        slab_uncharge(table->slab, count * BLOCK_BYTES);
         return false;
     }
-    table->blocks[table->blocks_used++] = block;
+    for (uint32_t i = 0; i < count; i++)
+        table->blocks[table->blocks_used++] = blocks + i * BLOCK_FLOWS;
     return true;
 }
 

@@ -13,10 +13,11 @@ static const struct protocol *by_port(const struct engine *engine, const struct 
 
 static uint32_t expected_slot(const struct endpoint *server)
 {
-    uint32_t h = server->port * 0x9e3779b1u;
-    for (size_t i = 0; i < sizeof server->address.bytes; i++)
-        h = (h ^ server->address.bytes[i]) * 0x01000193u;
-    return (h ^ h >> 15) & (EXPECTED_MAX - 1);
+    uint64_t high, low;
+    memcpy(&high, server->address.bytes, 8);
+    memcpy(&low, server->address.bytes + 8, 8);
+    uint64_t h = (high ^ server->port) * UINT64_C(0x9e3779b97f4a7c15) ^ low * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(h ^ h >> 31) & (EXPECTED_MAX - 1);
 }
 
 #define EXPECTED_PROBES 8
