@@ -5,6 +5,9 @@
  * The error is sticky: a read past the end returns zero, moves the cursor to its end and marks it
  * failed; readers check once, at the end. A sub-cursor bounds what a length field announces, so that a
  * nested reader can never leave its element. Nothing is copied and nothing is owned.
+ *
+ * A zeroed cursor is an empty one: where nothing is to be read no address is computed, for adding even zero to
+ * a null pointer is undefined.
  */
 #pragma once
 
@@ -132,15 +135,15 @@ static inline uint64_t cursor_le64(struct cursor *c)
 
 static inline void cursor_skip(struct cursor *c, size_t n)
 {
-    if (cursor_need(c, n))
+    if (n > 0 && cursor_need(c, n))
         c->at += n;
 }
 
 /* The next n bytes; an empty run after a failure. */
 static inline struct bytes cursor_take(struct cursor *c, size_t n)
 {
-    if (!cursor_need(c, n))
-        return (struct bytes){.data = c->end, .size = 0};
+    if (n == 0 || !cursor_need(c, n))
+        return (struct bytes){.data = c->at, .size = 0};
     struct bytes run = {.data = c->at, .size = n};
     c->at += n;
     return run;
@@ -149,6 +152,8 @@ static inline struct bytes cursor_take(struct cursor *c, size_t n)
 /* A cursor over the next n bytes, which this one steps over. Past the end both fail. */
 static inline struct cursor cursor_sub(struct cursor *c, size_t n)
 {
+    if (n == 0)
+        return (struct cursor){.at = c->at, .end = c->at, .failed = false};
     if (!cursor_need(c, n))
         return (struct cursor){.at = c->end, .end = c->end, .failed = true};
     struct cursor sub = {.at = c->at, .end = c->at + n, .failed = false};
@@ -176,6 +181,8 @@ static inline void cursor_copy(struct cursor *c, void *to, size_t n)
 /* True, and steps over them, when the next n bytes are `expected`; never fails the cursor. */
 static inline bool cursor_match(struct cursor *c, const void *expected, size_t n)
 {
+    if (n == 0)
+        return true;
     if (cursor_left(c) < n || memcmp(c->at, expected, n) != 0)
         return false;
     c->at += n;
