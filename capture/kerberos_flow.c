@@ -128,17 +128,17 @@ static bool take_waiting(struct kdc_state *state, uint8_t type, struct waiting *
     return false;
 }
 
-static uint32_t hash_bytes(uint32_t hash, const uint8_t *at, const uint8_t *end)
+static uint32_t hash_bytes(uint32_t hash, const uint8_t *data, size_t size)
 {
-    while (at != end)
-        hash = (hash ^ *at++) * 0x01000193u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ data[i]) * 0x01000193u;
     return hash;
 }
 
 static uint32_t hash_client(const struct krb_principal *client, struct bytes realm)
 {
-    uint32_t hash = hash_bytes(0x811c9dc5u, client->names.at, client->names.end);
-    return hash_bytes(hash, realm.data, realm.data + realm.size);
+    uint32_t hash = hash_bytes(0x811c9dc5u, client->names.at, cursor_left(&client->names));
+    return hash_bytes(hash, realm.data, realm.size);
 }
 
 /* -- requests ----------------------------------------------------------------------------------- */

@@ -86,6 +86,8 @@ static void read_challenge(struct bytes message, struct cursor *c, struct ntlm_m
  * Reserved 6, TimeStamp 8, ChallengeFromClient 8, Reserved 4, AvPairs. */
 static void read_ntlmv2(struct ntlm_message *to)
 {
+    if (!to->nt_response.size) /* beyond the end of what is there */
+        return;
     struct cursor c = cursor_of_bytes(to->nt_response);
     cursor_skip(&c, 16 + 8);
     to->client_time = filetime(cursor_le64(&c));
