@@ -157,6 +157,15 @@ static void put_netlogon_names(struct activity_writer *w, struct cursor token)
     }
 }
 
+/* The levels at which the oracle reads tokens (its other ones have no reader): connect, integrity, privacy,
+ * and for NTLM packet as well. The counts follow it; the activities do not. */
+static bool counted_level(const struct dcerpc_pdu *pdu)
+{
+    enum { CONNECT = 2, PACKET = 4, INTEGRITY = 5, PRIVACY = 6 };
+    return pdu->auth_level == CONNECT || pdu->auth_level == INTEGRITY || pdu->auth_level == PRIVACY ||
+           (pdu->auth_level == PACKET && pdu->auth_type == AUTH_NTLM);
+}
+
 /* Hands the token of a bind, alter_context, their answers or an auth3 to whoever reads it. */
 static void authentication(struct dissect *d, struct dcerpc_association *a, const struct dcerpc_pdu *pdu)
 {
@@ -175,6 +184,7 @@ static void authentication(struct dissect *d, struct dcerpc_association *a, cons
         memset(a->exchange, 0, sizeof *a->exchange);
     }
     a->auth_context = pdu->auth_context;
+    a->exchange->uncounted = !counted_level(pdu);
     gss_token(d, a->exchange, pdu->auth_token, "dcerpc", a->id ^ pdu->auth_context);
 }
 

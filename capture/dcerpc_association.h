@@ -33,6 +33,7 @@ enum dcerpc_flags {
 enum {
     DCERPC_HEADER_SIZE = 16,
     AUTH_TRAILER_SIZE = 8,
+    AUTH_NTLM = 10,
     AUTH_NETLOGON = 68,
     AUTH_LEVEL_PRIVACY = 6,
     CONTEXTS_MAX = 256,

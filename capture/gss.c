@@ -29,8 +29,16 @@ struct gss {
     struct gss_exchange *exchange;
     const char *carrier;
     uint64_t key;
-    bool cut; /* the token's end was not captured; such ones are read, and not counted */
+    bool cut;       /* the token's end was not captured; such ones are read, and not counted */
+    bool uncounted; /* it is read, but the counts leave it out as the oracle does */
 };
+
+/* The oracle finds the reader of a token that does not name its mechanism by what the connection said before;
+ * where that was not captured, it leaves the token alone. So do the counts, not the activities. */
+static bool began_unseen(const struct gss *g)
+{
+    return g->d->info->midstream && g->exchange->mechanism == GSS_NONE;
+}
 
 /* The carriers have keys of their own in the same flow: a session's is spread over 64 bits, so that none of
  * theirs (small numbers, message ids) meets it. */
@@ -260,7 +268,7 @@ static void ntlm_message(const struct gss *g, struct cursor token)
             dissect_malformed(g->d, PROTOCOL_NTLM);
         return;
     }
-    if (!g->cut)
+    if (!g->cut && !g->uncounted)
         g->d->counts->ntlmssp[m.type]++;
     dissect_counted(g->d, PROTOCOL_NTLM);
     if (m.cut && !g->cut && !g->d->truncated)
@@ -326,7 +334,7 @@ static void kerberos_message(const struct gss *g, struct cursor token)
             dissect_malformed(g->d, PROTOCOL_KERBEROS);
         return;
     }
-    if (!g->cut)
+    if (!g->cut && !g->uncounted)
         g->d->counts->kerberos_gss[m.type]++;
     dissect_counted(g->d, PROTOCOL_KERBEROS);
     if (m.damaged && !g->cut && !g->d->truncated)
@@ -404,13 +412,15 @@ static void offer(const struct gss *g, struct cursor mechanisms)
     }
 }
 
-static void choose(const struct gss *g, struct cursor mechanism)
+/* False when it is none that is known. */
+static bool choose(const struct gss *g, struct cursor mechanism)
 {
     enum oid oid = read_oid(mechanism);
     if (oid == OID_KERBEROS)
         g->exchange->mechanism = GSS_KERBEROS;
     else if (oid == OID_NTLM)
         g->exchange->mechanism = GSS_NTLM;
+    return oid == OID_KERBEROS || oid == OID_NTLM;
 }
 
 static void inner_token(struct gss *g, struct cursor member, unsigned depth)
@@ -449,12 +459,15 @@ static void neg_token_resp(struct gss *g, struct cursor choice, unsigned depth)
     struct ber sequence = ber_next(&choice);
     if (sequence.tag != BER_SEQUENCE)
         return;
+    bool unnamed = g->d->info->midstream && g->exchange->mechanism <= GSS_SPNEGO && !g->exchange->offered;
     struct ber e;
     while ((e = ber_next(&sequence.value)).tag) {
         if (e.tag == BER_CONTEXT_CONS(1))
-            choose(g, ber_next(&e.value).value);
-        else if (e.tag == BER_CONTEXT_CONS(2))
+            unnamed &= !choose(g, ber_next(&e.value).value);
+        else if (e.tag == BER_CONTEXT_CONS(2)) {
+            g->uncounted |= unnamed;
             inner_token(g, e.value, depth);
+        }
     }
 }
 
@@ -527,7 +540,17 @@ static void any_token(struct gss *g, struct cursor token, unsigned depth)
 void gss_token(struct dissect *d, struct gss_exchange *exchange, struct cursor token, const char *carrier,
                uint64_t session)
 {
-    struct gss g = {
-        .d = d, .exchange = exchange, .carrier = carrier, .key = deferral_key(session), .cut = token.failed};
+    struct gss g = {.d = d,
+                    .exchange = exchange,
+                    .carrier = carrier,
+                    .key = deferral_key(session),
+                    .cut = token.failed,
+                    .uncounted = exchange->uncounted};
+    /* SMB, HTTP and LDAP's requests go through GSS-API first; the others name SPNEGO themselves. */
+    bool names_spnego =
+        strcmp(carrier, "dcerpc") == 0 || (d->direction == TO_CLIENT && strcmp(carrier, "ldap") == 0);
+    uint8_t first = ber_peek(&token);
+    if (!names_spnego && (first == BER_CONTEXT_CONS(0) || first == BER_CONTEXT_CONS(1)))
+        g.uncounted |= began_unseen(&g);
     any_token(&g, token, DEPTH_MAX);
 }

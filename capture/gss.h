@@ -19,6 +19,7 @@ enum gss_mechanism {
 struct gss_exchange {
     uint8_t mechanism; /* enum gss_mechanism: the one in use */
     uint8_t offered;   /* bit mask 1 << enum gss_mechanism of what SPNEGO offered */
+    bool uncounted;    /* set by the carrier: tokens are read, but not among the message counts */
     bool pending;      /* an authentication activity waits for the outcome */
     uint64_t key;      /* under which it was deferred */
     uint8_t server_challenge[8];
