@@ -82,6 +82,8 @@ const struct activity_field_info *activity_field_info(enum activity_field field)
 const char *activity_type_name(enum activity_type type);
 /* The source clause of a field in a kind; NULL when the kind does not have that field. */
 const char *activity_uses(enum activity_kind kind, enum activity_field field);
+/* Whether a kind has a field. */
+bool activity_allows(enum activity_kind kind, enum activity_field field);
 /* By name; ACTIVITY_NONE or ACTIVITY_FIELDS when there is none. */
 enum activity_kind activity_kind_by_name(const char *name, size_t size);
 enum activity_field activity_field_by_name(const char *name, size_t size);

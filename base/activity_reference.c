@@ -86,7 +86,7 @@ static void print_common(FILE *out)
 static bool has_own_fields(enum activity_kind kind)
 {
     for (unsigned field = FIELD_TRUNCATED + 1; field < ACTIVITY_FIELDS; field++) {
-        if (activity_uses(kind, (enum activity_field)field))
+        if (activity_allows(kind, (enum activity_field)field))
             return true;
     }
     return false;
@@ -109,7 +109,7 @@ static void print_kind(FILE *out, enum activity_kind kind)
         return;
     fputs("\n| Field | Type | Unit | Source | Meaning |\n| --- | --- | --- | --- | --- |\n", out);
     for (unsigned field = FIELD_TRUNCATED + 1; field < ACTIVITY_FIELDS; field++) {
-        if (activity_uses(kind, (enum activity_field)field))
+        if (activity_allows(kind, (enum activity_field)field))
             print_row(out, kind, (enum activity_field)field);
     }
 }

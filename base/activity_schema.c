@@ -48,6 +48,17 @@ static const struct use uses[] = {
     {.kind = ACTIVITY_NONE}, /* the end */
 };
 
+/* A field that is given to a kind twice is a compile-time fault. */
+static const bool allowed[ACTIVITY_KINDS][ACTIVITY_FIELDS] = {
+#define KIND(id, name, source, doc)
+#define FIELD(id, name, type, unit, doc)
+#define USES(kind, field, source) [ACTIVITY_##kind][FIELD_##field] = true,
+#include "base/activities/all.def"
+#undef KIND
+#undef FIELD
+#undef USES
+};
+
 const struct activity_kind_info *activity_kind_info(enum activity_kind kind)
 {
     return &kinds[(unsigned)kind < ACTIVITY_KINDS ? kind : ACTIVITY_NONE];
@@ -82,9 +93,16 @@ const char *activity_type_name(enum activity_type type)
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "";
 }
 
+bool activity_allows(enum activity_kind kind, enum activity_field field)
+{
+    if (kind == ACTIVITY_NONE || (unsigned)kind >= ACTIVITY_KINDS || (unsigned)field >= ACTIVITY_FIELDS)
+        return false;
+    return field <= FIELD_TRUNCATED || allowed[kind][field];
+}
+
 const char *activity_uses(enum activity_kind kind, enum activity_field field)
 {
-    if (kind == ACTIVITY_NONE || (unsigned)kind >= ACTIVITY_KINDS)
+    if (!activity_allows(kind, field))
         return NULL;
     if (field <= FIELD_TRUNCATED)
         return "";

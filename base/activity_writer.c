@@ -65,7 +65,7 @@ enum {
 __attribute__((unused)) static bool field_fits(const struct activity_writer *w, enum activity_field field,
                                                enum activity_type type)
 {
-    return activity_uses(w->kind, field) && activity_field_info(field)->type == type;
+    return activity_allows(w->kind, field) && activity_field_info(field)->type == type;
 }
 
 static void mark_present(struct activity_writer *w, enum activity_field field)

@@ -78,6 +78,8 @@ static void unknown_names_are_not_found(void **state)
     assert_null(activity_uses(ACTIVITY_KINDS, FIELD_TIME));
     assert_string_equal(activity_uses(ACTIVITY_KERBEROS_AS, FIELD_TRUNCATED), "");
     assert_null(activity_uses(ACTIVITY_KERBEROS_AS, FIELD_PING_DOMAIN_SID));
+    assert_true(activity_allows(ACTIVITY_CLDAP_PING, FIELD_PING_DOMAIN_SID));
+    assert_false(activity_allows(ACTIVITY_CLDAP_PING, ACTIVITY_FIELDS));
     assert_string_equal(activity_kind_info(ACTIVITY_KINDS)->name, "");
     assert_string_equal(activity_field_info(ACTIVITY_FIELDS)->name, "");
     assert_string_equal(activity_type_name((enum activity_type)99), "");
