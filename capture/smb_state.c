@@ -36,7 +36,7 @@ static uint32_t home_of(uint64_t key, uint32_t capacity)
 
 void *smb_table_find(const struct smb_table *table, const struct smb_table_kind *kind, uint64_t key)
 {
-    if (!table->used)
+    if (!key || !table->used)
         return NULL;
     uint32_t mask = table->capacity - 1;
     for (uint32_t i = home_of(key, table->capacity);; i = (i + 1) & mask) {

@@ -13,3 +13,13 @@ set_tests_properties(live PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300
 add_test(NAME labels COMMAND Python3::Interpreter ${integration}/labels.py --picket $<TARGET_FILE:picket>
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab)
 set_tests_properties(labels PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
+
+# Damaged captures: those of the tree, with less of each kind of damage, always; all of it labelled slow (best
+# in the asan preset).
+add_executable(damage ${integration}/damage.c)
+target_link_libraries(damage PRIVATE picket_capture picket_base)
+set_target_properties(damage PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME damage COMMAND damage --quick ${CMAKE_CURRENT_SOURCE_DIR}/data)
+set_tests_properties(damage PROPERTIES TIMEOUT 300)
+add_test(NAME damage_all COMMAND damage ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab ${shared_data}/pcap)
+set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600)
