@@ -127,6 +127,11 @@ static void put_styled(struct text *t, struct bytes utf8, enum style style)
     size_t copied = 0;
     size_t at = 0;
     while (at < utf8.size) {
+        uint8_t byte = utf8.data[at];
+        if (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\') { /* most are */
+            at++;
+            continue;
+        }
         uint32_t code;
         bool valid;
         size_t step = utf8_decode(utf8.data + at, utf8.size - at, &code, &valid);
