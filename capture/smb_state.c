@@ -486,6 +486,9 @@ static void associate(struct dissect *d, struct smb_file *file)
     const char *account = session && session->gss.account[0] ? session->gss.account : NULL;
     const char *domain = session && session->gss.domain[0] ? session->gss.domain : NULL;
     file->association = dcerpc_new(d, "smb", pipe, file->head.key, account, domain);
+    struct smb_flow *flow = d->state;
+    if (file->association)
+        dcerpc_share(file->association, &flow->rpc_contexts);
 }
 
 void smb_pipe_data(struct dissect *d, struct smb_file *file, struct bytes data, bool cut)

@@ -163,7 +163,8 @@ struct smb_flow {
     uint64_t sessions;       /* numbers given */
     uint64_t related_create; /* key of the last CREATE's message id, and of the file that it opened */
     uint64_t related_file;
-    uint8_t *smb1_dialects; /* offered; until the answer */
+    struct dcerpc_shared *rpc_contexts; /* what the pipes know of each other */
+    uint8_t *smb1_dialects;             /* offered; until the answer */
     uint16_t smb1_dialects_size;
     uint16_t dialect; /* of SMB 2 */
     uint8_t version;
