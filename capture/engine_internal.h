@@ -14,9 +14,10 @@
 #define ENGINE_SCRATCH_SIZE (256u * 1024u)
 #define ENGINE_SIGNATURES   PROTOCOLS
 
-#define RECOGNISE_TRIES         16  /* segments or datagrams of a flow that are looked at */
-#define RECOGNISE_TRIES_ON_PORT 250 /* the same when its port is one of a protocol's */
-#define RECOGNISE_BYTES         512 /* of a beginning that is too short to say */
+#define RECOGNISE_TRIES         16    /* segments or datagrams of a flow that are looked at */
+#define RECOGNISE_TRIES_ON_PORT 20000 /* the same on a protocol's port: bulk may be under way, 30 MB of it   \
+                                       */
+#define RECOGNISE_BYTES 512           /* of a beginning that is too short to say */
 
 /* A server endpoint that was announced (dissect_expect). */
 #define EXPECTED_MAX 4096u /* a power of two */

@@ -58,7 +58,7 @@ struct flow {
     uint16_t pending_count;
     uint8_t class;
     uint8_t flags;
-    uint8_t tries; /* to recognise it */
+    uint16_t tries; /* to recognise it */
 };
 
 struct flow_table;

@@ -106,9 +106,8 @@ const struct protocol *recognise(struct engine *engine, struct flow *flow, enum 
         return protocol;
     protocol = by_port(engine, flow);
     if (protocol) {
+        flow->flags |= FLOW_ON_PORT;
         enum detection detection = ask(protocol, transport, start, direction, true);
-        if (detection != DETECT_NO)
-            flow->flags |= FLOW_ON_PORT;
         if (detection == DETECT_YES)
             return protocol;
         if (detection == DETECT_MORE) {
