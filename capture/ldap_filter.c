@@ -67,7 +67,13 @@ static void output_escape(struct output *t, uint8_t byte)
  */
 static bool is_plain(uint8_t byte)
 {
-    return byte >= 0x20 && byte < 0x7f && byte != '(' && byte != ')' && byte != '*' && byte != '\\';
+    static const uint64_t plain[4] = {
+        UINT64_C(0xfffff8ff00000000), /* space to ?, without ( ) * */
+        UINT64_C(0x7fffffffefffffff), /* @ to ~, without the backslash */
+        0,
+        0,
+    };
+    return plain[byte >> 6] >> (byte & 63) & 1;
 }
 
 static bool is_utf8(const uint8_t *at, const uint8_t *end)
