@@ -96,7 +96,9 @@ static bool next_line(struct cursor *c, struct bytes *line)
 /* What stands before the next space; steps over both. */
 static struct bytes next_word(struct bytes *line)
 {
-    const uint8_t *space = line->size ? memchr(line->data, ' ', line->size) : NULL;
+    if (line->size == 0)
+        return *line;
+    const uint8_t *space = memchr(line->data, ' ', line->size);
     struct bytes word = {.data = line->data, .size = space ? (size_t)(space - line->data) : line->size};
     size_t step = word.size + (space != NULL);
     line->data += step;
