@@ -227,8 +227,10 @@ static void session_request(struct dissect *d, struct smb1_context *s)
         keep_name(session->gss.account, sizeof session->gss.account, &m.account);
         keep_name(session->gss.domain, sizeof session->gss.domain, &m.domain);
     }
-    if (session->waiting)
+    if (session->waiting) {
+        smb_session_noted(d, session);
         return;
+    }
     struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SESSION);
     put_session_request(w, d->state, &m);
     put_header(w, &s->message->header);

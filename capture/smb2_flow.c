@@ -225,8 +225,10 @@ static void session_request(struct dissect *d, struct smb2_context *s)
     if (m.token.size)
         gss_token(d, &session->gss, cursor_of_bytes(m.token), "smb", session->number);
     note_call(d, s, session->head.key, false);
-    if (session->waiting)
+    if (session->waiting) {
+        smb_session_noted(d, session);
         return;
+    }
     struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SESSION);
     const struct smb_flow *flow = d->state;
     activity_put_uint(w, FIELD_SMB_VERSION, flow->dialect >= 0x0300 ? 3 : 2);

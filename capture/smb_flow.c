@@ -269,9 +269,9 @@ static void put_browser(struct activity_writer *w, struct cursor c)
     version[n] = (char)('0' + minor % 10);
     activity_put_text(w, FIELD_BROWSER_OS, version);
     activity_put_uint(w, FIELD_BROWSER_SERVER_TYPE, type);
-    size_t left = cursor_left(&c);
-    if (left)
-        activity_put_string(w, FIELD_BROWSER_COMMENT, c.at, strnlen((const char *)c.at, left));
+    size_t comment = strnlen((const char *)c.at, cursor_left(&c));
+    if (comment)
+        activity_put_string(w, FIELD_BROWSER_COMMENT, c.at, comment);
 }
 
 static bool is_browse(const struct smb1_text *name)

@@ -333,7 +333,7 @@ void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t sessio
         smb_put_text(w, FIELD_SHARE_PATH, (struct bytes){tree->path, tree->path_size}, tree->unicode);
 }
 
-void smb_put_mechanism(struct activity_writer *w, const struct gss_exchange *gss)
+static void put_mechanism(struct activity_writer *w, const struct gss_exchange *gss)
 {
     static const char *const names[] = {
         [GSS_SPNEGO] = "spnego", [GSS_KERBEROS] = "kerberos", [GSS_NTLM] = "ntlm"};
@@ -668,6 +668,27 @@ struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t p
     return session;
 }
 
+static void put_identity(struct activity_writer *w, const struct gss_exchange *gss)
+{
+    put_mechanism(w, gss);
+    if (gss->account[0])
+        activity_put_text(w, FIELD_ACCOUNT, gss->account);
+    if (gss->domain[0])
+        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, gss->domain);
+}
+
+void smb_session_noted(struct dissect *d, const struct smb_session *session)
+{
+    if (!session->gss.account[0])
+        return;
+    uint64_t key = smb_key(SMB_OBJECT_SESSION, session->number, 1);
+    struct activity_writer *w = dissect_revisit(d, key);
+    if (!w)
+        return;
+    put_identity(w, &session->gss);
+    dissect_defer(d, key);
+}
+
 struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_session *session, uint32_t status)
 {
     gss_outcome(d, &session->gss, status);
@@ -679,10 +700,6 @@ struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_sessio
         return NULL;
     activity_put_uint(w, FIELD_SMB_SESSION, session->id);
     activity_put_uint(w, FIELD_STATUS, status);
-    smb_put_mechanism(w, &session->gss);
-    if (session->gss.account[0])
-        activity_put_text(w, FIELD_ACCOUNT, session->gss.account);
-    if (session->gss.domain[0])
-        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, session->gss.domain);
+    put_identity(w, &session->gss);
     return w;
 }

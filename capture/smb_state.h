@@ -235,13 +235,14 @@ enum smb_pipe_state smb_pipe_by_name(const struct smb_tree *tree, struct bytes n
 void smb_put_text(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode);
 void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t session_id);
 void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t session_id, uint32_t tree_id);
-void smb_put_mechanism(struct activity_writer *w, const struct gss_exchange *gss);
 void smb_put_filetime(struct activity_writer *w, enum activity_field field, uint64_t filetime);
 void smb_put_ids(struct activity_writer *w, enum activity_field field, struct bytes ids);
 
 /* Session set-up, both versions: the session that a leg belongs to (a new one when none is known; NULL
  * without memory), and its end. */
 struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t pending_key);
+/* A further leg told who it is: noted in the waiting activity, for when its end is not seen. */
+void smb_session_noted(struct dissect *d, const struct smb_session *session);
 /* The activity that waits for the end of the set-up, d->activity again; NULL when none does. */
 struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_session *session, uint32_t status);
 
