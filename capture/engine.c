@@ -594,7 +594,8 @@ void engine_tick(struct engine *engine, int64_t now)
     if (now <= engine->seen || engine->seen == 0)
         return;
     clock_follow(engine, now);
-    clock_follow(engine, now);
+    clock_follow(engine, now); /* a leap is believed at once: this clock is no damaged packet's */
+    expire(engine);
 }
 
 void engine_finish(struct engine *engine)
