@@ -389,7 +389,7 @@ static void fragments_and_tunnels(void **state)
     for (unsigned part = 0; part < 2; part++) {
         f.size = 0;
         put_ethernet(&f, 0x0800);
-        put_ipv4(&f, 47, 100, 101, 4 + 28 + (part ? 2 : 0) - (part ? 8 : 0), 7, 0, false);
+        put_ipv4(&f, 47, 100, 101, part ? 4 + 22 : 4 + 28, 7, 0, false);
         put32(&f, 0x00000800);
         if (part == 0) {
             put_ipv4(&f, 17, 2, 1, 8, 5, 0, true);
