@@ -20,7 +20,8 @@ static inline void der_raw(struct der *b, const void *data, size_t size)
 {
     if (size > DER_MAX - b->size)
         abort();
-    memcpy(b->data + b->size, data, size);
+    if (size)
+        memcpy(b->data + b->size, data, size);
     b->size += size;
 }
 
