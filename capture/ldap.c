@@ -23,6 +23,28 @@ static bool bytes_equal_text(struct bytes bytes, const char *text)
     return bytes.size == size && strncasecmp((const char *)bytes.data, text, size) == 0;
 }
 
+/* The length of the message ID at `at`, usually one octet; the long form is lawful too. */
+static enum ldap_peek peek_id_length(struct bytes start, size_t at, size_t *value_at, size_t *size)
+{
+    if (start.size <= at)
+        return LDAP_PEEK_MORE;
+    uint8_t first = start.data[at++];
+    *value_at = at;
+    *size = first;
+    if (first < 0x80)
+        return LDAP_PEEK_YES;
+    unsigned octets = first & 0x7f;
+    if (octets == 0 || octets > 4)
+        return LDAP_PEEK_NO;
+    if (start.size < at + octets)
+        return LDAP_PEEK_MORE;
+    *size = 0;
+    while (octets--)
+        *size = *size << 8 | start.data[at++];
+    *value_at = at;
+    return LDAP_PEEK_YES;
+}
+
 /* LDAPMessage ::= SEQUENCE {
  *     messageID  MessageID,   -- INTEGER (0 .. 2^31 - 1)
  *     protocolOp CHOICE { [APPLICATION 0] ... },
@@ -52,11 +74,16 @@ enum ldap_peek ldap_peek(struct bytes start, struct ldap_header *to)
     /* The shortest content is an INTEGER of one octet and an empty unbindRequest. */
     if (length < 5)
         return LDAP_PEEK_NO;
-    size_t id_at = header + 2;
-    if (start.size < id_at)
-        return start.size > header && at[header] != BER_INTEGER ? LDAP_PEEK_NO : LDAP_PEEK_MORE;
-    size_t id_size = at[header + 1];
-    if (at[header] != BER_INTEGER || id_size == 0 || id_size > 5 || length < id_size + 4)
+    size_t id_at;
+    size_t id_size;
+    if (start.size <= header)
+        return LDAP_PEEK_MORE;
+    if (at[header] != BER_INTEGER)
+        return LDAP_PEEK_NO;
+    enum ldap_peek verdict = peek_id_length(start, header + 1, &id_at, &id_size);
+    if (verdict != LDAP_PEEK_YES)
+        return verdict;
+    if (id_size == 0 || id_size > 5 || header + length < id_at + id_size + 2)
         return LDAP_PEEK_NO;
     if (start.size < id_at + id_size + 1)
         return LDAP_PEEK_MORE;

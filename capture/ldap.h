@@ -42,9 +42,8 @@ struct ldap_header {
     uint8_t operation; /* enum ldap_operation */
 };
 
-/* The least that tells a message from anything else; also the most that ldap_peek looks at. */
+/* Bytes of the shortest message, an unbindRequest. */
 #define LDAP_PEEK_MIN 7
-#define LDAP_PEEK_MAX 18
 
 enum ldap_peek {
     LDAP_PEEK_NO,

@@ -59,7 +59,8 @@ struct ldap_state {
     uint32_t starttls_id;
     bool starttls_waits;
     /* As tshark understands the connection: its bind was seen, by GSSAPI or GSS-SPNEGO, and the last reply
-     * carried server credentials. Only then does it look into signed buffers, and its counts are ours. */
+     * carried server credentials. Only then does it look into signed buffers, into those of NTLM never; the
+     * counts keep to that, the activities do not. */
     bool security_layer;
 };
 
@@ -911,13 +912,12 @@ static void ldap_operation(struct dissect *d, const struct ldap_message *m)
 
 /* The messages of one signed buffer. One may go on in the next buffer (RFC 4422 3.7): what is here of it is
  * read, and the next buffer, which then begins with no message, is passed over. */
-static void signed_messages(struct dissect *d, struct bytes plain)
+static void signed_messages(struct dissect *d, struct bytes plain, bool counts)
 {
-    const struct ldap_state *state = d->state;
     struct cursor c = cursor_of_bytes(plain);
     struct ldap_message m;
     while (cursor_left(&c) >= LDAP_PEEK_MIN && ldap_message_read(&c, &m)) {
-        if (state->security_layer)
+        if (counts)
             d->counts->ldap[m.header.operation]++;
         dissect_counted(d, PROTOCOL_LDAP);
         bool truncated = d->truncated;
@@ -935,10 +935,10 @@ static void security_buffer(struct dissect *d, struct cursor message)
     struct bytes token = ber_bytes(message);
     struct bytes plain;
     enum ldap_wrap wrap = ldap_wrap_read(token, total, &plain);
-    if (wrap == LDAP_WRAP_NTLM)
-        wrap = state->session && !state->session->ntlm_sealed ? LDAP_WRAP_SIGNED : LDAP_WRAP_SEALED;
     if (wrap == LDAP_WRAP_SIGNED)
-        signed_messages(d, plain);
+        signed_messages(d, plain, state->security_layer);
+    else if (wrap == LDAP_WRAP_NTLM && state->session && !state->session->ntlm_sealed)
+        signed_messages(d, plain, false);
     else
         dissect_sealed(d, PROTOCOL_LDAP);
 }

@@ -44,6 +44,12 @@ static void test_peek(void **state)
     assert_int_equal(peek(windows, 14, &header), LDAP_PEEK_YES);
     assert_int_equal(header.size, 14);
     assert_int_equal(header.id, 0x7fffffff);
+    static const char long_id[] = "\x30\x0b\x02\x84\x00\x00\x00\x02\x01\x02\x42\x00";
+    assert_int_equal(peek(long_id, 12, &header), LDAP_PEEK_YES);
+    assert_int_equal(header.id, 0x102);
+    for (size_t size = 0; size < 11; size++)
+        assert_int_equal(peek(long_id, size, &header), LDAP_PEEK_MORE);
+    assert_int_equal(PEEK("\x30\x0b\x02\x85\x00\x00\x00\x00\x01\x02\x42\x00"), LDAP_PEEK_NO);
     for (size_t size = 0; size < 13; size++)
         assert_int_equal(peek(windows, size, &header), LDAP_PEEK_MORE);
 
