@@ -54,7 +54,7 @@ static void print_protocols(const struct engine_stats *stats, FILE *out)
 void summary_print(const struct engine_stats *stats, void *stream)
 {
     FILE *out = stream;
-    fprintf(out, "%" PRIu64 " packets (%" PRIu64 " bytes), %" PRIu64 " flows, %" PRIu64 " activities",
+    fprintf(out, "\n%" PRIu64 " packets (%" PRIu64 " bytes), %" PRIu64 " flows, %" PRIu64 " activities",
             stats->packets, stats->bytes, stats->flows, stats->activities);
     print_some(out, "without an answer", stats->unanswered);
     fputc('\n', out);

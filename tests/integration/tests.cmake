@@ -23,3 +23,10 @@ add_test(NAME damage COMMAND damage --quick ${CMAKE_CURRENT_SOURCE_DIR}/data)
 set_tests_properties(damage PROPERTIES TIMEOUT 300)
 add_test(NAME damage_all COMMAND damage ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab ${shared_data}/pcap)
 set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600)
+
+add_test(NAME cli COMMAND Python3::Interpreter ${integration}/cli.py --picket $<TARGET_FILE:picket>
+  --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
+set_tests_properties(cli PROPERTIES TIMEOUT 120)
+
+add_test(NAME memory COMMAND Python3::Interpreter ${integration}/memory.py --picket $<TARGET_FILE:picket>)
+set_tests_properties(memory PROPERTIES LABELS slow TIMEOUT 300)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of picket for bash.
+
+_picket() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
+    local commands="read capture help"
+    local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
+    COMPREPLY=()
+    if [ "$COMP_CWORD" = 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
+        return
+    fi
+    case $previous in
+    -i | --interface)
+        mapfile -t COMPREPLY < <(compgen -W "$(command ls /sys/class/net 2>/dev/null)" -- "$current")
+        return
+        ;;
+    --decode)
+        mapfile -t COMPREPLY < <(compgen -W "tcp/ udp/" -- "$current")
+        compopt -o nospace
+        return
+        ;;
+    =)
+        mapfile -t COMPREPLY < <(compgen -W "$protocols" -- "$current")
+        return
+        ;;
+    --batches)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    --memory | --threads | --controller | --ports | --filter | --snaplen | --ring)
+        return
+        ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    read)
+        if [[ $current == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --decode --memory --help" -- "$current")
+        else
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        fi
+        ;;
+    capture)
+        mapfile -t COMPREPLY < <(compgen -W "-i --interface --threads --controller --ports --filter --snaplen --ring
+            --memory --json --batches --stats --decode --help" -- "$current")
+        ;;
+    help)
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
+        ;;
+    esac
+}
+complete -o filenames -F _picket picket
