@@ -570,12 +570,15 @@ static void search_done(struct dissect *d, const struct ldap_message *m)
     if (!ldap_result_read(m->body, &result) && !d->truncated)
         dissect_malformed(d, PROTOCOL_LDAP);
     if (dissect_resume(d, message_key(m))) {
-        if (search) {
+        /* A damaged message id may answer what was no search. */
+        bool was_search = d->activity->kind == ACTIVITY_LDAP_SEARCH;
+        if (search && was_search) {
             search->bytes += m->header.size;
             put_search_results(d->activity, search);
         }
         put_result(d->activity, &result);
-        put_more_results(d->activity, m->controls);
+        if (was_search)
+            put_more_results(d->activity, m->controls);
         dissect_emit(d);
     }
     if (search)
@@ -831,7 +834,7 @@ static void extended_response(struct dissect *d, const struct ldap_message *m)
         static const char u[] = "u:", dn[] = "dn:";
         struct cursor value = cursor_of_bytes(result.value);
         bool identity = cursor_match(&value, u, 2) || cursor_match(&value, dn, 3);
-        if (identity && !text_is(result.oid, PASSWORD_MODIFY)) {
+        if (identity && w->kind == ACTIVITY_LDAP_EXTENDED && !text_is(result.oid, PASSWORD_MODIFY)) {
             put_string(w, FIELD_AUTHORIZATION_IDENTITY, result.value);
             learn_identity(d, result.value);
         }
