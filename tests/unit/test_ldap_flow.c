@@ -1040,6 +1040,50 @@ static void test_capture_nesting(void **state)
     harness_close(&h);
 }
 
+static void feed_snapped(struct harness *h, const char *path, uint32_t snaplen)
+{
+    char error[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
+    struct pcap_pkthdr *head;
+    const u_char *data;
+    assert_non_null(pcap);
+    while (pcap_next_ex(pcap, &head, &data) == 1) {
+        uint32_t captured = head->caplen < snaplen ? head->caplen : snaplen;
+        uint8_t *copy = malloc(captured ? captured : 1);
+        assert_non_null(copy);
+        memcpy(copy, data, captured);
+        struct packet packet = {
+            .time = (int64_t)head->ts.tv_sec * SECOND + head->ts.tv_usec,
+            .captured = captured,
+            .length = head->len,
+            .link_type = pcap_datalink(pcap),
+            .data = copy,
+        };
+        engine_packet(h->engine, &packet);
+        free(copy);
+    }
+    pcap_close(pcap);
+    engine_finish(h->engine);
+    (void)engine_stats(h->engine);
+}
+
+/* Packets cut at every length: what is cut is not damaged, and never counts twice. */
+static void test_capture_snapped(void **state)
+{
+    (void)state;
+    for (uint32_t snaplen = 0; snaplen < 400; snaplen++) {
+        struct harness h;
+        harness_open(&h, NULL);
+        feed_snapped(&h, PICKET_TEST_DATA "/a42_da_add_ldap.pcap", snaplen);
+        assert_int_equal(h.broken, 0);
+        assert_int_equal(h.stats->protocol[PROTOCOL_LDAP].malformed, 0);
+        assert_true(h.counts->ldap[LDAP_MODIFY_REQUEST] <= 2);
+        if (snaplen > 66 + 20) /* the headers, and enough of each message to tell what it is */
+            assert_int_equal(h.counts->ldap[LDAP_MODIFY_REQUEST], 2);
+        harness_close(&h);
+    }
+}
+
 /* Sicily: [MS-ADTS] 5.1.1.1.3, with the discovery of packages, given up at the second step, and whole. */
 static void test_sicily(void **state)
 {
@@ -1089,7 +1133,7 @@ int main(void)
         cmocka_unit_test(test_cldap),           cmocka_unit_test(test_capture_group_change),
         cmocka_unit_test(test_capture_spray),   cmocka_unit_test(test_capture_kerberoast),
         cmocka_unit_test(test_capture_sicily),  cmocka_unit_test(test_capture_signed),
-        cmocka_unit_test(test_capture_nesting),
+        cmocka_unit_test(test_capture_nesting), cmocka_unit_test(test_capture_snapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
