@@ -45,6 +45,7 @@ enum protocol_id {
     PROTOCOL_HTTP,
     PROTOCOL_TLS,
     PROTOCOL_RDP,
+    PROTOCOL_TDS,
     PROTOCOL_NTLM, /* only inside others; has a row for its counters */
     PROTOCOLS
 };

@@ -10,6 +10,7 @@ static const struct protocol *const protocols[PROTOCOLS] = {
     [PROTOCOL_DHCP] = &protocol_dhcp,         [PROTOCOL_RADIUS] = &protocol_radius,
     [PROTOCOL_SYSLOG] = &protocol_syslog,     [PROTOCOL_HTTP] = &protocol_http,
     [PROTOCOL_TLS] = &protocol_tls,           [PROTOCOL_RDP] = &protocol_rdp,
+    [PROTOCOL_TDS] = &protocol_tds,
 };
 
 const struct protocol *protocol_get(enum protocol_id id)

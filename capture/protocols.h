@@ -22,3 +22,4 @@ extern const struct protocol protocol_syslog;
 extern const struct protocol protocol_http;
 extern const struct protocol protocol_tls;
 extern const struct protocol protocol_rdp;
+extern const struct protocol protocol_tds;

@@ -15,6 +15,7 @@
 #define LONE_PENDING 16
 #define LONE_BLOCKS  64
 #define LONE_RECORDS 16
+#define LONE_SCRATCH (256u * 1024u)
 
 struct lone_block {
     void *memory;
@@ -26,6 +27,7 @@ struct lone {
     struct flow_info info;
     struct message_counts counts;
     struct activity_writer writer;
+    struct arena *scratch; /* kept for the next */
     struct {
         uint64_t key;
         struct lone_block saved;
@@ -35,6 +37,7 @@ struct lone {
     size_t emitted;
     size_t malformed[PROTOCOLS];
     size_t counted[PROTOCOLS];
+    size_t sealed[PROTOCOLS];
     bool building;
     bool no_memory; /* dissect_alloc gives NULL */
 };
@@ -69,6 +72,9 @@ static struct dissect *lone_open(struct lone *lone, const struct protocol *proto
     lone->d.protocol = protocol;
     lone->d.counts = &lone->counts;
     lone->d.activity = &lone->writer;
+    if (!lone->scratch)
+        lone->scratch = arena_new(LONE_SCRATCH);
+    lone->d.scratch = lone->scratch;
     lone->d.time = INT64_C(1795314558000000000);
     lone->d.state = protocol && protocol->state_size ? calloc(1, protocol->state_size) : NULL;
     return &lone->d;
@@ -88,6 +94,8 @@ static void lone_close(struct lone *lone)
     memset(lone->records, 0, sizeof lone->records);
     memset(lone->malformed, 0, sizeof lone->malformed);
     memset(lone->counted, 0, sizeof lone->counted);
+    memset(lone->sealed, 0, sizeof lone->sealed);
+    arena_reset(lone->scratch);
     lone->emitted = 0;
     lone->building = false;
 }
@@ -185,6 +193,11 @@ void dissect_malformed(struct dissect *d, enum protocol_id protocol)
 void dissect_counted(struct dissect *d, enum protocol_id protocol)
 {
     lone_of(d)->counted[protocol]++;
+}
+
+void dissect_sealed(struct dissect *d, enum protocol_id protocol)
+{
+    lone_of(d)->sealed[protocol]++;
 }
 
 uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)
