@@ -42,8 +42,10 @@ enum decapsulation {
 #define ETHERTYPE_IPV4_NUMBER 0x0800
 #define ETHERTYPE_IPV6_NUMBER 0x86dd
 
-#define IP_PROTOCOL_TCP 6
-#define IP_PROTOCOL_UDP 17
+#define IP_PROTOCOL_ICMP   1
+#define IP_PROTOCOL_TCP    6
+#define IP_PROTOCOL_UDP    17
+#define IP_PROTOCOL_ICMPV6 58
 
 /* The frame's payload and its EtherType, VLAN tags removed. */
 enum decapsulation decapsulate_link(const struct packet *packet, struct layer *to);

@@ -49,6 +49,8 @@ void dissect_emit(struct dissect *d)
     if (!engine->building)
         return;
     engine->building = false;
+    if (engine->quoting)
+        return;
     if (d->truncated)
         d->activity->truncated = true;
     hand_over(engine, d->activity, d->activity->kind, d->time);
@@ -71,6 +73,8 @@ void dissect_defer(struct dissect *d, uint64_t key)
     if (!engine->building)
         return;
     engine->building = false;
+    if (engine->quoting)
+        return;
     struct pending *older = pendings_find(engine->pendings, d->flow, d->protocol->id, key);
     if (older) {
         pendings_take(engine->pendings, older);
@@ -177,17 +181,17 @@ void flow_memory_release(struct engine *engine, struct flow *flow)
 
 void dissect_malformed(struct dissect *d, enum protocol_id protocol)
 {
-    d->engine->stats.protocol[protocol].malformed++;
+    d->engine->stats.protocol[protocol].malformed += !d->engine->quoting;
 }
 
 void dissect_sealed(struct dissect *d, enum protocol_id protocol)
 {
-    d->engine->stats.protocol[protocol].sealed++;
+    d->engine->stats.protocol[protocol].sealed += !d->engine->quoting;
 }
 
 void dissect_counted(struct dissect *d, enum protocol_id protocol)
 {
-    d->engine->stats.protocol[protocol].messages++;
+    d->engine->stats.protocol[protocol].messages += !d->engine->quoting;
 }
 
 const char *dissect_radius_secret(const struct dissect *d)
@@ -201,7 +205,7 @@ void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_
                     enum protocol_id protocol)
 {
     struct endpoint server = {.address = address ? *address : d->info->server.address, .port = port};
-    if (protocol != PROTOCOL_NONE && protocol_get(protocol))
+    if (protocol != PROTOCOL_NONE && protocol_get(protocol) && !d->engine->quoting)
         recognise_expect(d->engine, &server, protocol);
 }
 
@@ -210,7 +214,7 @@ void dissect_switch(struct dissect *d, enum protocol_id id)
     struct engine *engine = d->engine;
     struct flow *flow = d->flow;
     const struct protocol *protocol = protocol_get(id);
-    if (protocol == flow->protocol && protocol)
+    if ((protocol == flow->protocol && protocol) || engine->quoting)
         return;
     /* Its state is still in use by the caller: it goes with the rest of the flow's memory. */
     if (!protocol || !protocol->frame || !flow_adopt(engine, flow, protocol))

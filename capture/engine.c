@@ -280,7 +280,7 @@ static bool server_port(const struct engine *engine, enum transport transport, u
 }
 
 /* Mid-stream: the server is the side on a known port, else the one on the lower. */
-static bool looks_reversed(const struct engine *engine, const struct flow_key *key, bool *sure)
+bool engine_reversed(const struct engine *engine, const struct flow_key *key, bool *sure)
 {
     bool source = server_port(engine, key->transport, key->source_port);
     bool destination = server_port(engine, key->transport, key->destination_port);
@@ -337,7 +337,7 @@ static void udp(struct engine *engine, const struct ip_datagram *ip, struct flow
     struct flow *flow = flow_table_find(engine->flows, key, hash, &direction);
     if (!flow) {
         bool sure;
-        bool reversed = looks_reversed(engine, key, &sure);
+        bool reversed = engine_reversed(engine, key, &sure);
         flow = flow_open(engine, key, hash, reversed, FLOW_UDP);
         if (!flow)
             return;
@@ -370,7 +370,7 @@ static struct flow *tcp_open(struct engine *engine, const struct flow_key *key, 
 {
     bool syn = header->flags & TCP_SYN;
     bool sure = true;
-    bool reversed = syn ? (header->flags & TCP_ACK) != 0 : looks_reversed(engine, key, &sure);
+    bool reversed = syn ? (header->flags & TCP_ACK) != 0 : engine_reversed(engine, key, &sure);
     bool opening = syn && !(header->flags & TCP_ACK);
     struct flow *flow = flow_open(engine, key, hash, reversed, opening ? FLOW_OPENING : FLOW_TCP);
     if (!flow)
@@ -527,6 +527,10 @@ static void ip_datagram(struct engine *engine, struct ip_datagram *ip, int64_t t
     struct flow_key key = {.source = ip->source, .destination = ip->destination, .family = ip->version};
     if (ip->protocol == IP_PROTOCOL_TCP) {
         tcp(engine, ip, &key, time);
+        return;
+    }
+    if (ip->protocol == IP_PROTOCOL_ICMP || ip->protocol == IP_PROTOCOL_ICMPV6) {
+        quoted_datagram(engine, ip, time);
         return;
     }
     struct layer inner;

@@ -14,10 +14,11 @@
 #define ENGINE_SCRATCH_SIZE (256u * 1024u)
 #define ENGINE_SIGNATURES   PROTOCOLS
 
-#define RECOGNISE_TRIES         16    /* segments or datagrams of a flow that are looked at */
-#define RECOGNISE_TRIES_ON_PORT 20000 /* the same on a protocol's port: bulk may be under way, 30 MB of it   \
-                                       */
-#define RECOGNISE_BYTES 512           /* of a beginning that is too short to say */
+#define RECOGNISE_TRIES 16 /* segments or datagrams of a flow that are looked at */
+#define RECOGNISE_TRIES_ON_PORT                                                                              \
+    20000                   /* the same on a protocol's port: bulk may be under way, 30 MB of it             \
+                             */
+#define RECOGNISE_BYTES 512 /* of a beginning that is too short to say */
 
 /* A server endpoint that was announced (dissect_expect). */
 #define EXPECTED_MAX 4096u /* a power of two */
@@ -51,6 +52,8 @@ struct engine {
 
     struct dissect dissect; /* of the call that runs */
     bool building;          /* an activity is under construction */
+    bool quoting;           /* the message that is read was only quoted: it is counted, nothing else */
+    struct flow quoted;     /* its flow, for the time of the call */
     int64_t revisited;      /* when the request that dissect_revisit took up began; 0: none */
     uint64_t sip_key[2];
 
@@ -70,6 +73,12 @@ struct engine {
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,
                                int64_t time);
+
+/* Whether a packet of that key goes from the server to the client; `sure`: its ports say so. */
+bool engine_reversed(const struct engine *engine, const struct flow_key *key, bool *sure);
+
+/* quoted.c: ICMP errors, with the datagrams that they quote. */
+void quoted_datagram(struct engine *engine, const struct ip_datagram *icmp, int64_t time);
 
 /* recognise.c: whose bytes these are. NULL: nobody's. `more`: too few to say. */
 const struct protocol *recognise(struct engine *engine, struct flow *flow, enum direction direction,

@@ -22,7 +22,7 @@
 #define START    (INT64_C(1700000000) * SECOND)
 
 static uint64_t fingerprints[3];
-static uint32_t resumed, missing, refused;
+static uint32_t resumed, missing, refused, quoted;
 
 static void put_transaction(struct activity_writer *w, uint64_t value)
 {
@@ -44,6 +44,7 @@ static void toy_message(struct dissect *d, struct cursor c)
     uint8_t what = cursor_u8(&c);
     uint8_t key = cursor_u8(&c);
     struct activity_writer *w;
+    quoted++;
     dissect_counted(d, TOY);
     switch (what) {
     case 'Q':
@@ -409,6 +410,38 @@ static void fragments_and_tunnels(void **state)
     close_harness(&h);
 }
 
+/* What an ICMP error quotes is counted where the dissector counts, and is nothing more. */
+static void quoted_messages_give_no_activity(void **state)
+{
+    (void)state;
+    struct harness h;
+    open_harness(&h, NULL);
+    ask(&h, START, "Qa");
+    for (unsigned type = 0; type < 14; type++)
+        for (unsigned what = 0; what < 3; what++) {
+            f.size = 0;
+            put_ethernet(&f, 0x0800);
+            put_ipv4(&f, 1, 1, 2, 8 + 20 + 8 + 2, 0, 0, false);
+            put32(&f, type << 24);
+            put32(&f, 0);
+            put_ipv4(&f, 17, 2, 1, 8 + 2, 0, 0, false);
+            put_udp(&f, 50000, TOY_PORT, 2);
+            put(&f, what == 0 ? "Qa" : what == 1 ? "Ea" : "Sa", 2);
+            quoted = 0;
+            give(&h, START + 1, 0);
+            bool error = (type >= 3 && type <= 5) || type == 11 || type == 12;
+            assert_int_equal(quoted, error);
+            give(&h, START + 1, 1); /* its end is not there */
+            give(&h, START + 1, 3);
+        }
+    assert_int_equal(h.size, 0);
+    assert_int_equal(engine_stats(h.engine)->protocol[TOY].messages, 1);
+    assert_int_equal(engine_stats(h.engine)->flows, 1);
+    answer(&h, START + 2, "Ra"); /* still waits */
+    assert_int_equal(resumed, 1);
+    close_harness(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -424,6 +457,7 @@ int main(void)
         cmocka_unit_test(damaged_times_are_survived),
         cmocka_unit_test(broken_tcp_headers),
         cmocka_unit_test(fragments_and_tunnels),
+        cmocka_unit_test(quoted_messages_give_no_activity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
