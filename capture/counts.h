@@ -35,12 +35,7 @@ struct rpc_count {
     uint64_t count;
 };
 
-enum dns_flavour {
-    DNS_UNICAST,
-    DNS_LLMNR,
-    DNS_MDNS,
-    DNS_FLAVOURS
-};
+enum dns_flavour { DNS_UNICAST, DNS_LLMNR, DNS_MDNS, DNS_FLAVOURS };
 
 struct dns_counts {
     struct sparse_counts queries; /* by type, opcode QUERY only */
@@ -50,14 +45,15 @@ struct dns_counts {
 };
 
 struct message_counts {
-    uint64_t kerberos_kdc[32]; /* by application tag: 10 as_req, 11 as_rep, 12 tgs_req, 13 tgs_rep, 30 error */
+    uint64_t
+        kerberos_kdc[32]; /* by application tag: 10 as_req, 11 as_rep, 12 tgs_req, 13 tgs_rep, 30 error */
     uint64_t kerberos_gss[32]; /* in GSS-API/SPNEGO; also 14 ap_req, 15 ap_rep, 20 safe, 21 priv, 22 cred */
     uint64_t kpasswd;
-    struct sparse_counts kerberos_errors;             /* KDC's KRB-ERRORs by code */
-    struct sparse_counts as_rep_enc_etypes;           /* enc-part of KDC's AS-REPs */
-    struct sparse_counts tgs_rep_ticket_etypes;       /* ticket of KDC's TGS-REPs */
-    uint64_t ntlmssp[4];                              /* by message type: 1 negotiate, 2 challenge, 3 authenticate */
-    uint64_t ldap[32];                                /* by application tag of the protocolOp (RFC 4511) */
+    struct sparse_counts kerberos_errors;       /* KDC's KRB-ERRORs by code */
+    struct sparse_counts as_rep_enc_etypes;     /* enc-part of KDC's AS-REPs */
+    struct sparse_counts tgs_rep_ticket_etypes; /* ticket of KDC's TGS-REPs */
+    uint64_t ntlmssp[4]; /* by message type: 1 negotiate, 2 challenge, 3 authenticate */
+    uint64_t ldap[32];   /* by application tag of the protocolOp (RFC 4511) */
     uint64_t cldap[32];
     uint64_t smb1_requests[256];
     uint64_t smb1_responses[256];

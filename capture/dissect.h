@@ -133,6 +133,10 @@ struct protocol {
     enum detection (*detect)(struct bytes start, enum transport transport, enum direction direction,
                              bool on_port);
 
+    /* After a loss: where in these bytes a message surely begins; their size when none does. For protocols
+     * whose messages begin in the middle of segments. NULL: only the start of a segment is looked at. */
+    size_t (*find)(struct bytes data, enum direction direction);
+
     /* Bytes of per-flow state, given zeroed; keep it small and allocate the rest when it is needed. */
     size_t state_size;
 

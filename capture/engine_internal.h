@@ -84,6 +84,8 @@ void quoted_datagram(struct engine *engine, const struct ip_datagram *icmp, int6
 const struct protocol *recognise(struct engine *engine, struct flow *flow, enum direction direction,
                                  struct bytes start, bool *more);
 /* Whether the flow, met mid-stream, turns out to go the other way round; then it was turned. */
+const struct protocol *recognise_inside(const struct engine *engine, const struct flow *flow,
+                                        enum direction direction, struct bytes data);
 bool recognise_turned(struct engine *engine, struct flow *flow, enum direction direction, struct bytes start);
 void recognise_init(struct engine *engine);
 void recognise_expect(struct engine *engine, const struct endpoint *server, enum protocol_id protocol);

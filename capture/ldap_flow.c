@@ -1036,18 +1036,17 @@ static bool is_surely_ldap(struct bytes start, const struct ldap_header *header)
     }
     case LDAP_SEARCH_REQUEST:
         ber_expect(&operation.value, BER_OCTET_STRING);
-        return fits && constructed && !operation.value.failed && ber_peek(&operation.value) == BER_ENUMERATED;
+        return fits && constructed && ber_peek(&operation.value) == BER_ENUMERATED;
     case LDAP_EXTENDED_REQUEST:
         return fits && constructed && ber_peek(&operation.value) == BER_CONTEXT(0);
     case LDAP_BIND_RESPONSE:
     case LDAP_SEARCH_DONE:
     case LDAP_EXTENDED_RESPONSE:
         ber_expect(&operation.value, BER_ENUMERATED);
-        return fits && constructed && !operation.value.failed &&
-               ber_peek(&operation.value) == BER_OCTET_STRING;
+        return fits && constructed && ber_peek(&operation.value) == BER_OCTET_STRING;
     case LDAP_SEARCH_ENTRY:
         ber_expect(&operation.value, BER_OCTET_STRING);
-        return fits && constructed && !operation.value.failed && ber_peek(&operation.value) == BER_SEQUENCE;
+        return fits && constructed && ber_peek(&operation.value) == BER_SEQUENCE;
     default:
         return false;
     }
@@ -1089,6 +1088,23 @@ static enum detection ldap_detect(struct bytes start, enum transport transport, 
     return is_surely_ldap(start, &header) ? DETECT_YES : DETECT_NO;
 }
 
+/* Search entries follow each other without regard to segments: in a long result few begin one. */
+static size_t ldap_find(struct bytes data, enum direction direction)
+{
+    size_t at = 0;
+    while (at < data.size) {
+        const uint8_t *sequence = memchr(data.data + at, BER_SEQUENCE, data.size - at);
+        if (!sequence)
+            break;
+        at = (size_t)(sequence - data.data);
+        struct bytes rest = {.data = sequence, .size = data.size - at};
+        if (ldap_detect(rest, TRANSPORT_TCP, direction, false) == DETECT_YES)
+            return at;
+        at++;
+    }
+    return data.size;
+}
+
 /* Bytes were lost: a bind's or StartTLS's answer may have been among them. */
 static void ldap_gap(struct dissect *d)
 {
@@ -1121,6 +1137,7 @@ const struct protocol protocol_ldap = {
     .name = "ldap",
     .tcp_ports = {389, 3268},
     .detect = ldap_detect,
+    .find = ldap_find,
     .state_size = sizeof(struct ldap_state),
     .frame = ldap_frame,
     .message = ldap_message,

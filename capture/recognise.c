@@ -118,6 +118,16 @@ const struct protocol *recognise(struct engine *engine, struct flow *flow, enum 
     return by_signature(engine, transport, start, direction, more);
 }
 
+/* Mid-stream, on a protocol's port, a message may begin within the bytes. */
+const struct protocol *recognise_inside(const struct engine *engine, const struct flow *flow,
+                                        enum direction direction, struct bytes data)
+{
+    const struct protocol *protocol = by_port(engine, flow);
+    if (!protocol || !protocol->find || protocol->find(data, direction) == data.size)
+        return NULL;
+    return protocol;
+}
+
 /* Mid-stream, where the ports do not say who the server is, the bytes may. */
 bool recognise_turned(struct engine *engine, struct flow *flow, enum direction direction, struct bytes start)
 {

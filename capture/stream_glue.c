@@ -113,7 +113,7 @@ static void bad(struct engine *engine, struct tcp_side *side)
     lose(engine, side);
 }
 
-/* After a loss a message is expected only where a segment begins, and only if it looks like one. */
+/* After a loss a message is expected where a segment begins, if it looks like one. */
 static bool plausible(struct engine *engine, const uint8_t *data, uint32_t size)
 {
     struct dissect *d = &engine->dissect;
@@ -130,6 +130,18 @@ static bool plausible(struct engine *engine, const uint8_t *data, uint32_t size)
         return true;
     /* A length that is sent in a segment of its own; but one byte is a keep-alive's. */
     return frame.verdict == FRAME_MORE && size > 1 && size < 16;
+}
+
+/* After a loss: how many of the bytes are to be passed over until the next message; all, when there is none.
+ */
+static uint32_t find_message(struct engine *engine, const uint8_t *data, uint32_t size, bool start)
+{
+    const struct protocol *protocol = engine->dissect.protocol;
+    if (start && plausible(engine, data, size))
+        return 0;
+    if (!protocol->find)
+        return size;
+    return (uint32_t)protocol->find((struct bytes){.data = data, .size = size}, engine->dissect.direction);
 }
 
 /* The buffer, taken off the side, holds a framed message's wanted bytes: delivers it. What it holds beyond
@@ -242,6 +254,13 @@ static bool settle(struct engine *engine, struct tcp_side *side, const uint8_t *
         engine_context(engine, flow, d->direction, d->time);
         return true;
     }
+    if (!protocol && side->flags & TCP_SIDE_LOST) {
+        protocol = recognise_inside(engine, flow, d->direction, bytes);
+        if (protocol && flow_adopt(engine, flow, protocol)) {
+            engine_context(engine, flow, d->direction, d->time);
+            return true;
+        }
+    }
     if (more && bytes.size < RECOGNISE_BYTES && size <= RECOGNISE_BYTES) {
         if (!beginning && !buffer_append(engine, side, data, size))
             engine->stats.memory_refused++;
@@ -291,8 +310,11 @@ void stream_glue_data(struct engine *engine, const uint8_t *data, uint32_t size,
             step = feed_buffer(engine, side, data, size);
         } else {
             if (side->flags & TCP_SIDE_LOST) {
-                if (!start || !plausible(engine, data, size))
+                uint32_t lost = find_message(engine, data, size, start);
+                if (lost >= size)
                     return;
+                data += lost;
+                size -= lost;
                 side->flags &= (uint8_t)~TCP_SIDE_LOST;
                 engine->stats.resynchronised++;
             }

@@ -40,10 +40,15 @@ static void send_flags(struct talk *t, enum direction direction, unsigned flags,
     t->time += 1000000;
 }
 
+static void say_part(struct talk *t, enum direction direction, const uint8_t *data, size_t size)
+{
+    for (size_t at = 0; at < size; at += 1400)
+        send_flags(t, direction, FLAG_ACK, data + at, size - at < 1400 ? size - at : 1400);
+}
+
 static void say(struct talk *t, enum direction direction, const struct ldap_bytes *b)
 {
-    for (size_t at = 0; at < b->size; at += 1400)
-        send_flags(t, direction, FLAG_ACK, b->data + at, b->size - at < 1400 ? b->size - at : 1400);
+    say_part(t, direction, b->data, b->size);
 }
 
 static void talk_open_on(struct talk *t, uint16_t port)
@@ -384,6 +389,30 @@ static void test_long_search(void **state)
     assert_false(harness_has(r, FIELD_ANSWERED));
     assert_int_equal(harness_uint(r, FIELD_ENTRIES), 20);
     assert_true(harness_uint(r, FIELD_DURATION) > (uint64_t)(300 * SECOND));
+    harness_close(&t.h);
+}
+
+/* After a lost segment the next entry is found within the segment in which it begins. */
+static void test_lost_segment(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t);
+    struct ldap_bytes b = {.size = 0};
+    put_search(&b, 1, "(cn=*)");
+    say(&t, TO_SERVER, &b);
+    b.size = 0;
+    for (int i = 0; i < 10; i++)
+        put_entry(&b, 1, "CN=somebody", 300);
+    size_t entry = b.size / 10;
+    size_t lost = entry * 2 + entry / 2;
+    say_part(&t, TO_CLIENT, b.data, lost);
+    t.sequence[TO_CLIENT] += 10; /* within the third entry */
+    say_part(&t, TO_CLIENT, b.data + lost + 10, b.size - lost - 10);
+    send_flags(&t, TO_SERVER, FLAG_ACK, NULL, 0);
+    say_result(&t, 1, 0x65, 0, "");
+    talk_finish(&t);
+    assert_int_equal(harness_uint(only(&t, ACTIVITY_LDAP_SEARCH), FIELD_ENTRIES), 9);
     harness_close(&t.h);
 }
 
@@ -1119,21 +1148,37 @@ static void test_sicily(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple_bind),     cmocka_unit_test(test_anonymous_bind),
-        cmocka_unit_test(test_digest_bind),     cmocka_unit_test(test_bind_given_up),
-        cmocka_unit_test(test_sicily),          cmocka_unit_test(test_search),
-        cmocka_unit_test(test_search_controls), cmocka_unit_test(test_many_searches),
-        cmocka_unit_test(test_long_search),     cmocka_unit_test(test_modify),
-        cmocka_unit_test(test_modify_bounds),   cmocka_unit_test(test_other_operations),
-        cmocka_unit_test(test_extended),        cmocka_unit_test(test_starttls),
-        cmocka_unit_test(test_signed),          cmocka_unit_test(test_signed_midstream),
-        cmocka_unit_test(test_signed_split),    cmocka_unit_test(test_ntlm_layer),
-        cmocka_unit_test(test_other_layer),     cmocka_unit_test(test_recognition),
-        cmocka_unit_test(test_byte_by_byte),    cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_cldap),           cmocka_unit_test(test_capture_group_change),
-        cmocka_unit_test(test_capture_spray),   cmocka_unit_test(test_capture_kerberoast),
-        cmocka_unit_test(test_capture_sicily),  cmocka_unit_test(test_capture_signed),
-        cmocka_unit_test(test_capture_nesting), cmocka_unit_test(test_capture_snapped),
+        cmocka_unit_test(test_simple_bind),
+        cmocka_unit_test(test_anonymous_bind),
+        cmocka_unit_test(test_digest_bind),
+        cmocka_unit_test(test_bind_given_up),
+        cmocka_unit_test(test_sicily),
+        cmocka_unit_test(test_search),
+        cmocka_unit_test(test_search_controls),
+        cmocka_unit_test(test_many_searches),
+        cmocka_unit_test(test_long_search),
+        cmocka_unit_test(test_lost_segment),
+        cmocka_unit_test(test_modify),
+        cmocka_unit_test(test_modify_bounds),
+        cmocka_unit_test(test_other_operations),
+        cmocka_unit_test(test_extended),
+        cmocka_unit_test(test_starttls),
+        cmocka_unit_test(test_signed),
+        cmocka_unit_test(test_signed_midstream),
+        cmocka_unit_test(test_signed_split),
+        cmocka_unit_test(test_ntlm_layer),
+        cmocka_unit_test(test_other_layer),
+        cmocka_unit_test(test_recognition),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_cldap),
+        cmocka_unit_test(test_capture_group_change),
+        cmocka_unit_test(test_capture_spray),
+        cmocka_unit_test(test_capture_kerberoast),
+        cmocka_unit_test(test_capture_sicily),
+        cmocka_unit_test(test_capture_signed),
+        cmocka_unit_test(test_capture_nesting),
+        cmocka_unit_test(test_capture_snapped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
