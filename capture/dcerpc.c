@@ -180,8 +180,7 @@ static void authentication(struct dissect *d, struct dcerpc_association *a, cons
     if (!a->exchange)
         return;
     if (a->auth_context != pdu->auth_context && pdu->type != PDU_BIND) { /* another security context */
-        gss_outcome_unknown(d, a->exchange);
-        memset(a->exchange, 0, sizeof *a->exchange);
+        gss_end(d, a->exchange);
     }
     a->auth_context = pdu->auth_context;
     a->exchange->uncounted = !counted_level(pdu);
@@ -489,7 +488,7 @@ void dcerpc_end(struct dissect *d, struct dcerpc_association **association_p)
         return;
     dcerpc_calls_end(d, a);
     if (a->exchange) {
-        gss_outcome_unknown(d, a->exchange);
+        gss_end(d, a->exchange);
         dissect_free(d, a->exchange, sizeof *a->exchange);
     }
     for (int i = 0; a->buffers && i < 2; i++)

@@ -114,6 +114,13 @@ static void forget_target(const struct gss *g)
     g->exchange->target = NULL;
 }
 
+void gss_end(struct dissect *d, struct gss_exchange *exchange)
+{
+    complete(d, exchange, NULL);
+    forget_target(&(struct gss){.d = d, .exchange = exchange});
+    *exchange = (struct gss_exchange){0};
+}
+
 static void keep_challenge(const struct gss *g, const struct ntlm_message *m)
 {
     struct gss_exchange *exchange = g->exchange;

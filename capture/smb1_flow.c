@@ -217,7 +217,7 @@ static void session_request(struct dissect *d, struct smb1_context *s)
         memset(&exchange, 0, sizeof exchange);
         if (m.token.size)
             gss_token(d, &exchange, cursor_of_bytes(m.token), "smb", UINT64_MAX);
-        gss_outcome_unknown(d, &exchange);
+        gss_end(d, &exchange);
         return;
     }
     note_call(d, s, session->head.key);

@@ -205,7 +205,7 @@ static void count_token(struct dissect *d, struct bytes token)
     struct gss_exchange exchange;
     memset(&exchange, 0, sizeof exchange);
     gss_token(d, &exchange, cursor_of_bytes(token), "smb", UINT64_MAX);
-    gss_outcome_unknown(d, &exchange);
+    gss_end(d, &exchange);
 }
 
 static void session_request(struct dissect *d, struct smb2_context *s)

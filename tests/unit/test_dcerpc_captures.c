@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * RPC in real captures: what attacks and lawful use look like, and the counts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "capture/rpc_interfaces.h"
+#include "tests/unit/harness.h"
+
+static uint64_t requests(const struct harness *h, enum rpc_interface interface, uint16_t opnum)
+{
+    for (size_t i = 0; i < RPC_COUNTS; i++) {
+        const struct rpc_count *c = &h->counts->rpc[i];
+        bool same = interface == RPC_UNKNOWN
+                        ? !c->known
+                        : c->known && memcmp(c->uuid, rpc_interface_uuid(interface), 16) == 0;
+        if (c->used && c->opnum == opnum && same)
+            return c->count;
+    }
+    return 0;
+}
+
+static void assert_text(struct harness_record *r, enum activity_field field, const char *text)
+{
+    assert_non_null(r);
+    assert_string_equal(harness_text(r, field), text);
+}
+
+static struct harness_record *operation(const struct harness *h, enum activity_kind kind, const char *name)
+{
+    return harness_find_text(h, kind, FIELD_RPC_OPERATION, name, 0);
+}
+
+static void zerologon(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/a36_zerologon.pcap"));
+    size_t tries = harness_count(&h, ACTIVITY_NETLOGON_AUTHENTICATE);
+    assert_int_equal(tries, requests(&h, RPC_NETLOGON, 26));
+    assert_int_equal(harness_count(&h, ACTIVITY_NETLOGON_CHALLENGE), requests(&h, RPC_NETLOGON, 4));
+    assert_true(tries > 50);
+    for (size_t i = 0; i < tries; i++) {
+        struct harness_record *r = harness_find(&h, ACTIVITY_NETLOGON_AUTHENTICATE, i);
+        assert_true(harness_bool(r, FIELD_NETLOGON_CREDENTIAL_ZERO));
+        assert_text(r, FIELD_NETLOGON_ACCOUNT, "DC1$");
+        assert_true(harness_uint(r, FIELD_STATUS) == 0xc0000022);
+        assert_true(
+            harness_bool(harness_find(&h, ACTIVITY_NETLOGON_CHALLENGE, i), FIELD_NETLOGON_CHALLENGE_ZERO));
+    }
+    assert_text(harness_find(&h, ACTIVITY_EPM_MAP, 0), FIELD_EPM_INTERFACE, "netlogon");
+    assert_int_equal(h.stats->protocol[PROTOCOL_DCERPC].malformed, 0);
+    harness_close(&h);
+}
+
+static void dcsync(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/a05_dcsync_krbtgt.pcap"));
+    struct harness_record *r = harness_find(&h, ACTIVITY_DRS_REPLICATE, 0);
+    assert_text(r, FIELD_SEALED, "true");
+    assert_text(r, FIELD_ACCOUNT, "Administrator");
+    assert_text(r, FIELD_RPC_OPERATION, "DRSGetNCChanges");
+    assert_int_equal(requests(&h, RPC_DRSUAPI, 3), 1);
+    assert_text(operation(&h, ACTIVITY_SAMR_QUERY, "SamrLookupDomainInSamServer"), FIELD_RPC_NAME, "CORP");
+    assert_text(operation(&h, ACTIVITY_SAMR_QUERY, "SamrLookupDomainInSamServer"), FIELD_RPC_PIPE, "samr");
+    harness_close(&h);
+}
+
+static void account_listing(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/a08_samrdump.pcap"));
+    assert_text(operation(&h, ACTIVITY_SAMR_QUERY, "SamrEnumerateUsersInDomain"), FIELD_RPC_COUNT, "61");
+    assert_text(operation(&h, ACTIVITY_SAMR_QUERY, "SamrOpenUser"), FIELD_SAMR_RID, "500");
+    assert_text(operation(&h, ACTIVITY_SAMR_QUERY, "SamrQueryInformationUser2"), FIELD_SAMR_RID, "500");
+    /* 61 users were opened: the first 32 are told of one by one, the others together. */
+    struct harness_record *joint = NULL;
+    for (size_t i = 0; i < h.size; i++)
+        if (harness_uint(h.records[i], FIELD_RPC_OPNUM) == 34 && harness_has(h.records[i], FIELD_RPC_CALLS))
+            joint = h.records[i];
+    assert_text(joint, FIELD_RPC_CALLS, "29");
+    assert_int_equal(requests(&h, RPC_SAMR, 34), 61);
+    harness_close(&h);
+}
+
+static void remote_service(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/a14_psexec.pcap"));
+    struct harness_record *r = operation(&h, ACTIVITY_SERVICE_CONTROL, "RCreateServiceW");
+    assert_text(r, FIELD_SERVICE_BINARY, "\\\\DC1\\sysvol\\EbQvSymp.exe");
+    assert_text(r, FIELD_RPC_FAULT, "true"); /* Samba has no such call */
+    harness_close(&h);
+}
+
+static void secure_channel(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/n22_netlogon_schannel.pcap"));
+    assert_true(harness_count(&h, ACTIVITY_RPC_BIND) > 0);
+    assert_int_equal(h.broken, 0);
+    harness_close(&h);
+}
+
+/* Captures of ../shared, with one record that each must have. */
+static const struct {
+    const char *file;
+    enum activity_kind kind;
+    const char *operation;
+    enum activity_field field;
+    const char *text;
+} shared[] = {
+    {"pcap/petitpotam--petitpotam-unpatched.pcapng", ACTIVITY_COERCION, "EfsRpcOpenFileRaw",
+     FIELD_COERCION_TARGET, "\\\\192.168.0.15\\test\\Settings.ini"},
+    {"pcap/spooler--printnightmare-clear.pcap", ACTIVITY_PRINTER_DRIVER_ADD, "RpcAddPrinterDriverEx",
+     FIELD_PRINTER_DRIVER, "1234"},
+    {"pcap/spooler--printerbug.pcapng", ACTIVITY_COERCION, "RpcRemoteFindFirstPrinterChangeNotificationEx",
+     FIELD_COERCION_TARGET, "\\\\172.16.66.37"},
+    {"pcap/tasks--at-jobadd.pcap", ACTIVITY_TASK_CONTROL, "NetrJobAdd", FIELD_TASK_COMMAND,
+     "c:\\mimikatz.exe"},
+    {"pcap/wmi--wmiexec-impacket.pcapng", ACTIVITY_WMI_CALL, "ExecMethod", FIELD_WMI_STRINGS,
+     "cmd.exe /Q /c cd \\ 1> \\\\127.0.0.1\\ADMIN$\\__1493067577.21 2>&1"},
+    {"pcap/dpapi-backupkey--dpapi-backupkeys-lsarpc.pcap", ACTIVITY_LSA_SECRET, "LsarRetrievePrivateData",
+     FIELD_RPC_NAME, "G$BCKUPKEY_PREFERRED"},
+    {"pcap/zerologon--zerologon-mimikatz-2.pcapng", ACTIVITY_NETLOGON_PASSWORD_SET, "NetrServerPasswordSet2",
+     FIELD_NETLOGON_PASSWORD_ZERO, "true"},
+    {"pcap/psexec--psexec-sysinternals.pcapng", ACTIVITY_SERVICE_CONTROL, "ROpenSCManagerW",
+     FIELD_RPC_INTERFACE, "svcctl"},
+    {"lab/a40_backupkey.pcap", ACTIVITY_BACKUPKEY_RETRIEVE, "BackuprKey", FIELD_ACCOUNT, "Administrator"},
+    {"lab/a44_samr_create_user.pcap", ACTIVITY_SAMR_CHANGE, "SamrCreateUser2InDomain", FIELD_SEALED, "true"},
+    {"lab/a54_dcshadow.pcap", ACTIVITY_DRS_REPLICA_ADD, "DRSReplicaAdd", FIELD_RPC_FAULT, "true"},
+    {"lab/a10_session_enum.pcap", ACTIVITY_SESSION_ENUMERATE, "NetrSessionEnum", FIELD_RPC_LEVEL, "10"},
+    {"lab/a38_printerbug.pcap", ACTIVITY_COERCION, "RpcRemoteFindFirstPrinterChangeNotificationEx",
+     FIELD_SEALED, "true"},
+    {"lab/n20_dnsserver_rpc.pcap", ACTIVITY_DNSSERVER_MANAGE, "DnssrvUpdateRecord2", FIELD_DNSSERVER_NODE,
+     "rec1"},
+    {"lab/n23_dc_replication.pcap", ACTIVITY_RPC_CALL, "", FIELD_SEALED, "true"},
+};
+
+static void public_captures(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof shared / sizeof *shared; i++) {
+        char path[1000];
+        snprintf(path, sizeof path, "%s/%s", PICKET_SHARED_DATA, shared[i].file);
+        struct harness h;
+        harness_open(&h, NULL);
+        if (harness_shared(&h, path)) {
+            struct harness_record *r = operation(&h, shared[i].kind, shared[i].operation);
+            if (!r)
+                fprintf(stderr, "%s\n", shared[i].file);
+            assert_text(r, shared[i].field, shared[i].text);
+            assert_int_equal(h.broken, 0);
+        }
+        harness_close(&h);
+    }
+}
+
+static void datagrams(void **state)
+{
+    (void)state;
+    struct harness h;
+    harness_open(&h, NULL);
+    harness_decode(&h, TRANSPORT_UDP, 8000, PROTOCOL_DCERPC);
+    if (harness_shared(&h, PICKET_SHARED_DATA "/pcap/dcerpc--dcerpc-udp.pcap")) {
+        assert_int_equal(harness_count(&h, ACTIVITY_RPC_CALL), 5);
+        assert_text(harness_find(&h, ACTIVITY_RPC_CALL, 0), FIELD_RPC_INTERFACE,
+                    "8f8ab437-0c52-4b49-a2ae-33aa20bc561f");
+        assert_int_equal(h.counts->dcerpc_pdus[0], 0); /* the connection-oriented ones only */
+    }
+    harness_close(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zerologon),      cmocka_unit_test(dcsync),         cmocka_unit_test(account_listing),
+        cmocka_unit_test(remote_service), cmocka_unit_test(secure_channel), cmocka_unit_test(public_captures),
+        cmocka_unit_test(datagrams),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
