@@ -106,7 +106,9 @@ bool ldap_message_read(struct cursor *c, struct ldap_message *to)
     }
     struct cursor sequence = ber_next(c).value;
     ber_next(&sequence); /* the message ID, which ldap_peek has read */
-    to->body = ber_next(&sequence).value;
+    struct ber operation = ber_next(&sequence);
+    to->begun = operation.tag != 0;
+    to->body = operation.value;
     to->controls = cursor_of(NULL, 0);
     ber_optional(&sequence, BER_CONTEXT_CONS(0), &to->controls);
     return true;

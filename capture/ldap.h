@@ -56,6 +56,7 @@ enum ldap_peek ldap_peek(struct bytes start, struct ldap_header *to);
 
 struct ldap_message {
     struct ldap_header header;
+    bool begun;             /* the protocolOp's own header is here; else there is nothing in `body` */
     struct cursor body;     /* contents of the protocolOp */
     struct cursor controls; /* contents of the controls; empty when there are none */
 };

@@ -59,8 +59,8 @@ struct ldap_state {
     uint32_t starttls_id;
     bool starttls_waits;
     /* As tshark understands the connection: its bind was seen, by GSSAPI or GSS-SPNEGO, and the last reply
-     * carried server credentials. Only then does it look into signed buffers, into those of NTLM never; the
-     * counts keep to that, the activities do not. */
+     * carried server credentials. Only then does it look into signed buffers that are whole, into those of
+     * NTLM never; the counts keep to that, the activities do not. */
     bool security_layer;
 };
 
@@ -336,7 +336,7 @@ static void bind_response(struct dissect *d, const struct ldap_message *m)
         result.matched_dn.size = 0; /* a token or a list of packages, no name */
     if (result.has_sasl_credentials && session && session->gss_bind &&
         session->bind_method == LDAP_METHOD_SASL) {
-        state->security_layer = true;
+        state->security_layer = !result.sasl_credentials.failed;
         if (!cursor_done(&result.sasl_credentials) && ber_peek(&result.sasl_credentials) != 0x05)
             gss_token(d, &session->gss, result.sasl_credentials, "ldap", 0);
     }
@@ -920,6 +920,8 @@ static void signed_messages(struct dissect *d, struct bytes plain, bool counts)
     struct cursor c = cursor_of_bytes(plain);
     struct ldap_message m;
     while (cursor_left(&c) >= LDAP_PEEK_MIN && ldap_message_read(&c, &m)) {
+        if (!m.begun)
+            break;
         if (counts)
             d->counts->ldap[m.header.operation]++;
         dissect_counted(d, PROTOCOL_LDAP);
@@ -939,7 +941,7 @@ static void security_buffer(struct dissect *d, struct cursor message)
     struct bytes plain;
     enum ldap_wrap wrap = ldap_wrap_read(token, total, &plain);
     if (wrap == LDAP_WRAP_SIGNED)
-        signed_messages(d, plain, state->security_layer);
+        signed_messages(d, plain, state->security_layer && token.size == total);
     else if (wrap == LDAP_WRAP_NTLM && state->session && !state->session->ntlm_sealed)
         signed_messages(d, plain, false);
     else
@@ -953,7 +955,7 @@ static void ldap_message(struct dissect *d, struct cursor message)
         security_buffer(d, message);
         return;
     }
-    if (!ldap_message_read(&message, &m)) {
+    if (!ldap_message_read(&message, &m) || !m.begun) {
         if (!d->truncated)
             dissect_malformed(d, PROTOCOL_LDAP);
         return;
@@ -1269,7 +1271,7 @@ static void cldap_message(struct dissect *d, struct cursor message)
     struct ldap_message m;
     bool first = true;
     while (!cursor_done(&message)) {
-        if (!ldap_message_read(&message, &m)) {
+        if (!ldap_message_read(&message, &m) || !m.begun) {
             if (first && !d->truncated)
                 dissect_malformed(d, PROTOCOL_CLDAP);
             return;
