@@ -816,12 +816,9 @@ static void refuse_rest(struct dissect *d, struct smb1_context *s)
     dissect_emit(d);
 }
 
-static void count(struct dissect *d, struct cursor c)
+static void count(struct dissect *d, const struct smb1_header *h)
 {
-    if (cursor_left(&c) < 5)
-        return;
-    bool is_response = cursor_left(&c) >= 10 && c.at[9] & SMB1_FLAG_REPLY;
-    (is_response ? d->counts->smb1_responses : d->counts->smb1_requests)[c.at[4]]++;
+    (h->flags & SMB1_FLAG_REPLY ? d->counts->smb1_responses : d->counts->smb1_requests)[h->command]++;
 }
 
 void smb1_flow_message(struct dissect *d, struct cursor c)
@@ -829,10 +826,12 @@ void smb1_flow_message(struct dissect *d, struct cursor c)
     struct smb_flow *flow = d->state;
     struct smb1_message message;
     struct smb1_block block;
-    count(d, c);
     if (!flow->version)
         flow->version = 1;
-    if (!smb1_message_parse(c, &message) || !smb1_first_block(&message, &block)) {
+    bool whole = smb1_message_parse(c, &message);
+    if (whole)
+        count(d, &message.header);
+    if (!whole || !smb1_first_block(&message, &block)) {
         if (!d->truncated)
             dissect_malformed(d, PROTOCOL_SMB);
         return;

@@ -297,10 +297,11 @@ static void smb_datagram(struct dissect *d, struct cursor c)
     struct smb1_message message;
     struct smb1_block block;
     struct smb1_transaction m;
-    if (cursor_left(&c) < 10 || dialect_of(c.at) != SMB_1)
+    if (!smb1_message_parse(c, &message))
         return;
-    (c.at[9] & SMB1_FLAG_REPLY ? d->counts->smb1_responses : d->counts->smb1_requests)[c.at[4]]++;
-    if (!smb1_message_parse(c, &message) || !smb1_first_block(&message, &block))
+    const struct smb1_header *h = &message.header;
+    (h->flags & SMB1_FLAG_REPLY ? d->counts->smb1_responses : d->counts->smb1_requests)[h->command]++;
+    if (!smb1_first_block(&message, &block))
         return;
     if (block.command != SMB1_TRANSACTION || !smb1_transaction_request_parse(&message, &block, &m) ||
         !is_browse(&m.name))
