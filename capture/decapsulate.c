@@ -290,6 +290,7 @@ static enum decapsulation read_ipv6(const struct layer *layer, struct ip_datagra
 
 enum decapsulation decapsulate_whole(struct ip_datagram *datagram)
 {
+    datagram->fragment = false;
     if (datagram->version != 6)
         return DECAPSULATED;
     struct layer rest = {
@@ -297,7 +298,6 @@ enum decapsulation decapsulate_whole(struct ip_datagram *datagram)
         .captured = datagram->captured,
         .length = datagram->length,
     };
-    datagram->fragment = false;
     return read_ipv6_extensions(&rest, datagram->protocol, datagram);
 }
 

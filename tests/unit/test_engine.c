@@ -442,6 +442,57 @@ static void quoted_messages_give_no_activity(void **state)
     close_harness(&h);
 }
 
+/* What nobody knows is looked at some times, then no more. */
+static void unknown_datagrams(void **state)
+{
+    (void)state;
+    struct harness h;
+    open_harness(&h, NULL);
+    for (int i = 0; i < 40; i++) {
+        f.size = 0;
+        put_ethernet(&f, 0x0800);
+        put_ipv4(&f, 17, 2, 1, 10, 0, 0, false);
+        put_udp(&f, 50000, 40000, 2);
+        put(&f, "??", 2);
+        if (i == 39)
+            f.data[38] = f.data[39] = 0; /* no length: an offload */
+        give(&h, START, 0);
+        give(&h, START, 5); /* half a header */
+    }
+    engine_finish(h.engine);
+    assert_int_equal(engine_stats(h.engine)->flows_unknown, 1);
+    assert_int_equal(engine_stats(h.engine)->malformed, 0);
+    close_harness(&h);
+}
+
+static void damaged_tunnels(void **state)
+{
+    (void)state;
+    struct harness h;
+    open_harness(&h, NULL);
+    f.size = 0;
+    put_ethernet(&f, 0x0800);
+    put_ipv4(&f, 47, 2, 1, 6, 0, 0, false);
+    put32(&f, 0x30000800); /* a key and a sequence number that are not there */
+    put16(&f, 0);
+    give(&h, START, 0);
+    assert_int_equal(engine_stats(h.engine)->malformed, 1);
+    give(&h, START, 3);
+    f.size = 0;
+    put_ethernet(&f, 0x0800);
+    put_ipv4(&f, 17, 2, 1, 40, 1, 0, true); /* fragments, cut: the first may be read, others not */
+    put_udp(&f, 50000, TOY_PORT, 32);
+    put(&f, "Eabbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", 32);
+    give(&h, START, 8);
+    assert_int_equal(h.size, 1);
+    assert_true(harness_bool(h.records[0], FIELD_TRUNCATED));
+    f.data[21] = 10;
+    give(&h, START, 8);
+    assert_int_equal(engine_stats(h.engine)->fragments_dropped, 1);
+    assert_int_equal(h.size, 1);
+    close_harness(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +509,8 @@ int main(void)
         cmocka_unit_test(broken_tcp_headers),
         cmocka_unit_test(fragments_and_tunnels),
         cmocka_unit_test(quoted_messages_give_no_activity),
+        cmocka_unit_test(unknown_datagrams),
+        cmocka_unit_test(damaged_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

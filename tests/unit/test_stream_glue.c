@@ -4,7 +4,8 @@
  * own, which takes the place of protocols.c.
  *
  * A message of it: 'T', kind, length of the whole (4), payload. Of kind 'B' (bulk) only 10 bytes are wanted;
- * kind 'S' makes the stream opaque, kind 'O' switches to the other protocol, whose messages are single bytes.
+ * kind 'L' wants 20 bytes before it says how long it is, of kind 'V' every byte is asked about; kind 'S'
+ * makes the stream opaque, kind 'O' switches to the other protocol, whose messages are single bytes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,11 +49,12 @@ static enum detection toy_detect(struct bytes start, enum transport transport, e
                                  bool on_port)
 {
     (void)transport;
-    (void)direction;
     if (start.size < 2)
         return start.size && start.data[0] != 'T' ? DETECT_NO : DETECT_MORE;
     bool kind = start.data[1] >= 'A' && start.data[1] <= 'Z';
     if (start.data[0] != 'T' || !kind)
+        return DETECT_NO;
+    if (start.data[1] == 'K' && direction == TO_CLIENT) /* only clients send these */
         return DETECT_NO;
     if (on_port)
         return DETECT_YES;
@@ -64,8 +66,12 @@ static struct frame toy_frame(struct dissect *d, struct bytes start)
     (void)d;
     log_.frames++;
     struct cursor c = cursor_of_bytes(start);
+    if (start.size < 3)
+        return frame_more(3);
     if (start.size < 6)
-        return frame_more(6);
+        return frame_more(start.data[1] == 'V' ? 1 : 6);
+    if (start.data[1] == 'L' && start.size < 20) /* asks for more than the message may have */
+        return frame_more(20);
     if (cursor_u8(&c) != 'T')
         return frame_bad();
     uint8_t kind = cursor_u8(&c);
@@ -303,7 +309,7 @@ static void a_message_in_single_bytes(void **state)
         send_data(&c, TO_SERVER, bytes + i, 1);
     assert_int_equal(log_.count, 1);
     assert_seen(0, TO_SERVER, 'A', 2506, false);
-    assert_true(log_.frames < 10); /* `frame` is not asked for each byte */
+    assert_true(log_.frames < 12); /* `frame` is not asked for each byte */
     connection_end(&c);
 }
 
@@ -769,24 +775,117 @@ static void property_same_messages(void **state)
     }
 }
 
+/* Met mid-stream on ports that say nothing, the first request says who the server is. */
+static void a_request_turns_the_flow(void **state)
+{
+    (void)state;
+    struct connection c = connection_new(NULL);
+    c.port = 60000;
+    uint8_t bytes[100];
+    uint32_t size = make(bytes, 'K', 20);
+    send_data(&c, TO_SERVER, bytes, size);
+    assert_int_equal(log_.count, 1);
+    assert_seen(0, TO_SERVER, 'K', 26, false);
+    make(bytes, 'A', 20);
+    send_data(&c, TO_CLIENT, bytes, size);
+    assert_seen(1, TO_CLIENT, 'A', 26, false);
+    connection_end(&c);
+}
+
+static void beginnings_of_all_lengths(void **state)
+{
+    (void)state;
+    for (uint32_t first = 1; first < 30; first++) {
+        struct connection c = connection_new(NULL);
+        uint8_t bytes[100];
+        handshake(&c);
+        uint32_t size = make(bytes, 'L', 2);
+        size += make(bytes + size, 'V', 3);
+        size += make(bytes + size, 'L', 20);
+        send_data(&c, TO_SERVER, bytes, first);
+        for (uint32_t at = first; at < size; at++)
+            send_data(&c, TO_SERVER, bytes + at, 1);
+        assert_int_equal(log_.count, 3);
+        assert_seen(0, TO_SERVER, 'L', 8, false);
+        assert_seen(1, TO_SERVER, 'V', 9, false);
+        assert_seen(2, TO_SERVER, 'L', 26, false);
+        connection_end(&c);
+    }
+}
+
+static void damage_shows_when_more_has_come(void **state)
+{
+    (void)state;
+    struct connection c = connection_new(NULL);
+    handshake(&c);
+    send_data(&c, TO_SERVER, "TA\0\0", 4);
+    send_data(&c, TO_SERVER, "\0\x01TA\0\0\0\x06", 8); /* a length below the head's */
+    assert_int_equal(engine_stats(c.engine)->protocol[TOY].malformed, 1);
+    send_data(&c, TO_SERVER, "TA\0\0\0\x06", 6);
+    assert_int_equal(log_.count, 1);
+    connection_end(&c);
+}
+
+static void losses_in_all_states(void **state)
+{
+    (void)state;
+    struct connection c = connection_new(NULL);
+    uint8_t bytes[100];
+    uint32_t size = make(bytes, 'A', 4);
+    handshake(&c);
+    send_data(&c, TO_SERVER, bytes, 4); /* the length is not known yet */
+    c.next[TO_SERVER] += 10;
+    send_flags(&c, TO_CLIENT, "", 0, 0);
+    send_data(&c, TO_SERVER, bytes, size);
+    assert_int_equal(log_.count, 1);
+    assert_int_equal(log_.gaps, 1);
+    /* Nor is the protocol. */
+    c.port = 12345;
+    c.next[TO_SERVER] = 5000;
+    handshake(&c);
+    send_data(&c, TO_SERVER, bytes, 3);
+    c.next[TO_SERVER] += 10;
+    send_flags(&c, TO_CLIENT, "", 0, 0);
+    send_data(&c, TO_SERVER, bytes, size);
+    assert_int_equal(log_.count, 2);
+    connection_end(&c);
+}
+
+/* A protocol without a signature, met mid-stream in both directions. */
+static void frames_stand_in_for_a_signature(void **state)
+{
+    (void)state;
+    struct connection c = connection_new(NULL);
+    engine_decode_as(c.engine, &(struct engine_decode_rule){TRANSPORT_TCP, 1234, OTHER});
+    c.port = 1234;
+    send_data(&c, TO_SERVER, "a", 1);
+    send_data(&c, TO_CLIENT, "b", 1);
+    assert_int_equal(log_.count, 2);
+    assert_int_equal(engine_stats(c.engine)->resynchronised, 1);
+    connection_end(&c);
+}
+
 /* With next to no memory messages are lost, nothing else. */
 static void memory_runs_out(void **state)
 {
     (void)state;
-    struct connection c = connection_new(&(struct engine_options){.memory_limit = (size_t)600 * 1024});
-    static uint8_t bytes[60000];
-    uint32_t size = make(bytes, 'A', 50000);
-    for (unsigned i = 0; i < 50; i++) {
-        c.port = TOY_PORT;
-        c.next[TO_SERVER] += 100000;
-        handshake(&c);
-        send_data(&c, TO_SERVER, bytes, 1000);
-        c.next[TO_SERVER] += 100;
-        send_data(&c, TO_SERVER, bytes + 1100, 1000);
-        send_data(&c, TO_SERVER, bytes, size);
+    for (size_t limit = (size_t)300 * 1024; limit < (size_t)2500 * 1024; limit += (size_t)130 * 1024) {
+        struct connection c = connection_new(&(struct engine_options){.memory_limit = limit});
+        static uint8_t bytes[60000];
+        uint32_t size = make(bytes, 'A', 50000);
+        for (unsigned i = 0; i < 30; i++) {
+            c.port = i % 2 ? TOY_PORT : 2000 + i;
+            c.next[TO_SERVER] += 100000;
+            handshake(&c);
+            send_data(&c, TO_SERVER, bytes, i % 3 ? 3 : 1000);
+            send_data(&c, TO_SERVER, bytes + (i % 3 ? 3 : 1000), 20000);
+            c.next[TO_SERVER] += 100;
+            send_data(&c, TO_SERVER, bytes + 1100, 1000);
+            send_data(&c, TO_SERVER, bytes, size);
+        }
+        assert_true(engine_stats(c.engine)->memory_peak <= limit);
+        connection_end(&c);
     }
-    assert_true(engine_stats(c.engine)->memory_peak <= (size_t)600 * 1024);
-    connection_end(&c);
 }
 
 int main(void)
@@ -816,6 +915,11 @@ int main(void)
         cmocka_unit_test(datagrams),
         cmocka_unit_test(sides_may_be_mistaken),
         cmocka_unit_test(property_same_messages),
+        cmocka_unit_test(a_request_turns_the_flow),
+        cmocka_unit_test(beginnings_of_all_lengths),
+        cmocka_unit_test(damage_shows_when_more_has_come),
+        cmocka_unit_test(losses_in_all_states),
+        cmocka_unit_test(frames_stand_in_for_a_signature),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
