@@ -359,6 +359,7 @@ static void read_trailer(struct dcerpc_pdu *pdu, uint16_t auth_length)
     cursor_skip(&c, 1);
     pdu->auth_context = pdu_u32(pdu, &c);
     pdu->auth_token = cursor_rest(&c);
+    pdu->auth_token.failed = cursor_left(&pdu->auth_token) < auth_length;
     pdu->has_auth = true;
     pdu->body.end = pdu->whole.data + at;
 }
@@ -384,6 +385,12 @@ static bool read_pdu(struct dcerpc_pdu *pdu, struct bytes whole, bool truncated)
     return true;
 }
 
+/* One on a pipe whose end was not captured is read, and left out of the counts, as the oracle does. */
+static bool is_counted(const struct dcerpc_association *a, const struct dcerpc_pdu *pdu)
+{
+    return !a->carrier || !pdu->cut;
+}
+
 void dcerpc_message(struct dissect *d, struct dcerpc_association *a, struct bytes whole)
 {
     struct dcerpc_pdu pdu;
@@ -392,9 +399,9 @@ void dcerpc_message(struct dissect *d, struct dcerpc_association *a, struct byte
         return;
     }
     dissect_counted(d, PROTOCOL_DCERPC);
-    if (pdu.flags & PFC_FIRST_FRAG)
+    if (is_counted(a, &pdu) && pdu.flags & PFC_FIRST_FRAG)
         d->counts->dcerpc_pdus[pdu.type]++;
-    else
+    else if (is_counted(a, &pdu))
         d->counts->dcerpc_later_fragments++;
     switch (pdu.type) {
     case PDU_REQUEST:

@@ -326,7 +326,8 @@ void dcerpc_request(struct dissect *d, struct dcerpc_association *a, const struc
 
     const struct rpc_context *context = dcerpc_context(a, context_id);
     const uint8_t *uuid = context ? context->uuid : NULL;
-    counts_rpc_request(d->counts, uuid, opnum);
+    if (!a->carrier || !pdu->cut)
+        counts_rpc_request(d->counts, uuid, opnum);
     enum rpc_interface interface = context ? context->interface : interface_by_pipe(a->text);
     bool sealed = is_sealed(a, pdu);
     if (sealed)
