@@ -4,6 +4,8 @@
 #include "base/utf8.h"
 #include "capture/ber.h"
 
+#include <strings.h>
+
 /* RFC 4511 4.5.1.7:
  *   Filter ::= CHOICE {
  *     and             [0] SET SIZE (1..MAX) OF filter Filter,
@@ -120,13 +122,48 @@ static void put_name(struct output *t, struct cursor name)
     put_value(t, name);
 }
 
+/* Attributes whose values are passwords or keys: whoever searches by one shows it to the wire, not to us. */
+static bool is_secret(struct cursor name)
+{
+#define SECRET(name)                                                                                         \
+    {                                                                                                        \
+        sizeof(name) - 1, name                                                                               \
+    }
+    static const struct {
+        size_t size;
+        const char *name;
+    } secrets[] = {
+        SECRET("userPassword"),    SECRET("unicodePwd"),
+        SECRET("dBCSPwd"),         SECRET("ms-Mcs-AdmPwd"),
+        SECRET("msLAPS-Password"), SECRET("unixUserPassword"),
+        SECRET("authPassword"),    SECRET("sambaNTPassword"),
+        SECRET("sambaLMPassword"), SECRET("supplementalCredentials"),
+    };
+    size_t size = cursor_left(&name);
+    for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++)
+        if (secrets[i].size == size && strncasecmp((const char *)name.at, secrets[i].name, size) == 0)
+            return true;
+    return false;
+}
+
+/* The value of an attribute: three stars for a secret one. */
+static void put_value_of(struct output *t, struct cursor name, struct cursor value)
+{
+    static const char stars[] = "\\2a\\2a\\2a";
+    if (is_secret(name) && !cursor_done(&value))
+        output_put(t, stars, sizeof stars - 1);
+    else
+        put_value(t, value);
+}
+
 /* AttributeValueAssertion ::= SEQUENCE { attributeDesc AttributeDescription, assertionValue AssertionValue }
  */
 static bool put_assertion(struct output *t, struct cursor c, const char *sign)
 {
-    put_name(t, ber_expect(&c, BER_OCTET_STRING));
+    struct cursor name = ber_expect(&c, BER_OCTET_STRING);
+    put_name(t, name);
     output_put(t, sign, strlen(sign));
-    put_value(t, ber_expect(&c, BER_OCTET_STRING));
+    put_value_of(t, name, ber_expect(&c, BER_OCTET_STRING));
     return !c.failed;
 }
 
@@ -138,7 +175,8 @@ static bool put_assertion(struct output *t, struct cursor c, const char *sign)
  *          final   [2] AssertionValue } -- can occur at most once } */
 static bool put_substrings(struct output *t, struct cursor c)
 {
-    put_name(t, ber_expect(&c, BER_OCTET_STRING));
+    struct cursor name = ber_expect(&c, BER_OCTET_STRING);
+    put_name(t, name);
     output_char(t, '=');
     struct cursor parts = ber_expect(&c, BER_SEQUENCE);
     bool damaged = c.failed;
@@ -149,7 +187,7 @@ static bool put_substrings(struct output *t, struct cursor c)
             return false;
         if (part.tag != BER_CONTEXT(0))
             output_char(t, '*');
-        put_value(t, part.value);
+        put_value_of(t, name, part.value);
         final = part.tag == BER_CONTEXT(2);
     }
     if (!final)
@@ -182,7 +220,7 @@ static bool put_extensible(struct output *t, struct cursor c)
         put_name(t, rule);
     }
     output_put(t, ":=", 2);
-    put_value(t, value);
+    put_value_of(t, type, value);
     return !c.failed;
 }
 

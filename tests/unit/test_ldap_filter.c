@@ -92,6 +92,17 @@ static void test_binary(void **state)
     same("(cn=a\\1b[0m\\7f)", "(cn=a\\1b[0m\\7f)"); /* nothing that plays with a terminal */
 }
 
+/* Whoever searches by a password does not get it written into an activity. */
+static void test_secrets(void **state)
+{
+    (void)state;
+    same("(&(uid=anna)(userPassword=Geheim))", "(&(uid=anna)(userPassword=\\2a\\2a\\2a))");
+    same("(UNICODEPWD=*Ge*heim)", "(UNICODEPWD=*\\2a\\2a\\2a*\\2a\\2a\\2a)");
+    same("(userPassword:caseExactMatch:=Geheim)", "(userPassword:caseExactMatch:=\\2a\\2a\\2a)");
+    same("(ms-Mcs-AdmPwd=*)", "(ms-Mcs-AdmPwd=*)");
+    same("(userPassword=)", "(userPassword=)");
+}
+
 static void test_nesting(void **state)
 {
     (void)state;
@@ -176,10 +187,10 @@ static void test_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples), cmocka_unit_test(test_active_directory),
-        cmocka_unit_test(test_binary),   cmocka_unit_test(test_nesting),
-        cmocka_unit_test(test_room),     cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_examples),  cmocka_unit_test(test_active_directory),
+        cmocka_unit_test(test_binary),    cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_nesting),   cmocka_unit_test(test_room),
+        cmocka_unit_test(test_truncated), cmocka_unit_test(test_damaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
