@@ -213,11 +213,7 @@ static void session_request(struct dissect *d, struct smb1_context *s)
     }
     struct smb_session *session = request_session(d, s);
     if (!session) {
-        struct gss_exchange exchange;
-        memset(&exchange, 0, sizeof exchange);
-        if (m.token.size)
-            gss_token(d, &exchange, cursor_of_bytes(m.token), "smb", UINT64_MAX);
-        gss_end(d, &exchange);
+        smb_count_token(d, m.token);
         return;
     }
     note_call(d, s, session->head.key);
@@ -272,10 +268,7 @@ static void session_response(struct dissect *d, struct smb1_context *s)
     smb1_session_response_parse(s->message, s->block, &m); /* an error carries no words: m is zero then */
     struct smb_session *session = answered_session(d, s);
     if (!session) {
-        struct gss_exchange exchange;
-        memset(&exchange, 0, sizeof exchange);
-        if (m.token.size)
-            gss_token(d, &exchange, cursor_of_bytes(m.token), "smb", UINT64_MAX);
+        smb_count_token(d, m.token);
         return;
     }
     if (m.token.size)

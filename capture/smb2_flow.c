@@ -199,15 +199,6 @@ static void negotiate_response(struct dissect *d, struct smb2_context *s)
 /* -- SESSION_SETUP, LOGOFF ---------------------------------------------------------------------------------
  */
 
-/* A leg that no session could be made for is still counted. */
-static void count_token(struct dissect *d, struct bytes token)
-{
-    struct gss_exchange exchange;
-    memset(&exchange, 0, sizeof exchange);
-    gss_token(d, &exchange, cursor_of_bytes(token), "smb", UINT64_MAX);
-    gss_end(d, &exchange);
-}
-
 static void session_request(struct dissect *d, struct smb2_context *s)
 {
     const struct smb2_header *h = &s->part->header;
@@ -219,7 +210,7 @@ static void session_request(struct dissect *d, struct smb2_context *s)
     }
     struct smb_session *session = smb_session_begin(d, h->session_id, pending_key(h->message_id));
     if (!session) {
-        count_token(d, m.token);
+        smb_count_token(d, m.token);
         return;
     }
     if (m.token.size)
@@ -270,8 +261,7 @@ static void session_response(struct dissect *d, struct smb2_context *s)
             dissect_malformed(d, PROTOCOL_SMB);
     struct smb_session *session = answered_session(d, s);
     if (!session) {
-        if (m.token.size)
-            count_token(d, m.token);
+        smb_count_token(d, m.token);
         return;
     }
     if (m.token.size)

@@ -623,13 +623,16 @@ static void emit_sealed(struct dissect *d, const struct smb_session *session)
     dissect_emit(d);
 }
 
-/* The gss activity of a set-up whose end was not seen stays deferred: the engine writes it as unanswered. */
+/* The gss activity of a set-up whose end was not seen stays deferred: the engine writes it as unanswered.
+ * Otherwise the exchange gives back what it kept. */
 void smb_session_end(struct dissect *d, struct smb_session *session)
 {
     end_matching(d, file_of_session, session->id, 0);
     end_matching(d, tree_of_session, session->id, 0);
     if (session->sealed_messages[TO_SERVER] || session->sealed_messages[TO_CLIENT])
         emit_sealed(d, session);
+    if (!session->gss.pending)
+        gss_end(d, &session->gss);
     smb_object_free(d, session);
 }
 
@@ -666,6 +669,16 @@ struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t p
     session->number = ++flow->sessions;
     session->head.pending = !id;
     return session;
+}
+
+void smb_count_token(struct dissect *d, struct bytes token)
+{
+    if (!token.size)
+        return;
+    struct gss_exchange exchange;
+    memset(&exchange, 0, sizeof exchange);
+    gss_token(d, &exchange, cursor_of_bytes(token), "smb", UINT64_MAX);
+    gss_end(d, &exchange);
 }
 
 static void put_identity(struct activity_writer *w, const struct gss_exchange *gss)

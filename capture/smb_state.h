@@ -241,6 +241,8 @@ void smb_put_ids(struct activity_writer *w, enum activity_field field, struct by
 /* Session set-up, both versions: the session that a leg belongs to (a new one when none is known; NULL
  * without memory), and its end. */
 struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t pending_key);
+/* A leg that no session could be made for is still counted. */
+void smb_count_token(struct dissect *d, struct bytes token);
 /* A further leg told who it is: noted in the waiting activity, for when its end is not seen. */
 void smb_session_noted(struct dissect *d, const struct smb_session *session);
 /* The activity that waits for the end of the set-up, d->activity again; NULL when none does. */
