@@ -171,6 +171,8 @@ static void authentication(struct dissect *d, struct dcerpc_association *a, cons
 {
     if (!pdu->has_auth)
         return;
+    if (a->auth_level && a->auth_level != pdu->auth_level)
+        a->levels_differ = true;
     a->auth_type = pdu->auth_type;
     a->auth_level = pdu->auth_level;
     if (pdu->auth_type == AUTH_NETLOGON || cursor_done(&pdu->auth_token))

@@ -35,6 +35,7 @@ enum {
     AUTH_TRAILER_SIZE = 8,
     AUTH_NTLM = 10,
     AUTH_NETLOGON = 68,
+    AUTH_LEVEL_NONE = 1,
     AUTH_LEVEL_PRIVACY = 6,
     CONTEXTS_MAX = 256,
     RESULTS_MAX = 16,
@@ -132,7 +133,8 @@ struct dcerpc_association {
     uint16_t offered[RESULTS_MAX]; /* context ids of the last bind, in its order */
     uint8_t offered_count;
     uint8_t auth_type;
-    uint8_t auth_level;
+    uint8_t auth_level; /* of the last bind or alter_context */
+    bool levels_differ; /* security contexts of several levels: each PDU's trailer says which */
     uint8_t handle_next;
     uint32_t auth_context;
 };

@@ -356,6 +356,10 @@ void dcerpc_request(struct dissect *d, struct dcerpc_association *a, const struc
     p->deferred = true;
     struct activity_writer *w = dissect_begin(d, kind_of(operation));
     put_operation(w, uuid, interface, opnum);
+    if (pdu->has_auth)
+        activity_put_uint(w, FIELD_RPC_AUTH_LEVEL, pdu->auth_level);
+    else if (a->auth_level && !pdu->cut)
+        activity_put_uint(w, FIELD_RPC_AUTH_LEVEL, AUTH_LEVEL_NONE);
     dcerpc_put_common(d, a, w);
     if (has_object)
         activity_put_uuid(w, FIELD_RPC_OBJECT, object);

@@ -56,7 +56,7 @@ static uint32_t wanted(const struct dcerpc_flow *flow, const uint8_t *header, ui
         return size;
     const struct dcerpc_association *a = flow->association;
     bool last = header[3] & PFC_LAST_FRAG, first = header[3] & PFC_FIRST_FRAG;
-    if (a->auth_level == AUTH_LEVEL_PRIVACY)
+    if (a->auth_level == AUTH_LEVEL_PRIVACY && !a->levels_differ)
         return 24;
     if (!first && !last && !a->stubs[TO_CLIENT].bytes)
         return 24;

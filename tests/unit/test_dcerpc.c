@@ -386,6 +386,31 @@ static void sealed_calls_show_their_operation_only(void **state)
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 4, FIELD_SEALED), "true");
 }
 
+static void each_call_has_its_own_level(void **state)
+{
+    (void)state;
+    form.auth_type = 10;
+    form.auth_level = 6;
+    bind(RPC_SVCCTL, 0, 0, 0);
+    form.auth_level = 5;
+    bind(RPC_SVCCTL, 0, 0, 0);
+    assert_true(a->levels_differ);
+    static const uint8_t levels[] = {6, 5, 0};
+    for (int i = 0; i < 3; i++) {
+        form.auth_level = levels[i];
+        form.call_id++;
+        request(0, 2, 3, "01234567890123456789", 20);
+        response(0, 3, "\0\0\0\0", 4);
+    }
+    form.auth_level = form.auth_type = 0;
+    static const char *const expected[][3] = {{"6", "true", ""}, {"5", "", "0"}, {"1", "", "0"}};
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, i, FIELD_RPC_AUTH_LEVEL), expected[i][0]);
+        assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, i, FIELD_SEALED), expected[i][1]);
+        assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, i, FIELD_STATUS), expected[i][2]);
+    }
+}
+
 static void the_pipe_tells_the_interface_when_the_bind_was_not_seen(void **state)
 {
     (void)state;
@@ -493,6 +518,7 @@ int main(void)
         TEST(more_requests_than_are_remembered),
         TEST(faults_have_their_own_codes),
         TEST(sealed_calls_show_their_operation_only),
+        TEST(each_call_has_its_own_level),
         TEST(the_pipe_tells_the_interface_when_the_bind_was_not_seen),
         TEST(pipes_of_a_flow_know_of_each_other),
         TEST(the_secure_channel_names_its_machine),
