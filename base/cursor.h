@@ -6,8 +6,8 @@
  * failed; readers check once, at the end. A sub-cursor bounds what a length field announces, so that a
  * nested reader can never leave its element. Nothing is copied and nothing is owned.
  *
- * A zeroed cursor is an empty one: where nothing is to be read no address is computed, for adding even zero to
- * a null pointer is undefined.
+ * A zeroed cursor is an empty one: where nothing is to be read no address is computed, for adding even zero
+ * to a null pointer is undefined.
  */
 #pragma once
 

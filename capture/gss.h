@@ -47,5 +47,6 @@ void gss_outcome(struct dissect *d, struct gss_exchange *exchange, uint32_t stat
 /* The same when the outcome can't be seen (the carrier went on, encrypted or not): emitted without status. */
 void gss_outcome_unknown(struct dissect *d, struct gss_exchange *exchange);
 
-/* The exchange is over or given up: what waits is emitted, what it kept is given back, and it is zero again. */
+/* The exchange is over or given up: what waits is emitted, what it kept is given back, and it is zero again.
+ */
 void gss_end(struct dissect *d, struct gss_exchange *exchange);

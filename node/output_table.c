@@ -29,12 +29,9 @@ static const struct {
     double width; /* at least; below 1: of the terminal */
     int flags;
 } columns[ROW_COLUMNS] = {
-    [ROW_TIME] = {"TIME (UTC)", 23, 0},
-    [ROW_KIND] = {"KIND", 20, 0},
-    [ROW_SOURCE] = {"SOURCE", 15, 0},
-    [ROW_DESTINATION] = {"DESTINATION", 19, 0},
-    [ROW_ACCOUNT] = {"ACCOUNT", 22, 0},
-    [ROW_RESULT] = {"RESULT", 12, 0},
+    [ROW_TIME] = {"TIME (UTC)", 23, 0},         [ROW_KIND] = {"KIND", 20, 0},
+    [ROW_SOURCE] = {"SOURCE", 15, 0},           [ROW_DESTINATION] = {"DESTINATION", 19, 0},
+    [ROW_ACCOUNT] = {"ACCOUNT", 22, 0},         [ROW_RESULT] = {"RESULT", 12, 0},
     [ROW_WHAT] = {"WHAT", 0.4, SCOLS_FL_TRUNC},
 };
 

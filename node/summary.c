@@ -5,14 +5,14 @@
 #include <stdio.h>
 
 /* Every counter by its name, once, for adding, showing and JSON. */
-#define STATS(X)                                                                                             \
-    X(packets)                                                                                               \
-    X(bytes)                                                                                                 \
-    X(truncated)                                                                                             \
-    X(not_ip) X(malformed) X(decapsulated) X(fragments) X(defragmented) X(fragments_dropped) X(flows)        \
-        X(flows_live) X(flows_evicted) X(flows_unknown) X(tcp_segments) X(tcp_retransmitted)                 \
-            X(tcp_out_of_order) X(tcp_overlap_conflicts) X(gaps) X(gap_bytes) X(skipped_bytes)               \
-                X(resynchronised) X(activities) X(unanswered) X(memory) X(memory_refused)
+// clang-format off
+#define STATS(X) \
+    X(packets) X(bytes) X(truncated) X(not_ip) X(malformed) X(decapsulated) X(fragments) \
+    X(defragmented) X(fragments_dropped) X(flows) X(flows_live) X(flows_evicted) X(flows_unknown) \
+    X(tcp_segments) X(tcp_retransmitted) X(tcp_out_of_order) X(tcp_overlap_conflicts) X(gaps) \
+    X(gap_bytes) X(skipped_bytes) X(resynchronised) X(activities) X(unanswered) X(memory) \
+    X(memory_refused)
+// clang-format on
 
 void summary_add(struct engine_stats *to, const struct engine_stats *from)
 {
