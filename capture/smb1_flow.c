@@ -346,10 +346,10 @@ static void tree_response(struct dissect *d, struct smb1_context *s)
     } else if (tree) {
         tree->head.pending = false;
         tree->id = h->tree_id;
-        tree->session_id = h->user_id;
+        tree->scope = SMB1_TREES;
         if (share != SMB_SHARE_UNKNOWN)
             tree->share = (uint8_t)share;
-        smb_object_rekey(d, tree, smb_tree_key(h->user_id, h->tree_id));
+        smb_object_rekey(d, tree, smb_tree_key(SMB1_TREES, h->tree_id));
     }
     struct activity_writer *w = dissect_resume(d, tree_pending_key(s));
     if (!w)
@@ -390,6 +390,7 @@ static void open_request(struct dissect *d, struct smb1_context *s)
         return;
     file->head.pending = true;
     file->session_id = h->user_id;
+    file->scope = SMB1_TREES;
     file->tree_id = h->tree_id;
     file->opened = d->time;
     file->desired_access = m.desired_access;
@@ -402,7 +403,7 @@ static void open_request(struct dissect *d, struct smb1_context *s)
     file->name_size = (uint16_t)size;
     memcpy(file->name, m.name.bytes.data, size);
     file->pipe =
-        (uint8_t)smb_pipe_by_name(smb_tree_find(d, h->user_id, h->tree_id), m.name.bytes, m.name.unicode);
+        (uint8_t)smb_pipe_by_name(smb_tree_find(d, SMB1_TREES, h->tree_id), m.name.bytes, m.name.unicode);
 }
 
 static void open_response(struct dissect *d, struct smb1_context *s)
@@ -595,7 +596,7 @@ static void transaction_request(struct dissect *d, struct smb1_context *s)
     activity_put_uint(w, FIELD_SMB_TREE_ID, h->tree_id);
     if (is_rap(&m.name))
         put_rap(w, s->message, m.parameters);
-    smb_put_share(d, w, h->user_id, h->tree_id);
+    smb_put_share(d, w, SMB1_TREES, h->tree_id);
     smb_put_account(d, w, h->user_id);
     if (call)
         call->flags |= SMB_CALL_DEFERRED;
@@ -666,7 +667,7 @@ static void path_request(struct dissect *d, struct smb1_context *s)
     activity_put_uint(w, FIELD_SMB_COMMAND, s->block->command);
     put_text(w, FIELD_FILE_PATH, &path);
     put_text(w, FIELD_NEW_PATH, &target);
-    smb_put_share(d, w, h->user_id, h->tree_id);
+    smb_put_share(d, w, SMB1_TREES, h->tree_id);
     smb_put_account(d, w, h->user_id);
     dissect_defer(d, smb_key(SMB_OBJECT_CALL, s->key, 3));
 }
@@ -754,7 +755,7 @@ static void response(struct dissect *d, struct smb1_context *s)
         break;
     case SMB1_TREE_DISCONNECT:
         if (h->status == 0)
-            smb_tree_end(d, h->user_id, h->tree_id);
+            smb_tree_end(d, SMB1_TREES, h->tree_id);
         break;
     case SMB1_NT_CREATE_ANDX:
     case SMB1_OPEN_ANDX:

@@ -299,7 +299,7 @@ static void tree_request(struct dissect *d, struct smb2_context *s)
     struct smb_tree *tree = smb_object_new(d, SMB_OBJECT_TREE, pending_key(message_id), sizeof *tree + size);
     if (tree) {
         tree->head.pending = true;
-        tree->session_id = s->session_id;
+        tree->scope = s->session_id;
         tree->unicode = true;
         tree->path_size = (uint16_t)size;
         memcpy(tree->path, m.path.data, size);
@@ -368,6 +368,7 @@ static void create_request(struct dissect *d, struct smb2_context *s)
         return;
     file->head.pending = true;
     file->session_id = s->session_id;
+    file->scope = s->session_id;
     file->tree_id = s->tree_id;
     file->opened = d->time;
     file->desired_access = m.desired_access;

@@ -222,9 +222,9 @@ uint64_t smb_session_key(uint64_t id)
     return smb_key(SMB_OBJECT_SESSION, id, 0);
 }
 
-uint64_t smb_tree_key(uint64_t session_id, uint32_t tree_id)
+uint64_t smb_tree_key(uint64_t scope, uint32_t tree_id)
 {
-    return smb_key(SMB_OBJECT_TREE, session_id, tree_id);
+    return smb_key(SMB_OBJECT_TREE, scope, tree_id);
 }
 
 uint64_t smb_negotiation_key(void)
@@ -237,9 +237,9 @@ struct smb_session *smb_session_find(struct dissect *d, uint64_t id)
     return smb_object_find(d, SMB_OBJECT_SESSION, smb_session_key(id));
 }
 
-struct smb_tree *smb_tree_find(struct dissect *d, uint64_t session_id, uint32_t tree_id)
+struct smb_tree *smb_tree_find(struct dissect *d, uint64_t scope, uint32_t tree_id)
 {
-    return smb_object_find(d, SMB_OBJECT_TREE, smb_tree_key(session_id, tree_id));
+    return smb_object_find(d, SMB_OBJECT_TREE, smb_tree_key(scope, tree_id));
 }
 
 /* -- names ---------------------------------------------------------------------------------------------- */
@@ -326,9 +326,9 @@ void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t sess
         activity_put_text(w, FIELD_ACCOUNT_DOMAIN, session->gss.domain);
 }
 
-void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t session_id, uint32_t tree_id)
+void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t scope, uint32_t tree_id)
 {
-    const struct smb_tree *tree = smb_tree_find(d, session_id, tree_id);
+    const struct smb_tree *tree = smb_tree_find(d, scope, tree_id);
     if (tree)
         smb_put_text(w, FIELD_SHARE_PATH, (struct bytes){tree->path, tree->path_size}, tree->unicode);
 }
@@ -365,7 +365,7 @@ void smb_put_ids(struct activity_writer *w, enum activity_field field, struct by
 static void put_open(struct dissect *d, struct activity_writer *w, const struct smb_file *file)
 {
     smb_put_text(w, FIELD_FILE_PATH, (struct bytes){file->name, file->name_size}, file->unicode);
-    smb_put_share(d, w, file->session_id, file->tree_id);
+    smb_put_share(d, w, file->scope, file->tree_id);
     smb_put_account(d, w, file->session_id);
     activity_put_uint(w, FIELD_SMB_VERSION, file->version);
     if (file->unseen) {
@@ -461,10 +461,11 @@ struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t sessi
         return NULL;
     file->unseen = true;
     file->session_id = session_id;
+    file->scope = version == 1 ? SMB1_TREES : session_id;
     file->tree_id = tree_id;
     file->version = version;
     file->opened = d->time;
-    file->pipe = (uint8_t)smb_pipe_by_name(smb_tree_find(d, session_id, tree_id), (struct bytes){0}, true);
+    file->pipe = (uint8_t)smb_pipe_by_name(smb_tree_find(d, file->scope, tree_id), (struct bytes){0}, true);
     return file;
 }
 
@@ -539,12 +540,12 @@ void smb_file_renamed(struct dissect *d, struct smb_file *file, struct bytes nam
 /* -- ends ---------------------------------------------------------------------------------------------------
  */
 
-typedef bool (*object_matcher)(const struct smb_object *object, uint64_t session_id, uint32_t tree_id);
+typedef bool (*object_matcher)(const struct smb_object *object, uint64_t owner, uint32_t tree_id);
 
-static bool file_of_tree(const struct smb_object *object, uint64_t session_id, uint32_t tree_id)
+static bool file_of_tree(const struct smb_object *object, uint64_t scope, uint32_t tree_id)
 {
     const struct smb_file *file = (const struct smb_file *)object;
-    return object->type == SMB_OBJECT_FILE && file->session_id == session_id && file->tree_id == tree_id;
+    return object->type == SMB_OBJECT_FILE && file->scope == scope && file->tree_id == tree_id;
 }
 
 static bool file_of_session(const struct smb_object *object, uint64_t session_id, uint32_t tree_id)
@@ -558,7 +559,7 @@ static bool tree_of_session(const struct smb_object *object, uint64_t session_id
 {
     (void)tree_id;
     const struct smb_tree *tree = (const struct smb_tree *)object;
-    return object->type == SMB_OBJECT_TREE && tree->session_id == session_id;
+    return object->type == SMB_OBJECT_TREE && tree->scope == session_id;
 }
 
 static bool any_file(const struct smb_object *object, uint64_t session_id, uint32_t tree_id)
@@ -583,13 +584,13 @@ static const struct smb_object_slot *object_slot(const struct smb_flow *flow, ui
 
 /* Ends what matches. A removal moves later slots back, also around the table's end: the same place is looked
  * at again, and what a wrap brought to the front is found by a second pass. */
-static void end_matching(struct dissect *d, object_matcher matches, uint64_t session_id, uint32_t tree_id)
+static void end_matching(struct dissect *d, object_matcher matches, uint64_t owner, uint32_t tree_id)
 {
     struct smb_flow *flow = d->state;
     for (int pass = 0; pass < 2; pass++) {
         for (uint32_t i = 0; i < flow->objects.capacity;) {
             const struct smb_object_slot *slot = object_slot(flow, i);
-            if (slot->key && matches(slot->object, session_id, tree_id))
+            if (slot->key && matches(slot->object, owner, tree_id))
                 object_end(d, slot->object);
             else
                 i++;
@@ -597,10 +598,10 @@ static void end_matching(struct dissect *d, object_matcher matches, uint64_t ses
     }
 }
 
-void smb_tree_end(struct dissect *d, uint64_t session_id, uint32_t tree_id)
+void smb_tree_end(struct dissect *d, uint64_t scope, uint32_t tree_id)
 {
-    end_matching(d, file_of_tree, session_id, tree_id);
-    struct smb_tree *tree = smb_tree_find(d, session_id, tree_id);
+    end_matching(d, file_of_tree, scope, tree_id);
+    struct smb_tree *tree = smb_tree_find(d, scope, tree_id);
     if (tree)
         smb_object_free(d, tree);
 }
@@ -627,8 +628,10 @@ static void emit_sealed(struct dissect *d, const struct smb_session *session)
  * Otherwise the exchange gives back what it kept. */
 void smb_session_end(struct dissect *d, struct smb_session *session)
 {
-    end_matching(d, file_of_session, session->id, 0);
-    end_matching(d, tree_of_session, session->id, 0);
+    if (session->id) { /* else it never began */
+        end_matching(d, file_of_session, session->id, 0);
+        end_matching(d, tree_of_session, session->id, 0);
+    }
     if (session->sealed_messages[TO_SERVER] || session->sealed_messages[TO_CLIENT])
         emit_sealed(d, session);
     if (!session->gss.pending)

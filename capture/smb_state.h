@@ -94,9 +94,13 @@ enum smb_share {
     SMB_SHARE_PRINT = 3,
 };
 
+/* Tree ids belong to a session in SMB 2, to the connection in SMB 1 ([MS-CIFS] 2.2.1.6.7), where any user may
+ * use them: this stands for the session then. */
+#define SMB1_TREES UINT64_MAX
+
 struct smb_tree {
     struct smb_object head;
-    uint64_t session_id;
+    uint64_t scope; /* the session, or SMB1_TREES */
     uint32_t id;
     uint8_t share; /* enum smb_share */
     bool unicode;
@@ -113,6 +117,7 @@ enum smb_pipe_state {
 struct smb_file {
     struct smb_object head;
     uint64_t session_id;
+    uint64_t scope; /* of its tree */
     uint64_t size;
     uint64_t read_bytes;
     uint64_t write_bytes;
@@ -213,8 +218,8 @@ struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t sessi
 /* Keeps the new name. */
 void smb_file_renamed(struct dissect *d, struct smb_file *file, struct bytes name);
 
-/* Ends the files, and trees, of a tree or of a whole session (tree 0 with `whole`). */
-void smb_tree_end(struct dissect *d, uint64_t session_id, uint32_t tree_id);
+/* Ends a tree, or a session with its trees, and the files opened there. */
+void smb_tree_end(struct dissect *d, uint64_t scope, uint32_t tree_id);
 void smb_session_end(struct dissect *d, struct smb_session *session);
 /* Bytes in d->direction were lost: the pipes' streams have holes. */
 void smb_flow_gap(struct dissect *d);
@@ -223,9 +228,9 @@ void smb_flow_end(struct dissect *d);
 
 /* Keys of the objects. */
 uint64_t smb_session_key(uint64_t id);
-uint64_t smb_tree_key(uint64_t session_id, uint32_t tree_id);
+uint64_t smb_tree_key(uint64_t scope, uint32_t tree_id);
 struct smb_session *smb_session_find(struct dissect *d, uint64_t id);
-struct smb_tree *smb_tree_find(struct dissect *d, uint64_t session_id, uint32_t tree_id);
+struct smb_tree *smb_tree_find(struct dissect *d, uint64_t scope, uint32_t tree_id);
 
 /* What a share's path and a file's name tell of whether it is a pipe. */
 enum smb_share smb_share_by_path(struct bytes path, bool unicode);
@@ -234,7 +239,7 @@ enum smb_pipe_state smb_pipe_by_name(const struct smb_tree *tree, struct bytes n
 /* Fields that many activities share. */
 void smb_put_text(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode);
 void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t session_id);
-void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t session_id, uint32_t tree_id);
+void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t scope, uint32_t tree_id);
 void smb_put_filetime(struct activity_writer *w, enum activity_field field, uint64_t filetime);
 void smb_put_ids(struct activity_writer *w, enum activity_field field, struct bytes ids);
 
