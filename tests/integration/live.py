@@ -122,7 +122,7 @@ def replay(path):
 def test_top_speed(picket, capture, packets):
     read = subprocess.run([picket, "read", "--json", capture], check=True, capture_output=True, text=True)
     expected = [json.loads(line) for line in read.stdout.splitlines()]
-    assert len(expected) > 0
+    assert len(expected) > 100
     # A key of its own for every run makes fingerprints differ; that they tie the same tickets is tested elsewhere.
     fingerprints = {k for a in expected for k in a if "fingerprint" in k}
     live = Capture(picket, "--filter", "")
@@ -147,7 +147,7 @@ def test_filter(picket, capture):
     live = Capture(picket, "--controller", "10.77.0.10", "--ports", "3890,8000-8010", "--snaplen", "262144")
     replay(capture)
     activities, stats, dropped, _ = live.end()
-    assert len(activities) > 0 and stats["packets"] > 0
+    assert len(activities) > 100 and stats["packets"] > 0
     assert all("10.77.0.10" in (a.get("source"), a.get("destination")) for a in activities)
     print("filter by controller: %d packets, %d activities" % (stats["packets"], len(activities)))
 
@@ -157,7 +157,7 @@ def test_threads(picket, capture, packets):
     replay(capture)
     activities, stats, dropped, _ = live.end(signal.SIGTERM)
     assert stats["packets"] + dropped >= packets, (stats["packets"], dropped, packets)
-    assert len(activities) > 0
+    assert len(activities) > 100
     print("two threads: %d packets, %d activities" % (stats["packets"], len(activities)))
 
 

@@ -8,7 +8,7 @@ add_test(NAME oracle COMMAND Python3::Interpreter ${integration}/oracle.py --pic
 set_tests_properties(oracle PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
-set_tests_properties(live PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300 RUN_SERIAL ON)
+set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300 RUN_SERIAL ON)
 
 add_test(NAME labels COMMAND Python3::Interpreter ${integration}/labels.py --picket $<TARGET_FILE:picket>
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab)
