@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/engine_internal.h"
 
+#include <pcap/dlt.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -589,6 +590,50 @@ void engine_packet(struct engine *engine, const struct packet *packet)
     case DECAPSULATED_CUT:
         return;
     }
+}
+
+#define PACKETS_AHEAD 16
+
+/* The hash of the flow, for the commonest kind of packet: IPv4 without options over Ethernet. A guess is
+ * enough: it only says what to load. */
+static bool guess_hash(const struct engine *engine, const struct packet *packet, uint32_t *hash)
+{
+    const uint8_t *at = packet->data;
+    if (packet->link_type != DLT_EN10MB || packet->captured < 14 + 20 + 4 || at[12] != 0x08 || at[13] != 0 ||
+        at[14] != 0x45)
+        return false;
+    struct flow_key key = {
+        .source = at + 26,
+        .destination = at + 30,
+        .source_port = (uint16_t)(at[34] << 8 | at[35]),
+        .destination_port = (uint16_t)(at[36] << 8 | at[37]),
+        .family = 4,
+        .transport = at[23] == IP_PROTOCOL_TCP ? TRANSPORT_TCP : TRANSPORT_UDP,
+    };
+    *hash = flow_table_hash(engine->flows, &key);
+    return true;
+}
+
+static void packets_ahead(struct engine *engine, const struct packet *packets, size_t count)
+{
+    uint32_t hashes[PACKETS_AHEAD];
+    bool known[PACKETS_AHEAD];
+    for (size_t i = 0; i < count; i++) {
+        known[i] = guess_hash(engine, packets + i, hashes + i);
+        if (known[i])
+            flow_table_prefetch(engine->flows, hashes[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (known[i])
+            flow_table_prefetch_flow(engine->flows, hashes[i]);
+    for (size_t i = 0; i < count; i++)
+        engine_packet(engine, packets + i);
+}
+
+void engine_packets(struct engine *engine, const struct packet *packets, size_t count)
+{
+    for (size_t i = 0; i < count; i += PACKETS_AHEAD)
+        packets_ahead(engine, packets + i, count - i < PACKETS_AHEAD ? count - i : PACKETS_AHEAD);
 }
 
 /* -- around it ------------------------------------------------------------------------------------------ */

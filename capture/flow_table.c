@@ -144,6 +144,17 @@ void flow_table_prefetch(const struct flow_table *table, uint32_t hash)
     __builtin_prefetch(&table->slots[hash & table->mask]);
 }
 
+void flow_table_prefetch_flow(const struct flow_table *table, uint32_t hash)
+{
+    const struct slot *slot = &table->slots[hash & table->mask];
+    if (slot->index == FLOW_NONE)
+        return;
+    const char *flow = (const char *)flow_at(table, slot->index);
+    __builtin_prefetch(flow);
+    __builtin_prefetch(flow + 64);
+    __builtin_prefetch(flow + 128);
+}
+
 struct flow *flow_table_find(struct flow_table *table, const struct flow_key *key, uint32_t hash,
                              enum direction *direction)
 {

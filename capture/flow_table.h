@@ -100,5 +100,6 @@ struct flow *flow_table_oldest(struct flow_table *table, enum flow_class class);
 
 uint32_t flow_table_count(const struct flow_table *table);
 
-/* Starts to load what look-ups of this hash will need. */
+/* Start to load what a look-up of this hash will need: the table's slot, and then the flow. */
 void flow_table_prefetch(const struct flow_table *table, uint32_t hash);
+void flow_table_prefetch_flow(const struct flow_table *table, uint32_t hash);

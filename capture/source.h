@@ -29,6 +29,11 @@ void file_source_close(struct file_source **source_p);
  * and the same verdict comes again. */
 enum source_verdict file_source_next(struct file_source *source, struct packet *packet);
 
+/* The next packets, at most `max` (and at least one after SOURCE_PACKET), as far as they stand in memory; all
+ * are valid until the next call. */
+enum source_verdict file_source_batch(struct file_source *source, struct packet *packets, size_t max,
+                                      size_t *count);
+
 /* What went wrong, for people; NULL when nothing did. */
 const char *file_source_error(const struct file_source *source);
 

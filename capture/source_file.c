@@ -139,6 +139,21 @@ enum source_verdict file_source_next(struct file_source *source, struct packet *
     return source->verdict;
 }
 
+enum source_verdict file_source_batch(struct file_source *source, struct packet *packets, size_t max,
+                                      size_t *count)
+{
+    *count = 0;
+    enum source_verdict verdict = file_source_next(source, packets);
+    if (verdict != SOURCE_PACKET)
+        return verdict;
+    /* What is not in the window whole is left to the next call, and so is damage. */
+    size_t want;
+    for (*count = 1; *count < max; ++*count)
+        if (pcap_file_next(&source->file, &source->window, &want, packets + *count) != PCAP_FILE_OK)
+            break;
+    return SOURCE_PACKET;
+}
+
 const char *file_source_error(const struct file_source *source)
 {
     return source->error[0] ? source->error : NULL;

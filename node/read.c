@@ -95,17 +95,20 @@ static const char *shown_name(const char *path)
 }
 
 #define PACKETS_BETWEEN_LOOKS 4096
+#define PACKETS_AT_A_TIME     16
 
 static int read_packets(struct read_job *job, const char *path, struct file_source *source,
                         struct engine *engine)
 {
-    struct packet packet;
+    struct packet packets[PACKETS_AT_A_TIME];
+    size_t count;
     enum source_verdict verdict;
-    uint32_t until_look = PACKETS_BETWEEN_LOOKS;
+    size_t until_look = PACKETS_BETWEEN_LOOKS;
     progress_begin(&job->progress, file_source_size(source));
-    while ((verdict = file_source_next(source, &packet)) == SOURCE_PACKET) {
-        engine_packet(engine, &packet);
-        if (--until_look == 0) {
+    while ((verdict = file_source_batch(source, packets, PACKETS_AT_A_TIME, &count)) == SOURCE_PACKET) {
+        engine_packets(engine, packets, count);
+        until_look -= count < until_look ? count : until_look;
+        if (until_look == 0) {
             progress_update(&job->progress, file_source_position(source));
             until_look = PACKETS_BETWEEN_LOOKS;
         }

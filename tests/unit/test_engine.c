@@ -493,6 +493,32 @@ static void damaged_tunnels(void **state)
     close_harness(&h);
 }
 
+/* Many packets at a time give what they give one by one. */
+static void packets_at_a_time(void **state)
+{
+    (void)state;
+    struct harness h;
+    open_harness(&h, NULL);
+    struct packet packets[50];
+    for (unsigned i = 0; i < 50; i++) {
+        f.size = 0;
+        put_ethernet(&f, i == 30 ? 0x0806 : 0x0800);
+        put_ipv4(&f, 17, i % 2 ? 1 : 2 + i / 2, i % 2 ? 2 + i / 2 : 1, 10, 0, 0, false);
+        put_udp(&f, i % 2 ? TOY_PORT : 50000, i % 2 ? 50000 : TOY_PORT, 2);
+        put(&f, i % 2 ? "Ra" : "Qa", 2);
+        if (i == 40)
+            f.size = 20;
+        packets[i] = frame_packet(&f, i == 20 ? DLT_RAW : DLT_EN10MB, START + i);
+    }
+    engine_packets(h.engine, packets, 50);
+    for (unsigned i = 0; i < 50; i++)
+        packet_free(&packets[i]);
+    assert_int_equal(engine_stats(h.engine)->packets, 50);
+    assert_int_equal(resumed, 22);
+    assert_int_equal(missing, 3);
+    close_harness(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +537,7 @@ int main(void)
         cmocka_unit_test(quoted_messages_give_no_activity),
         cmocka_unit_test(unknown_datagrams),
         cmocka_unit_test(damaged_tunnels),
+        cmocka_unit_test(packets_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
