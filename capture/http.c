@@ -9,7 +9,7 @@
 
 #include <strings.h>
 
-#define HEAD_MAX     (32u * 1024u)
+#define HEAD_MAX     32768u
 #define CHUNK_LINE   128u
 #define SCHEMES_MAX  8
 #define REQUESTS_MAX 16 /* on their way at one time; a power of two */
