@@ -75,6 +75,7 @@ struct dissect {
     struct arena *scratch; /* reset after the call */
     struct message_counts *counts;
     struct activity_writer *activity;
+    uint8_t *gss_known; /* the flow's, for gss.c */
 };
 
 /* -- what a protocol gives -------------------------------------------------------------------------- */

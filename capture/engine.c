@@ -99,6 +99,7 @@ struct dissect *engine_context(struct engine *engine, struct flow *flow, enum di
         .scratch = engine->scratch,
         .counts = &engine->counts,
         .activity = &engine->writer,
+        .gss_known = &flow->gss_known,
     };
     return &engine->dissect;
 }

@@ -59,6 +59,7 @@ struct flow {
     uint8_t class;
     uint8_t flags;
     uint16_t tries; /* to recognise it */
+    uint8_t gss_known; /* of gss.c: enum gss_known */
 };
 
 struct flow_table;

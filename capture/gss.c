@@ -35,9 +35,19 @@ struct gss {
 
 /* The oracle finds the reader of a token that does not name its mechanism by what the connection said before;
  * where that was not captured, it leaves the token alone. So do the counts, not the activities. */
-static bool began_unseen(const struct gss *g)
+enum gss_known {
+    KNOWN_SPNEGO = 1,    /* a token named SPNEGO */
+    KNOWN_MECHANISM = 2, /* mechanisms were listed, or one was chosen */
+};
+
+static bool is_known(const struct gss *g, enum gss_known what)
 {
-    return g->d->info->midstream && g->exchange->mechanism == GSS_NONE;
+    return *g->d->gss_known & what;
+}
+
+static void make_known(const struct gss *g, enum gss_known what)
+{
+    *g->d->gss_known |= (uint8_t)what;
 }
 
 /* The carriers have keys of their own in the same flow: a session's is spread over 64 bits, so that none of
@@ -405,29 +415,35 @@ static enum oid read_oid(struct cursor value)
 
 static void any_token(struct gss *g, struct cursor token, unsigned depth);
 
+/* What the server offers unasked is no offer of the client's. */
 static void offer(const struct gss *g, struct cursor mechanisms)
 {
+    unsigned offered = 0;
     struct ber e;
     while ((e = ber_next(&mechanisms)).tag) {
         if (e.tag != BER_OID)
             continue;
         enum oid oid = read_oid(e.value);
         if (oid == OID_KERBEROS)
-            g->exchange->offered |= 1u << GSS_KERBEROS;
+            offered |= 1u << GSS_KERBEROS;
         else if (oid == OID_NTLM)
-            g->exchange->offered |= 1u << GSS_NTLM;
+            offered |= 1u << GSS_NTLM;
     }
+    if (offered)
+        make_known(g, KNOWN_MECHANISM);
+    if (g->d->direction == TO_SERVER)
+        g->exchange->offered = (uint8_t)offered;
 }
 
-/* False when it is none that is known. */
-static bool choose(const struct gss *g, struct cursor mechanism)
+static void choose(const struct gss *g, struct cursor mechanism)
 {
     enum oid oid = read_oid(mechanism);
     if (oid == OID_KERBEROS)
         g->exchange->mechanism = GSS_KERBEROS;
     else if (oid == OID_NTLM)
         g->exchange->mechanism = GSS_NTLM;
-    return oid == OID_KERBEROS || oid == OID_NTLM;
+    if (oid != OID_OTHER)
+        make_known(g, KNOWN_MECHANISM);
 }
 
 static void inner_token(struct gss *g, struct cursor member, unsigned depth)
@@ -447,12 +463,9 @@ static void neg_token_init(struct gss *g, struct cursor choice, unsigned depth)
     struct ber sequence = ber_next(&choice);
     if (sequence.tag != BER_SEQUENCE)
         return;
-    bool from_client = g->d->direction == TO_SERVER;
-    if (from_client)
-        g->exchange->offered = 0;
     struct ber e;
     while ((e = ber_next(&sequence.value)).tag) {
-        if (e.tag == BER_CONTEXT_CONS(0) && from_client)
+        if (e.tag == BER_CONTEXT_CONS(0))
             offer(g, ber_next(&e.value).value);
         else if (e.tag == BER_CONTEXT_CONS(2))
             inner_token(g, e.value, depth);
@@ -466,13 +479,12 @@ static void neg_token_resp(struct gss *g, struct cursor choice, unsigned depth)
     struct ber sequence = ber_next(&choice);
     if (sequence.tag != BER_SEQUENCE)
         return;
-    bool unnamed = g->d->info->midstream && g->exchange->mechanism <= GSS_SPNEGO && !g->exchange->offered;
     struct ber e;
     while ((e = ber_next(&sequence.value)).tag) {
         if (e.tag == BER_CONTEXT_CONS(1))
-            unnamed &= !choose(g, ber_next(&e.value).value);
+            choose(g, ber_next(&e.value).value);
         else if (e.tag == BER_CONTEXT_CONS(2)) {
-            g->uncounted |= unnamed;
+            g->uncounted |= !is_known(g, KNOWN_MECHANISM);
             inner_token(g, e.value, depth);
         }
     }
@@ -499,6 +511,7 @@ static void initial_context_token(struct gss *g, struct cursor token, unsigned d
         return;
     switch (read_oid(mechanism.value)) {
     case OID_SPNEGO:
+        make_known(g, KNOWN_SPNEGO);
         negotiation_token(g, c, depth);
         break;
     case OID_KERBEROS:
@@ -558,6 +571,6 @@ void gss_token(struct dissect *d, struct gss_exchange *exchange, struct cursor t
         strcmp(carrier, "dcerpc") == 0 || (d->direction == TO_CLIENT && strcmp(carrier, "ldap") == 0);
     uint8_t first = ber_peek(&token);
     if (!names_spnego && (first == BER_CONTEXT_CONS(0) || first == BER_CONTEXT_CONS(1)))
-        g.uncounted |= began_unseen(&g);
+        g.uncounted |= !is_known(&g, KNOWN_SPNEGO);
     any_token(&g, token, DEPTH_MAX);
 }

@@ -38,6 +38,7 @@ struct lone {
     size_t malformed[PROTOCOLS];
     size_t counted[PROTOCOLS];
     size_t sealed[PROTOCOLS];
+    uint8_t gss_known;
     bool building;
     bool no_memory; /* dissect_alloc gives NULL */
 };
@@ -72,6 +73,8 @@ static struct dissect *lone_open(struct lone *lone, const struct protocol *proto
     lone->d.protocol = protocol;
     lone->d.counts = &lone->counts;
     lone->d.activity = &lone->writer;
+    lone->gss_known = 0;
+    lone->d.gss_known = &lone->gss_known;
     if (!lone->scratch)
         lone->scratch = arena_new(LONE_SCRATCH);
     lone->d.scratch = lone->scratch;

@@ -640,12 +640,17 @@ static void test_midstream(void **state)
     der_member_bytes(&b, 2, BER_OCTET_STRING, token, size);
     der_close(&b, 0, BER_SEQUENCE);
     der_close(&b, 0, BER_CONTEXT_CONS(1));
-    for (int midstream = 0; midstream < 2; midstream++) {
+    static const uint8_t chosen[] = {0xa1, 0x10, 0x30, 0x0e, 0xa1, 0x0c, 0x06, 0x0a, 0x2b,
+                                     0x06, 0x01, 0x04, 0x01, 0x82, 0x37, 0x02, 0x02, 0x0a};
+    for (int seen = 0; seen < 3; seen++) {
         struct dissect *d = open_exchange();
-        lone.info.midstream = midstream;
+        if (seen > 0)
+            send_token(d, TO_SERVER, "\x60\x08\x06\x06\x2b\x06\x01\x05\x05\x02", 10);
+        if (seen > 1)
+            send_token(d, TO_CLIENT, chosen, sizeof chosen);
         send_token(d, TO_SERVER, b.data, b.size);
         gss_outcome(d, &exchange, 0);
-        assert_int_equal(d->counts->ntlmssp[NTLM_AUTHENTICATE], !midstream);
+        assert_int_equal(d->counts->ntlmssp[NTLM_AUTHENTICATE], seen == 2);
         assert_int_equal(lone.emitted, 1);
         lone_close(&lone);
     }
