@@ -314,23 +314,32 @@ static void put_ap_req(const struct gss *g, const struct krb_ap_req *ap_req)
     wait_for_outcome(g);
 }
 
-/* The service's reply in the token is no outcome yet: the carrier says that. */
+/* The AP exchange that waits, to add what the service says in a token: no outcome yet, the carrier tells
+ * that. NULL when none waits; what else waits (NTLM) goes on waiting. */
+static struct activity_writer *revisit_ap(const struct gss *g)
+{
+    if (!g->exchange->pending)
+        return NULL;
+    struct activity_writer *w = dissect_revisit(g->d, g->exchange->key);
+    if (!w || w->kind == ACTIVITY_KERBEROS_AP)
+        return w;
+    dissect_defer(g->d, g->exchange->key);
+    return NULL;
+}
+
 static void put_ap_rep(const struct gss *g, const struct krb_encrypted *sealed)
 {
-    if (!g->exchange->pending || !sealed->present)
-        return;
-    struct activity_writer *w = dissect_revisit(g->d, g->exchange->key);
+    struct activity_writer *w = revisit_ap(g);
     if (!w)
         return;
-    activity_put_int(w, FIELD_REPLY_ETYPE, sealed->etype);
+    if (sealed->present)
+        activity_put_int(w, FIELD_REPLY_ETYPE, sealed->etype);
     dissect_defer(g->d, g->exchange->key);
 }
 
 static void put_error(const struct gss *g, const struct krb_error *error)
 {
-    if (!g->exchange->pending)
-        return;
-    struct activity_writer *w = dissect_revisit(g->d, g->exchange->key);
+    struct activity_writer *w = revisit_ap(g);
     if (!w)
         return;
     if (error->has_code)

@@ -537,6 +537,25 @@ static void put_spnego(struct der *b, bool kerberos, bool ntlm, const struct der
     close_gss(b, 0, oid_spnego, sizeof oid_spnego);
 }
 
+/* A service that answers NTLM with Kerberos: what waits is left alone. */
+static void test_confusion(void **state)
+{
+    (void)state;
+    struct dissect *d = open_exchange();
+    uint8_t token[512];
+    send_token(d, TO_SERVER, token, unhex(authenticate_v1, token));
+    struct der b = {.size = 0};
+    put_error(&b);
+    send_token(d, TO_CLIENT, b.data, b.size);
+    send_token(d, TO_CLIENT, "\x6f\4\x30\2\5\0", 6);
+    assert_true(exchange.pending);
+    gss_outcome(d, &exchange, 7);
+    assert_int_equal(lone.emitted, 1);
+    assert_string_equal(text_of(0, FIELD_NTLM_VARIANT), "ntlmv1");
+    assert_string_equal(text_of(0, FIELD_STATUS), "7");
+    lone_close(&lone);
+}
+
 /* The client prefers Kerberos and shows a ticket at once; the server wants NTLM. */
 static void test_fallback(void **state)
 {
@@ -672,8 +691,8 @@ int main(void)
         cmocka_unit_test(test_smb_ntlm),       cmocka_unit_test(test_smb_kerberos),
         cmocka_unit_test(test_cut_tokens),     cmocka_unit_test(test_ldap),
         cmocka_unit_test(test_kerberos_error), cmocka_unit_test(test_fallback),
-        cmocka_unit_test(test_other_frames),   cmocka_unit_test(test_nesting),
-        cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_confusion),      cmocka_unit_test(test_other_frames),
+        cmocka_unit_test(test_nesting),        cmocka_unit_test(test_midstream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
