@@ -445,14 +445,19 @@ bool smb2_set_info_request_parse(const struct smb2_part *part, struct smb2_set_i
     return !c.failed;
 }
 
-/* 2.2.33: StructureSize = 33, FileInformationClass(1), Flags(1), FileIndex(4), FileId[16], ... */
-bool smb2_query_directory_request_parse(const struct smb2_part *part, struct smb2_file_id *to)
+/* 2.2.33: StructureSize = 33, FileInformationClass(1), Flags(1), FileIndex(4), FileId[16], FileNameOffset(2),
+ * FileNameLength(2), OutputBufferLength(4) */
+bool smb2_query_directory_request_parse(const struct smb2_part *part, struct smb2_query_directory *to)
 {
     struct cursor c;
     if (!body_begin(part, &c, 33))
         return false;
     cursor_skip(&c, 6);
-    *to = file_id(&c);
+    to->file = file_id(&c);
+    uint16_t offset = cursor_le16(&c);
+    uint16_t length = cursor_le16(&c);
+    bool cut = false;
+    to->pattern = buffer_at(part, offset, length, &cut);
     return !c.failed;
 }
 

@@ -188,6 +188,11 @@ struct smb2_set_info {
     struct bytes buffer;
 };
 
+struct smb2_query_directory {
+    struct smb2_file_id file;
+    struct bytes pattern; /* UTF-16LE */
+};
+
 struct smb2_transform { /* 2.2.41 */
     uint32_t size;
     uint16_t flags;
@@ -218,8 +223,7 @@ bool smb2_write_response_parse(const struct smb2_part *part, struct smb2_transfe
 bool smb2_ioctl_request_parse(const struct smb2_part *part, struct smb2_ioctl *to);
 bool smb2_ioctl_response_parse(const struct smb2_part *part, struct smb2_ioctl *to);
 bool smb2_set_info_request_parse(const struct smb2_part *part, struct smb2_set_info *to);
-/* The file that a QUERY_DIRECTORY request lists. */
-bool smb2_query_directory_request_parse(const struct smb2_part *part, struct smb2_file_id *to);
+bool smb2_query_directory_request_parse(const struct smb2_part *part, struct smb2_query_directory *to);
 
 /* The new name in a FileRenameInformation buffer ([MS-FSCC] 2.4.42.2), UTF-16LE; empty when there is none. */
 struct bytes smb2_rename_target(struct bytes buffer);

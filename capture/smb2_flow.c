@@ -639,12 +639,16 @@ static void set_info_request(struct dissect *d, struct smb2_context *s)
 
 static void query_directory_request(struct dissect *d, struct smb2_context *s)
 {
-    struct smb2_file_id id;
-    if (!smb2_query_directory_request_parse(s->part, &id))
+    struct smb2_query_directory m;
+    if (!smb2_query_directory_request_parse(s->part, &m))
         return;
     bool related;
-    uint64_t key = named_file(s, &id, &related);
+    uint64_t key = named_file(s, &m.file, &related);
     note_call(d, s, key, related);
+    bool everything = m.pattern.size <= 2 && (!m.pattern.size || *m.pattern.data == '*');
+    struct smb_file *file = related ? find_file(d, pending_key(key - 1)) : find_file(d, key);
+    if (file && !everything && !file->pattern)
+        file->pattern = smb_keep(d, m.pattern, &file->pattern_size);
 }
 
 static void query_directory_response(struct dissect *d, struct smb2_context *s)

@@ -390,6 +390,9 @@ static void put_used(struct activity_writer *w, const struct smb_file *file, boo
     }
     if (file->listings)
         activity_put_uint(w, FIELD_LISTINGS, file->listings);
+    if (file->pattern)
+        smb_put_text(w, FIELD_LISTING_PATTERN, (struct bytes){file->pattern, file->pattern_size},
+                     file->unicode);
     if (file->deleted)
         activity_put_bool(w, FIELD_DELETED, true);
     if (file->security_changed)
@@ -415,6 +418,8 @@ static void file_free(struct dissect *d, struct smb_file *file)
         dcerpc_end(d, &file->association);
     if (file->renamed)
         dissect_free(d, file->renamed, file->renamed_size);
+    if (file->pattern)
+        dissect_free(d, file->pattern, file->pattern_size);
     smb_object_free(d, file);
 }
 
@@ -524,17 +529,23 @@ void smb_file_written(struct dissect *d, struct smb_file *file, struct bytes dat
     smb_pipe_data(d, file, data, cut);
 }
 
+uint8_t *smb_keep(struct dissect *d, struct bytes text, uint16_t *size)
+{
+    size_t kept = text.size < SMB_PATH_MAX ? text.size : SMB_PATH_MAX;
+    uint8_t *copy = kept ? dissect_alloc(d, kept) : NULL;
+    *size = copy ? (uint16_t)kept : 0;
+    if (copy)
+        memcpy(copy, text.data, kept);
+    return copy;
+}
+
 void smb_file_renamed(struct dissect *d, struct smb_file *file, struct bytes name)
 {
-    size_t size = name.size < SMB_PATH_MAX ? name.size : SMB_PATH_MAX;
-    if (!size)
+    if (!name.size)
         return;
     if (file->renamed)
         dissect_free(d, file->renamed, file->renamed_size);
-    file->renamed = dissect_alloc(d, size);
-    file->renamed_size = file->renamed ? (uint16_t)size : 0;
-    if (file->renamed)
-        memcpy(file->renamed, name.data, size);
+    file->renamed = smb_keep(d, name, &file->renamed_size);
 }
 
 /* -- ends ---------------------------------------------------------------------------------------------------

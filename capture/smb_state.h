@@ -140,8 +140,10 @@ struct smb_file {
     bool security_changed;
     bool unicode;
     uint16_t renamed_size;
+    uint16_t pattern_size;
     uint16_t name_size;
     uint8_t *renamed;
+    uint8_t *pattern; /* of the first listing that is not of everything */
     struct dcerpc_association *association;
     uint8_t name[]; /* as on the wire */
 };
@@ -215,6 +217,8 @@ void smb_pipe_data(struct dissect *d, struct smb_file *file, struct bytes data, 
 /* A file whose opening was not captured. */
 struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t session_id, uint32_t tree_id,
                                  uint8_t version);
+/* Keeps a text of the wire in the flow's memory; NULL when it is empty or without memory. */
+uint8_t *smb_keep(struct dissect *d, struct bytes text, uint16_t *size);
 /* Keeps the new name. */
 void smb_file_renamed(struct dissect *d, struct smb_file *file, struct bytes name);
 

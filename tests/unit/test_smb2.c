@@ -367,7 +367,7 @@ static void short_bodies_are_refused(void **state)
     static const struct {
         unsigned structure, fixed;
     } sizes[] = {{36, 36}, {65, 64}, {25, 24}, {9, 8},  {9, 8},   {16, 16}, {57, 56}, {89, 80}, {24, 24},
-                 {49, 32}, {17, 16}, {49, 32}, {17, 8}, {57, 56}, {49, 48}, {33, 32}, {33, 24}};
+                 {49, 32}, {17, 16}, {49, 32}, {17, 8}, {57, 56}, {49, 48}, {33, 32}, {33, 32}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int what = 0; what < 3; what++) {
             b.size = 0;
@@ -391,6 +391,7 @@ static void short_bodies_are_refused(void **state)
                 struct smb2_transfer j;
                 struct smb2_ioctl k;
                 struct smb2_set_info l;
+                struct smb2_query_directory m;
             } to;
             bool ok = false;
             switch (i) {
@@ -443,7 +444,7 @@ static void short_bodies_are_refused(void **state)
                 ok = smb2_set_info_request_parse(&part, &to.l);
                 break;
             default:
-                ok = smb2_query_directory_request_parse(&part, &to.i);
+                ok = smb2_query_directory_request_parse(&part, &to.m);
                 break;
             }
             assert_int_equal(ok, what == 0);
@@ -688,7 +689,10 @@ static void listing_is_counted(void **state)
         le16(&b, 37);
         le32(&b, 0);
         file_id(&b, 3);
-        zeros(&b, 8);
+        le16(&b, 96);
+        le16(&b, i ? 20 : 2);
+        le32(&b, 65536);
+        utf16(&b, i ? "Groups.xml" : "*");
         request(t, SMB2_QUERY_DIRECTORY, &b);
         b.size = 0;
         le16(&b, 9);
@@ -700,6 +704,7 @@ static void listing_is_counted(void **state)
     wire_finish(&t->w);
     struct harness_record *r = harness_find(&t->w.h, ACTIVITY_SMB_OPEN, 0);
     assert_int_equal(harness_uint(r, FIELD_LISTINGS), 3);
+    assert_string_equal(harness_text(r, FIELD_LISTING_PATTERN), "Groups.xml");
     assert_true(harness_bool(r, FIELD_IS_DIRECTORY));
     assert_false(harness_bool(r, FIELD_CLOSED));
     assert_true(t->w.h.stats->skipped_bytes > 8000);
