@@ -193,8 +193,8 @@ static void expire(struct engine *engine)
 {
     expire_pending(engine);
     ip_fragments_expire(engine->fragments, engine->now, &engine->stats.fragments_dropped);
-    for (int class = 0; class < FLOW_CLASSES; class ++)
-        expire_class(engine, (enum flow_class) class);
+    for (int i = 0; i < FLOW_CLASSES; i++)
+        expire_class(engine, (enum flow_class)i);
 }
 
 /* The engine's clock follows the packets'. Damaged captures have times that run back (then it waits) and
@@ -233,16 +233,27 @@ static void clock_follow(struct engine *engine, int64_t time)
     }
 }
 
-/* The flow that is given up for want of room: a closed one, else the one idle for longest. */
-static bool evict(struct engine *engine)
+/* The flow that is given up for want of room: a closed one; or of a flood of SYNs, which must not push out
+ * connections; else the one idle for longest. */
+static struct flow *eviction_victim(struct engine *engine)
 {
-    struct flow *victim = flow_table_oldest(engine->flows, FLOW_CLOSED);
-    for (int class = FLOW_OPENING; class < FLOW_CLASSES && !(victim && victim->class == FLOW_CLOSED);
-         class ++) {
-        struct flow *flow = flow_table_oldest(engine->flows, (enum flow_class) class);
+    struct flow_table *flows = engine->flows;
+    struct flow *victim = flow_table_oldest(flows, FLOW_CLOSED);
+    if (victim)
+        return victim;
+    if (flow_table_class_count(flows, FLOW_OPENING) > flow_table_count(flows) / 4)
+        return flow_table_oldest(flows, FLOW_OPENING);
+    for (int i = FLOW_OPENING; i < FLOW_CLASSES; i++) {
+        struct flow *flow = flow_table_oldest(flows, (enum flow_class)i);
         if (flow && (!victim || engine->tick - flow->tick > engine->tick - victim->tick))
             victim = flow;
     }
+    return victim;
+}
+
+static bool evict(struct engine *engine)
+{
+    struct flow *victim = eviction_victim(engine);
     if (!victim)
         return false;
     flow_drop(engine, victim);
@@ -650,9 +661,9 @@ void engine_tick(struct engine *engine, int64_t now)
 
 void engine_finish(struct engine *engine)
 {
-    for (int class = 0; class < FLOW_CLASSES; class ++) {
+    for (int i = 0; i < FLOW_CLASSES; i++) {
         struct flow *flow;
-        while ((flow = flow_table_oldest(engine->flows, (enum flow_class) class)))
+        while ((flow = flow_table_oldest(engine->flows, (enum flow_class)i)))
             flow_drop(engine, flow);
     }
 }

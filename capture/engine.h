@@ -16,7 +16,7 @@ struct engine_options {
     size_t memory_limit;      /* bytes for flows, reassembly and dissectors in all; 0: 192 MiB */
     uint32_t flows_max;       /* 0: 300,000; beyond it the flow idle for longest goes first */
     uint32_t flow_buffer_max; /* bytes a flow may hold for reassembly; 0: 1 MiB */
-    int64_t tcp_idle;         /* ns; 0: 10 minutes */
+    int64_t tcp_idle;         /* ns; 0: one hour (LDAP and SMB close idle ones after 15 minutes) */
     int64_t udp_idle;         /* ns; 0: 60 s */
     int64_t reply_timeout;    /* ns a request waits for its reply; 0: 60 s */
     uint8_t fingerprint_key[16];

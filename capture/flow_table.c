@@ -20,6 +20,7 @@ struct slot {
 struct list {
     uint32_t oldest;
     uint32_t newest;
+    uint32_t count;
 };
 
 struct flow_table {
@@ -72,7 +73,7 @@ struct flow_table *flow_table_new(struct slab *slab, uint32_t flows_max, const u
     memcpy(table->seed, seed, sizeof table->seed);
     table->free = FLOW_NONE;
     for (int i = 0; i < FLOW_CLASSES; i++)
-        table->lists[i] = (struct list){FLOW_NONE, FLOW_NONE};
+        table->lists[i] = (struct list){FLOW_NONE, FLOW_NONE, 0};
     table->blocks_max = flows_max / BLOCK_FLOWS + 1 + GROUP_BLOCKS;
     table->blocks = calloc(table->blocks_max, sizeof *table->blocks);
     table->slots = slots_new(SLOTS_FIRST);
@@ -250,6 +251,7 @@ static bool block_add(struct flow_table *table)
 static void list_append(struct flow_table *table, struct flow *flow)
 {
     struct list *list = &table->lists[flow->class];
+    list->count++;
     flow->newer = FLOW_NONE;
     flow->older = list->newest;
     if (list->newest == FLOW_NONE)
@@ -262,6 +264,7 @@ static void list_append(struct flow_table *table, struct flow *flow)
 static void list_remove(struct flow_table *table, const struct flow *flow)
 {
     struct list *list = &table->lists[flow->class];
+    list->count--;
     *(flow->older == FLOW_NONE ? &list->oldest : &flow_at(table, flow->older)->newer) = flow->newer;
     *(flow->newer == FLOW_NONE ? &list->newest : &flow_at(table, flow->newer)->older) = flow->older;
 }
@@ -338,4 +341,9 @@ struct flow *flow_table_oldest(struct flow_table *table, enum flow_class class)
 uint32_t flow_table_count(const struct flow_table *table)
 {
     return table->count;
+}
+
+uint32_t flow_table_class_count(const struct flow_table *table, enum flow_class class)
+{
+    return table->lists[class].count;
 }

@@ -58,7 +58,7 @@ struct flow {
     uint16_t pending_count;
     uint8_t class;
     uint8_t flags;
-    uint16_t tries; /* to recognise it */
+    uint16_t tries;    /* to recognise it */
     uint8_t gss_known; /* of gss.c: enum gss_known */
 };
 
@@ -100,6 +100,7 @@ void flow_table_classify(struct flow_table *table, struct flow *flow, enum flow_
 struct flow *flow_table_oldest(struct flow_table *table, enum flow_class class);
 
 uint32_t flow_table_count(const struct flow_table *table);
+uint32_t flow_table_class_count(const struct flow_table *table, enum flow_class class);
 
 /* Start to load what a look-up of this hash will need: the table's slot, and then the flow. */
 void flow_table_prefetch(const struct flow_table *table, uint32_t hash);

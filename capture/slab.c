@@ -91,7 +91,7 @@ struct slab *slab_new(size_t limit)
     uint8_t class = 0;
     for (size_t unit = 0; unit < sizeof slab->class_of; unit++) {
         while (class < CLASSES - 1 && class_sizes[class] < unit * 64)
-            class ++;
+            class++;
         slab->class_of[unit] = class;
     }
     return slab;
@@ -313,7 +313,7 @@ size_t slab_usable(size_t size)
         return (size_t)LARGE_FIRST << large_index(size);
     size_t class = 0;
     while (class_sizes[class] < size)
-        class ++;
+        class++;
     return class_sizes[class];
 }
 

@@ -329,6 +329,31 @@ static void old_flows_go(void **state)
     close_harness(&h);
 }
 
+static void send_tcp(struct harness *h, int64_t time, unsigned client, unsigned flags)
+{
+    f.size = 0;
+    put_ethernet(&f, 0x0800);
+    put_ipv4(&f, 6, client, 1, 20, 0, 0, false);
+    put_tcp(&f, 50000, 445, 1, 1, flags);
+    give(h, time, 0);
+}
+
+/* Connections outlive a flood of SYNs, though they were idle for longer. */
+static void floods_push_out_themselves(void **state)
+{
+    (void)state;
+    struct harness h;
+    open_harness(&h, &(struct engine_options){.flows_max = 20});
+    for (unsigned client = 2; client < 12; client++)
+        send_tcp(&h, START, client, FLAG_ACK);
+    for (unsigned client = 100; client < 1100; client++)
+        send_tcp(&h, START + 9 * SECOND + client * SECOND / 50, client, FLAG_SYN);
+    for (unsigned client = 2; client < 12; client++)
+        send_tcp(&h, START + 31 * SECOND, client, FLAG_ACK);
+    assert_int_equal(engine_stats(h.engine)->flows, 10 + 1000);
+    close_harness(&h);
+}
+
 /* Times that run back or leap do not end flows. */
 static void damaged_times_are_survived(void **state)
 {
@@ -531,6 +556,7 @@ int main(void)
         cmocka_unit_test(fingerprints_are_keyed),
         cmocka_unit_test(counters_count),
         cmocka_unit_test(old_flows_go),
+        cmocka_unit_test(floods_push_out_themselves),
         cmocka_unit_test(damaged_times_are_survived),
         cmocka_unit_test(broken_tcp_headers),
         cmocka_unit_test(fragments_and_tunnels),
