@@ -56,16 +56,14 @@ struct http_head {
 
 /* -- reading ---------------------------------------------------------------------------------------- */
 
-static bool same_text(struct bytes run, const char *text)
-{
-    return run.size == strlen(text) && strncasecmp((const char *)run.data, text, run.size) == 0;
-}
-
-static bool begins_with(struct bytes run, const char *text)
-{
-    size_t size = strlen(text);
-    return run.size >= size && strncasecmp((const char *)run.data, text, size) == 0;
-}
+/* The length of the literal is known to the compiler: most comparisons end there (a head is compared with ten
+ * names a line). */
+#define SAME_TEXT(run, literal)                                                                              \
+    ((run).size == sizeof(literal) - 1 &&                                                                    \
+     strncasecmp((const char *)(run).data, literal, sizeof(literal) - 1) == 0)
+#define BEGINS_WITH(run, literal)                                                                            \
+    ((run).size >= sizeof(literal) - 1 &&                                                                    \
+     strncasecmp((const char *)(run).data, literal, sizeof(literal) - 1) == 0)
 
 static struct bytes trimmed(struct bytes run)
 {
@@ -124,7 +122,7 @@ static bool read_number(struct bytes run, uint64_t *to)
 static bool read_start_line(struct bytes line, struct http_head *head)
 {
     struct bytes first = next_word(&line);
-    head->response = begins_with(first, "HTTP/1.");
+    head->response = BEGINS_WITH(first, "HTTP/1.");
     if (head->response) {
         uint64_t status = 0;
         if (!read_number(next_word(&line), &status) || status < 100 || status > 999)
@@ -134,7 +132,7 @@ static bool read_start_line(struct bytes line, struct http_head *head)
     }
     head->method = first;
     head->target = next_word(&line);
-    return head->method.size && head->target.size && begins_with(line, "HTTP/1.");
+    return head->method.size && head->target.size && BEGINS_WITH(line, "HTTP/1.");
 }
 
 /* Challenges of one field: scheme, then a token68 or parameters; NTLM, Negotiate and Kerberos come in fields
@@ -152,28 +150,36 @@ static void read_challenge(struct http_head *head, struct bytes value, bool prox
         head->challenge = value;
 }
 
+/* chunked is the last of the transfer codings (RFC 9112 6.1). */
+static bool ends_chunked(struct bytes codings)
+{
+    if (codings.size < 7)
+        return false;
+    struct bytes last = {.data = codings.data + codings.size - 7, .size = 7};
+    return SAME_TEXT(last, "chunked");
+}
+
 static void read_field(struct http_head *head, struct bytes name, struct bytes value)
 {
-    if (same_text(name, "Content-Length"))
+    if (SAME_TEXT(name, "Content-Length"))
         head->has_length = read_number(value, &head->length);
-    else if (same_text(name, "Transfer-Encoding"))
-        head->chunked =
-            value.size >= 7 && begins_with((struct bytes){value.data + value.size - 7, 7}, "chunked");
-    else if (same_text(name, "Content-Type"))
-        head->sealed = begins_with(value, "multipart/encrypted") ||
-                       begins_with(value, "application/HTTP-SPNEGO-session-encrypted");
-    else if (same_text(name, "Host"))
+    else if (SAME_TEXT(name, "Transfer-Encoding"))
+        head->chunked = ends_chunked(value);
+    else if (SAME_TEXT(name, "Content-Type"))
+        head->sealed = BEGINS_WITH(value, "multipart/encrypted") ||
+                       BEGINS_WITH(value, "application/HTTP-SPNEGO-session-encrypted");
+    else if (SAME_TEXT(name, "Host"))
         head->host = value;
-    else if (same_text(name, "User-Agent"))
+    else if (SAME_TEXT(name, "User-Agent"))
         head->user_agent = value;
-    else if (same_text(name, "Authorization"))
+    else if (SAME_TEXT(name, "Authorization"))
         head->authorization = value;
-    else if (same_text(name, "Proxy-Authorization") && !head->authorization.size) {
+    else if (SAME_TEXT(name, "Proxy-Authorization") && !head->authorization.size) {
         head->authorization = value;
         head->proxy = true;
-    } else if (same_text(name, "WWW-Authenticate"))
+    } else if (SAME_TEXT(name, "WWW-Authenticate"))
         read_challenge(head, value, false);
-    else if (same_text(name, "Proxy-Authenticate"))
+    else if (SAME_TEXT(name, "Proxy-Authenticate"))
         read_challenge(head, value, true);
 }
 
@@ -245,7 +251,7 @@ static size_t base64_decode(struct bytes text, uint8_t *to, size_t capacity, int
 
 static bool is_gss_scheme(struct bytes scheme)
 {
-    return same_text(scheme, "NTLM") || same_text(scheme, "Negotiate") || same_text(scheme, "Kerberos");
+    return SAME_TEXT(scheme, "NTLM") || SAME_TEXT(scheme, "Negotiate") || SAME_TEXT(scheme, "Kerberos");
 }
 
 static void handle_token(struct dissect *d, struct http_state *state, struct bytes credentials)
@@ -279,7 +285,7 @@ static const char *service_of(struct bytes path)
         {"/ADPolicyProvider", "cep"},
     };
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-        if (begins_with(path, services[i].prefix))
+        if (BEGINS_WITH(path, services[i].prefix))
             return services[i].service;
     /* [MS-WSTEP]: /CANAME_CES_AUTH/service.svc */
     if (path.size && memmem(path.data, path.size, "_CES_", 5) && memmem(path.data, path.size, ".svc", 4))
@@ -340,7 +346,7 @@ static void put_request(struct activity_writer *w, const struct http_head *head,
     put_run(w, FIELD_HTTP_AUTHENTICATION, scheme);
     if (scheme.size && head->proxy)
         activity_put_bool(w, FIELD_HTTP_PROXY, true);
-    if (same_text(scheme, "Basic"))
+    if (SAME_TEXT(scheme, "Basic"))
         put_basic_account(w, head->authorization);
 }
 
@@ -361,9 +367,9 @@ static void handle_request(struct dissect *d, struct http_state *state, const st
         state->answered = state->asked; /* the responses are not captured */
     uint8_t *flags = &state->requests[state->asked % REQUESTS_MAX];
     *flags = 0;
-    if (same_text(head->method, "HEAD"))
+    if (SAME_TEXT(head->method, "HEAD"))
         *flags |= REQUEST_HEAD;
-    if (same_text(head->method, "CONNECT"))
+    if (SAME_TEXT(head->method, "CONNECT"))
         *flags |= is_tls_target(head->target) ? REQUEST_CONNECT | REQUEST_TLS : REQUEST_CONNECT;
     struct bytes path = path_of(head->target);
     const char *service = service_of(path);
