@@ -456,11 +456,8 @@ static void close_response(struct dissect *d, struct smb1_context *s)
 static void read_request(struct dissect *d, struct smb1_context *s)
 {
     struct smb1_transfer m;
-    if (smb1_read_request_parse(s->block, &m)) {
-        struct smb_call *call = note_call(d, s, file_key(m.file));
-        if (call)
-            call->length = m.file;
-    }
+    if (smb1_read_request_parse(s->block, &m))
+        note_call(d, s, file_key(m.file));
 }
 
 static void read_response(struct dissect *d, struct smb1_context *s)

@@ -462,9 +462,7 @@ static void write_request(struct dissect *d, struct smb2_context *s)
         return;
     bool related;
     uint64_t key = named_file(s, &m.file, &related);
-    struct smb_call *call = note_call(d, s, key, related);
-    if (call)
-        call->length = m.length;
+    note_call(d, s, key, related);
     if (related)
         return;
     struct smb_file *file = find_or_unseen(d, s, key);

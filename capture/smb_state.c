@@ -201,7 +201,6 @@ struct smb_call *smb_call_new(struct dissect *d, uint64_t key, uint16_t command,
         return NULL;
     call->command = command;
     call->subject = subject;
-    call->length = 0;
     call->flags = 0;
     return call;
 }

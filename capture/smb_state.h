@@ -152,7 +152,6 @@ struct smb_file {
 struct smb_call {
     uint64_t key;     /* of the message id */
     uint64_t subject; /* key of the session, tree or file that it is about; 0: none */
-    uint32_t length;
     uint16_t command;
     uint16_t flags; /* enum smb_call_flags */
 };
