@@ -88,11 +88,11 @@ struct slab *slab_new(size_t limit)
     if (!slab)
         return NULL;
     slab->limit = limit;
-    uint8_t class = 0;
+    uint8_t rank = 0;
     for (size_t unit = 0; unit < sizeof slab->class_of; unit++) {
-        while (class < CLASSES - 1 && class_sizes[class] < unit * 64)
-            class++;
-        slab->class_of[unit] = class;
+        while (rank < CLASSES - 1 && class_sizes[rank] < unit * 64)
+            rank++;
+        slab->class_of[unit] = rank;
     }
     return slab;
 }
@@ -311,10 +311,10 @@ size_t slab_usable(size_t size)
 {
     if (size > SMALL_MAX)
         return (size_t)LARGE_FIRST << large_index(size);
-    size_t class = 0;
-    while (class_sizes[class] < size)
-        class++;
-    return class_sizes[class];
+    size_t rank = 0;
+    while (class_sizes[rank] < size)
+        rank++;
+    return class_sizes[rank];
 }
 
 bool slab_charge(struct slab *slab, size_t size)
