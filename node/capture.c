@@ -7,6 +7,7 @@
 #include "node/capture_worker.h"
 #include "node/command.h"
 #include "node/output.h"
+#include "node/schema.h"
 #include "node/summary.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 const char command_capture_options[] =
+    "  --config FILE         takes the settings of FILE's section `capture`; options after it override them\n"
     "  -i, --interface NAME  the interface to capture; may be given several times\n"
     "  --threads K           threads for each interface; flows are spread among them (1)\n"
     "  --controller ADDRESS  a domain controller: only its traffic is captured; may be given several times\n"
@@ -50,6 +52,8 @@ struct capture_job {
     const char *filter;
     struct filter_options wanted;
     char filter_text[FILTER_TEXT_MAX];
+    struct config *config;      /* owns what it gave to the fields below */
+    bool interfaces_configured; /* -i replaces those of the file */
     size_t interfaces_count;
     const char *interfaces[INTERFACES_MAX];
     unsigned threads;
@@ -193,11 +197,60 @@ static bool add_port_list(struct capture_job *job, char *list)
     return true;
 }
 
+static void report_fault(void *context, const char *fault)
+{
+    (void)context;
+    fprintf(stderr, "picket: %s\n", fault);
+}
+
+/* The section `capture` of a file (node/schema.c, docs/configuration.md). */
+static int use_config(struct capture_job *job, const char *path)
+{
+    if (job->config)
+        return command_misused("capture", "--config: one file is enough");
+    struct config *config = job->config = config_load(&node_schema, path, report_fault, NULL);
+    if (!config)
+        return EXIT_FAILED;
+    size_t interfaces = config_count(config, "capture/interfaces");
+    size_t controllers = config_count(config, "capture/controllers");
+    size_t ports = config_count(config, "capture/ports");
+    if (interfaces > INTERFACES_MAX)
+        return command_misused("capture", "%s: more than %d interfaces", path, INTERFACES_MAX);
+    job->interfaces_configured = job->interfaces_count == 0;
+    for (size_t i = 0; i < interfaces && job->interfaces_configured; i++)
+        job->interfaces[job->interfaces_count++] = config_string_at(config, "capture/interfaces", i);
+    for (size_t i = 0; i < controllers; i++) {
+        char text[IP_ADDRESS_TEXT_MAX];
+        struct endpoint controller = config_endpoint_at(config, "capture/controllers", i);
+        if (!filter_add_controller(&job->wanted, ip_address_text(&controller.address, text)))
+            return command_misused("capture", "%s: more than %d controllers", path, FILTER_CONTROLLERS_MAX);
+    }
+    for (size_t i = 0; i < ports; i++) {
+        char text[24];
+        snprintf(text, sizeof(text), "%" PRId64, config_int_at(config, "capture/ports", i));
+        if (!filter_add_ports(&job->wanted, text))
+            return command_misused("capture", "%s: more than %d ports", path, FILTER_PORTS_MAX);
+    }
+    if (config_count(config, "capture/bpf"))
+        job->filter = config_string(config, "capture/bpf");
+    job->threads = (unsigned)config_int(config, "capture/threads");
+    job->snaplen = (int)config_int(config, "capture/snaplen");
+    job->ring_bytes = (int)config_int(config, "capture/ring");
+    job->options.memory_limit = (size_t)config_int(config, "capture/memory");
+    job->options.tcp_idle = config_int(config, "capture/tcp-idle");
+    return EXIT_FINE;
+}
+
 static int parse_option(struct capture_job *job, int c)
 {
     int n = 0;
     switch (c) {
+    case 'c':
+        return use_config(job, optarg);
     case 'i':
+        if (job->interfaces_configured)
+            job->interfaces_count = 0;
+        job->interfaces_configured = false;
         if (job->interfaces_count == INTERFACES_MAX)
             return command_misused("capture", "more than %d interfaces", INTERFACES_MAX);
         job->interfaces[job->interfaces_count++] = optarg;
@@ -255,6 +308,7 @@ static int parse_option(struct capture_job *job, int c)
 static int parse(struct capture_job *job, int argc, char **argv)
 {
     static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
         {"interface", required_argument, NULL, 'i'},
         {"threads", required_argument, NULL, 't'},
         {"controller", required_argument, NULL, 'C'},
@@ -278,7 +332,8 @@ static int parse(struct capture_job *job, int argc, char **argv)
     if (optind < argc)
         return command_misused("capture", "%s: interfaces are given by -i", argv[optind]);
     if (job->interfaces_count == 0)
-        return command_misused("capture", "which interface? (-i)");
+        return command_misused("capture",
+                               "which interface? (-i, or capture/interfaces in the file of --config)");
     if (job->interfaces_count * job->threads > WORKERS_MAX)
         return command_misused("capture", "more than %d threads in all", WORKERS_MAX);
     if (!job->filter) {
@@ -368,6 +423,7 @@ static void free_job(struct capture_job *job)
     close(job->signal_descriptor);
     close(job->stop_descriptor);
     close(job->wake_descriptor);
+    config_destroy(&job->config);
 }
 
 static int run(struct capture_job *job)

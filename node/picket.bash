@@ -24,7 +24,7 @@ _picket() {
         mapfile -t COMPREPLY < <(compgen -W "$protocols" -- "$current")
         return
         ;;
-    --batches)
+    --batches | --config)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -41,7 +41,7 @@ _picket() {
         fi
         ;;
     capture)
-        mapfile -t COMPREPLY < <(compgen -W "-i --interface --threads --controller --ports --filter --snaplen --ring
+        mapfile -t COMPREPLY < <(compgen -W "--config -i --interface --threads --controller --ports --filter --snaplen --ring
             --memory --json --batches --stats --decode --help" -- "$current")
         ;;
     help)

@@ -265,6 +265,23 @@ def manual_knows_every_option(cli):
             assert "-" + option in text, option
 
 
+@test
+def a_bad_configuration_is_told_by_line(cli):
+    path = cli.file("bad.conf", b"capture\n    interfaces = lo\n    ring = much\n    colour = red\n")
+    status, out, err = cli("capture", "--config", path)
+    assert status == 1 and out == "", (status, out)
+    assert path + ":3: capture/ring:" in err and path + ":4: capture/colour:" in err, err
+
+
+@test
+def a_configuration_names_the_interface(cli):
+    path = cli.file("good.conf", b"capture\n    interfaces = picket-none\n    controllers = 192.0.2.1\n")
+    status, _, err = cli("capture", "--config", path)
+    assert status == 1 and "picket-none" in err, (status, err)
+    status, _, err = cli("capture", "--config", path, "-i", "picket-other")
+    assert status == 1 and "picket-other" in err and "picket-none" not in err, (status, err)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--picket", required=True)
