@@ -41,6 +41,7 @@ struct mock {
     size_t blocks;      /* that the dissector holds */
     size_t blocks_left; /* allocations that still succeed */
     bool building;
+    uint8_t gss_known;
 };
 
 static struct mock mock;
@@ -55,6 +56,7 @@ static inline struct dissect *mock_open(void)
         .scratch = arena_new(65536),
         .counts = &mock.counts,
         .activity = &mock.writer,
+        .gss_known = &mock.gss_known,
         .time = INT64_C(1700000000000000000),
     };
     return &mock.dissect;
