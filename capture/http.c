@@ -57,13 +57,13 @@ struct http_head {
 /* -- reading ---------------------------------------------------------------------------------------- */
 
 /* The length of the literal is known to the compiler: most comparisons end there (a head is compared with ten
- * names a line). */
+ * names a line). The empty literal in front lets nothing but literals compile. */
 #define SAME_TEXT(run, literal)                                                                              \
-    ((run).size == sizeof(literal) - 1 &&                                                                    \
-     strncasecmp((const char *)(run).data, literal, sizeof(literal) - 1) == 0)
+    ((run).size == sizeof("" literal) - 1 &&                                                                 \
+     strncasecmp((const char *)(run).data, "" literal, sizeof("" literal) - 1) == 0)
 #define BEGINS_WITH(run, literal)                                                                            \
-    ((run).size >= sizeof(literal) - 1 &&                                                                    \
-     strncasecmp((const char *)(run).data, literal, sizeof(literal) - 1) == 0)
+    ((run).size >= sizeof("" literal) - 1 &&                                                                 \
+     strncasecmp((const char *)(run).data, "" literal, sizeof("" literal) - 1) == 0)
 
 static struct bytes trimmed(struct bytes run)
 {
@@ -284,9 +284,11 @@ static const char *service_of(struct bytes path)
         {"/certsrv", "certsrv"},
         {"/ADPolicyProvider", "cep"},
     };
-    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
-        if (BEGINS_WITH(path, services[i].prefix))
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        size_t size = strlen(services[i].prefix);
+        if (path.size >= size && strncasecmp((const char *)path.data, services[i].prefix, size) == 0)
             return services[i].service;
+    }
     /* [MS-WSTEP]: /CANAME_CES_AUTH/service.svc */
     if (path.size && memmem(path.data, path.size, "_CES_", 5) && memmem(path.data, path.size, ".svc", 4))
         return "ces";

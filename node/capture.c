@@ -277,7 +277,7 @@ static int parse_option(struct capture_job *job, int c)
         break;
     case 'r':
         n = parse_number(optarg, 1, 2047);
-        job->ring_bytes = n << 20;
+        job->ring_bytes = n < 0 ? 0 : n << 20;
         break;
     case 'm':
         n = parse_number(optarg, 16, 1048576);

@@ -401,7 +401,8 @@ static void the_largest_packet_fits_the_window(void **state)
     section();
     interface(1, 0, -1, 0);
     size_t start = begin_block(6);
-    put(12, 0);
+    put(8, 0);
+    put(4, 0);
     put(4, PCAP_FILE_PACKET_MAX);
     put(4, PCAP_FILE_PACKET_MAX);
     memset(image.bytes + image.size, 'x', PCAP_FILE_PACKET_MAX);
