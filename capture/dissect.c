@@ -67,6 +67,25 @@ void engine_emit_unanswered(struct engine *engine, struct pending *pending)
     pendings_free(engine->pendings, pending);
 }
 
+void engine_emit_scan(void *context, const struct attempts *attempts)
+{
+    struct engine *engine = context;
+    struct activity_writer *w = &engine->spare;
+    activity_begin(w, ACTIVITY_PORT_SCAN, attempts->first);
+    activity_put_address(w, FIELD_SOURCE, &attempts->source);
+    activity_put_address(w, FIELD_DESTINATION, &attempts->destination);
+    activity_put_string(w, FIELD_TRANSPORT, "tcp", 3);
+    activity_put_duration(w, FIELD_DURATION, attempts->last - attempts->first);
+    activity_put_uint(w, FIELD_CONNECTIONS_REFUSED, attempts->refused);
+    activity_put_uint(w, FIELD_CONNECTIONS_UNANSWERED, attempts->unanswered);
+    if (activity_list_begin(w, FIELD_SCANNED_PORTS)) {
+        for (unsigned i = 0; i < attempts->ports_count; i++)
+            activity_list_uint(w, attempts->ports[i]);
+        activity_list_end(w);
+    }
+    hand_over(engine, w, ACTIVITY_PORT_SCAN, attempts->first);
+}
+
 void dissect_defer(struct dissect *d, uint64_t key)
 {
     struct engine *engine = d->engine;

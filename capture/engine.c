@@ -111,11 +111,33 @@ static bool flow_ended(const struct flow *flow)
     return flow->flags & FLOW_ENDED;
 }
 
+/* A connection of which the server's side never opened. */
+static bool came_to_nothing(const struct flow *flow)
+{
+    return flow->info.transport == TRANSPORT_TCP && !flow->info.midstream &&
+           !(flow->side[TO_CLIENT].flags & TCP_SIDE_SYNCED);
+}
+
+static void attempt_failed(struct engine *engine, const struct flow *flow, bool refused, int64_t time)
+{
+    if (!engine->attempts) {
+        engine->attempts = slab_zalloc(engine->slab, sizeof *engine->attempts);
+        if (!engine->attempts)
+            return;
+        attempts_init(engine->attempts, engine->sip_key[0]);
+    }
+    const struct flow_info *info = &flow->info;
+    attempts_add(engine->attempts, &info->client.address, &info->server.address, info->server.port, refused,
+                 time, engine_emit_scan, engine);
+}
+
 /* What is held is read, what waits is told, all memory is given back. */
 static void flow_end(struct engine *engine, struct flow *flow)
 {
     if (flow_ended(flow))
         return;
+    if (came_to_nothing(flow) && !(flow->flags & FLOW_RESET))
+        attempt_failed(engine, flow, false, (int64_t)flow->tick << TICK_SHIFT);
     for (int direction = 0; direction < 2; direction++) {
         struct tcp_side *side = &flow->side[direction];
         if (!side->holding)
@@ -192,6 +214,8 @@ static void expire_pending(struct engine *engine)
 static void expire(struct engine *engine)
 {
     expire_pending(engine);
+    if (engine->attempts)
+        attempts_expire(engine->attempts, engine->now - ATTEMPTS_WINDOW, engine_emit_scan, engine);
     ip_fragments_expire(engine->fragments, engine->now, &engine->stats.fragments_dropped);
     for (int i = 0; i < FLOW_CLASSES; i++)
         expire_class(engine, (enum flow_class)i);
@@ -505,6 +529,9 @@ static void tcp(struct engine *engine, const struct ip_datagram *ip, struct flow
         tcp_segment(engine, flow, direction, time, &header, &segment);
     else if (header.flags & TCP_FIN)
         flow->side[direction].flags |= TCP_SIDE_FIN | TCP_SIDE_DONE;
+    if (header.flags & TCP_RST && direction == TO_CLIENT && came_to_nothing(flow) &&
+        !(flow->flags & FLOW_RESET))
+        attempt_failed(engine, flow, true, time);
     if (header.flags & (TCP_FIN | TCP_RST) || flow->side[!direction].flags & TCP_SIDE_FIN)
         tcp_close(engine, flow, &header);
 }
@@ -666,6 +693,8 @@ void engine_finish(struct engine *engine)
         while ((flow = flow_table_oldest(engine->flows, (enum flow_class)i)))
             flow_drop(engine, flow);
     }
+    if (engine->attempts)
+        attempts_expire(engine->attempts, INT64_MAX, engine_emit_scan, engine);
 }
 
 void engine_destroy(struct engine **engine_p)
@@ -677,6 +706,8 @@ void engine_destroy(struct engine **engine_p)
     engine->emit = NULL;
     if (engine->flows && engine->pendings)
         engine_finish(engine);
+    if (engine->attempts)
+        slab_free(engine->slab, engine->attempts, sizeof *engine->attempts);
     if (engine->expected)
         slab_free(engine->slab, engine->expected, EXPECTED_MAX * sizeof *engine->expected);
     ip_fragments_destroy(&engine->fragments);

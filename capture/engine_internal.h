@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "capture/attempts.h"
 #include "capture/engine.h"
 #include "capture/flow_table.h"
 #include "capture/ip_fragments.h"
@@ -59,6 +60,7 @@ struct engine {
 
     const struct protocol *signatures[2][ENGINE_SIGNATURES]; /* by transport; NULL ends */
     struct expected *expected;
+    struct attempts_table *attempts; /* NULL until a connection fails */
     uint32_t expected_count;
     uint32_t rules;
     uint8_t by_port[2][65536]; /* by transport; protocol that is tried first */
@@ -69,6 +71,9 @@ struct engine {
     struct activity_writer writer;
     struct activity_writer spare; /* completes records that nobody answered */
 };
+
+/* dissect.c: a sum of connections that came to nothing, as an activity; an attempts_told. */
+void engine_emit_scan(void *engine, const struct attempts *attempts);
 
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,
