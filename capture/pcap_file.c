@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/pcap_file.h"
 
+#include <endian.h>
 #include <pcap/dlt.h>
+#include <string.h>
 
 /* -- common --------------------------------------------------------------------------------------- */
 
@@ -114,15 +116,22 @@ static enum pcap_file_verdict pcap_header(struct pcap_file *file, struct bytes *
     return PCAP_FILE_OK;
 }
 
+/* For every packet, where four reads with their own checks would be felt; the caller has checked. */
+static inline uint32_t word_at(const struct pcap_file *file, const uint8_t *at)
+{
+    uint32_t word;
+    memcpy(&word, at, sizeof word);
+    return file->big_endian ? be32toh(word) : le32toh(word);
+}
+
 static enum pcap_file_verdict pcap_next_record(struct pcap_file *file, struct bytes *window, size_t *want,
                                                struct packet *packet)
 {
     size_t header = file->modified ? PCAP_RECORD_MODIFIED : PCAP_RECORD;
     if (window->size < header)
         return more(header, want);
-    struct cursor c = cursor_of(window->data, header);
-    uint32_t seconds = u32(file, &c), fraction = u32(file, &c);
-    uint32_t captured = u32(file, &c), length = u32(file, &c);
+    uint32_t seconds = word_at(file, window->data), fraction = word_at(file, window->data + 4);
+    uint32_t captured = word_at(file, window->data + 8), length = word_at(file, window->data + 12);
     if (captured > PCAP_FILE_PACKET_MAX)
         return bad(file, "record longer than a packet can be");
     if (window->size < header + captured)
