@@ -96,11 +96,18 @@ struct frame {
     enum frame_verdict verdict;
     uint64_t total; /* bytes the message takes in the stream */
     uint32_t want;  /* leading bytes that `message` needs; the rest is skipped, never copied */
+    bool search;    /* FRAME_MORE: `want` is a guess, call again with whatever comes */
 };
 
 static inline struct frame frame_more(uint32_t want)
 {
     return (struct frame){.verdict = FRAME_MORE, .want = want};
+}
+
+/* The end is marked, not announced: to be called again with each segment, not with each byte. */
+static inline struct frame frame_search(size_t have)
+{
+    return (struct frame){.verdict = FRAME_MORE, .want = (uint32_t)have + 1, .search = true};
 }
 
 static inline struct frame frame_bad(void)

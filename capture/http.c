@@ -477,7 +477,7 @@ static struct frame head_frame(const struct http_state *state, struct bytes star
         uint64_t size = (uint64_t)(c.at - start.data);
         return frame_ok(size + body_length(state, &head), size);
     }
-    return verdict == HEAD_BAD || start.size >= HEAD_MAX ? frame_bad() : frame_more((uint32_t)start.size + 1);
+    return verdict == HEAD_BAD || start.size >= HEAD_MAX ? frame_bad() : frame_search(start.size);
 }
 
 static unsigned hex_digit(uint8_t b)
@@ -496,7 +496,7 @@ static struct frame chunk_frame(struct bytes start)
     struct cursor c = cursor_of_bytes(start);
     struct bytes line;
     if (!next_line(&c, &line))
-        return start.size < CHUNK_LINE ? frame_more((uint32_t)start.size + 1) : frame_bad();
+        return start.size < CHUNK_LINE ? frame_search(start.size) : frame_bad();
     for (; digits < line.size && digits < 12; digits++) {
         uint8_t b = line.data[digits];
         unsigned digit = hex_digit(b);
@@ -521,7 +521,7 @@ static struct frame http_frame(struct dissect *d, struct bytes start)
     case PHASE_TRAILER:
         if (next_line(&c, &line))
             return frame_ok((uint64_t)(c.at - start.data), (uint64_t)(c.at - start.data));
-        return start.size < HEAD_MAX ? frame_more((uint32_t)start.size + 1) : frame_bad();
+        return start.size < HEAD_MAX ? frame_search(start.size) : frame_bad();
     default:
         return head_frame(state, start);
     }

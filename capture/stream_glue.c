@@ -12,6 +12,7 @@ struct stream_buffer {
     uint32_t needed; /* bytes until `frame` can say more, or the message can be delivered */
     bool framed;     /* `total` is known, `needed` bytes of it are to be delivered */
     bool clipped;    /* more was wanted than is kept */
+    bool search;     /* not framed: whole segments are taken, `needed` is only the least */
     uint64_t total;
     uint8_t data[];
 };
@@ -154,8 +155,10 @@ static void deliver_buffer(struct engine *engine, struct tcp_side *side, bool tr
     engine_message(engine, buffer->data, size, truncated || buffer->clipped);
     if (buffer->framed && buffer->total < buffer->size) {
         uint32_t rest = buffer->size - (uint32_t)buffer->total;
+        engine->stats.skipped_bytes += buffer->total - size;
         stream_glue_data(engine, buffer->data + buffer->total, rest, false);
     } else if (buffer->framed) {
+        engine->stats.skipped_bytes += buffer->size - size;
         side->skip = buffer->total - buffer->size;
     }
     buffer_free(engine, buffer);
@@ -165,7 +168,7 @@ static void deliver_buffer(struct engine *engine, struct tcp_side *side, bool tr
 static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const uint8_t *data, uint32_t size)
 {
     struct stream_buffer *buffer = side->buffer;
-    uint32_t missing = buffer->needed - buffer->size;
+    uint32_t missing = (buffer->search ? message_max(engine) : buffer->needed) - buffer->size;
     uint32_t take = missing < size ? missing : size;
     if (!buffer_append(engine, side, data, take)) {
         engine->stats.memory_refused++;
@@ -190,6 +193,7 @@ static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const 
     switch (frame.verdict) {
     case FRAME_MORE:
         buffer->needed = frame.want;
+        buffer->search = frame.search;
         break;
     case FRAME_BAD:
         stream_glue_release(engine, side);
@@ -197,6 +201,7 @@ static uint32_t feed_buffer(struct engine *engine, struct tcp_side *side, const 
         break;
     case FRAME_OK:
         buffer->framed = true;
+        buffer->search = false;
         buffer->total = frame.total;
         buffer->clipped = clipped;
         buffer->needed = frame.want;
@@ -221,6 +226,7 @@ static void gather(struct engine *engine, struct tcp_side *side, const uint8_t *
     }
     struct stream_buffer *buffer = side->buffer;
     buffer->needed = frame->want;
+    buffer->search = frame->search;
     if (frame->verdict == FRAME_MORE)
         return;
     buffer->framed = true;
@@ -389,6 +395,7 @@ void stream_glue_reframe(struct engine *engine, struct flow *flow)
             stream_glue_release(engine, side);
         } else if (side->buffer) {
             side->buffer->needed = side->buffer->size + 1;
+            side->buffer->search = false;
         }
     }
 }

@@ -39,7 +39,7 @@ static struct frame syslog_frame(struct dissect *d, struct bytes start)
         return frame_ok((uint64_t)(end - start.data) + 1, 1);
     if (start.size > MESSAGE_MAX)
         return frame_bad();
-    return frame_more((uint32_t)start.size + 1);
+    return frame_search(start.size);
 }
 
 static void syslog_message(struct dissect *d, struct cursor message)
