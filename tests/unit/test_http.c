@@ -160,6 +160,24 @@ static void test_others_are_only_counted(void **state)
     exchange_close(&x);
 }
 
+/* What came with the end of a split head is a body, which is stepped over, and further messages. */
+static void test_split_heads(void **state)
+{
+    (void)state;
+    struct exchange x;
+    begin(&x, 80);
+    exchange_text(&x, TO_SERVER, "GET / HTTP/1.1\r\nHo");
+    exchange_text(&x, TO_SERVER, "st: a\r\nContent-Length: 5\r\n\r\nbo");
+    exchange_text(&x, TO_SERVER, "dy.GET /x HTTP/1.1\r\n");
+    exchange_text(&x, TO_SERVER, "Content-Length: 2\r\n\r\nokGET /y HTTP/1.1\r\n\r\nGET");
+    exchange_text(&x, TO_SERVER, " /z HTTP/1.1\r\n\r\n");
+    exchange_finish(&x);
+    assert_int_equal(x.h.stats->protocol[PROTOCOL_HTTP].messages, 4);
+    assert_int_equal(x.h.stats->protocol[PROTOCOL_HTTP].malformed, 0);
+    assert_int_equal(x.h.stats->skipped_bytes, 7);
+    exchange_close(&x);
+}
+
 /* All forms of bodies, then one more message that is only found when every body was measured right. */
 static void test_bodies(void **state)
 {
@@ -348,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_basic_keeps_no_password),
         cmocka_unit_test(test_services),
         cmocka_unit_test(test_others_are_only_counted),
+        cmocka_unit_test(test_split_heads),
         cmocka_unit_test(test_bodies),
         cmocka_unit_test(test_sealed),
         cmocka_unit_test(test_tunnels),
