@@ -4,9 +4,11 @@
  * and what happens (1), size (2), data.
  */
 #include "capture/dcerpc_association.h"
-#include "tests/unit/dissect_mock.h"
+#include "tests/unit/lone_dissect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct lone lone;
 
 enum piece_flags {
     PIECE_TO_CLIENT = 1,
@@ -25,9 +27,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cursor input = cursor_of(data, size);
     unsigned flags = cursor_u8(&input);
-    struct dissect *d = mock_open();
+    struct dissect *d = lone_open(&lone, NULL, TRANSPORT_TCP);
     if (flags & 4)
-        mock.blocks_left = flags >> 3;
+        lone.blocks_left = flags >> 3;
     struct bytes pipe = {(const uint8_t *)pipes[flags % 4].name, pipes[flags % 4].size};
     struct dcerpc_shared *shared = NULL;
     struct dcerpc_association *a = dcerpc_new(d, "smb", pipe, 1, "user", NULL);
@@ -64,8 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     dcerpc_end(d, &a);
     if (shared)
         dissect_free(d, shared, sizeof *shared);
-    if (mock.blocks != 0)
+    if (lone_held(&lone) != 0)
         abort();
-    mock_close();
+    lone_close(&lone);
     return 0;
 }

@@ -6,10 +6,12 @@
  */
 #include "capture/dcerpc.h"
 #include "capture/rpc_interfaces.h"
-#include "tests/unit/dissect_mock.h"
+#include "tests/unit/lone_dissect.h"
 #include "tests/unit/rpc_stub.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct lone lone;
 
 static struct dissect *d;
 static struct dcerpc_association *association;
@@ -57,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes request = cursor_take(&input, request_size);
     struct bytes response = cursor_take(&input, cursor_left(&input));
 
-    d = mock_open();
+    d = lone_open(&lone, NULL, TRANSPORT_TCP);
     association = dcerpc_new(d, NULL, (struct bytes){0}, 1, NULL, NULL);
     struct pdu_form form = {.form = flags & 1 ? RPC_BIG : flags & 2 ? RPC_NDR64 : RPC_LITTLE, .call_id = 1};
     struct stub body = {.form = form.form};
@@ -75,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     dcerpc_end(d, &association);
-    if (mock.blocks != 0)
+    if (lone_held(&lone) != 0)
         abort();
-    mock_close();
+    lone_close(&lone);
     return 0;
 }

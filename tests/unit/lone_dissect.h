@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A dissector's context without an engine: the functions of capture/dissect.h over blocks of their exact
- * size, for fuzzing dissectors by themselves and for tests of one message. One at a time, in one file of a
- * program that links no more of the capture library than dissectors.
+ * size, so that sanitizers see each overrun and each leak; for fuzzing dissectors by themselves and for tests
+ * of single messages. One at a time, in one file of a program that links no more of the capture library than
+ * dissectors.
  */
 #pragma once
 
@@ -12,14 +13,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONE_PENDING 16
-#define LONE_BLOCKS  64
-#define LONE_RECORDS 16
-#define LONE_SCRATCH (256u * 1024u)
+#define LONE_PENDING   64
+#define LONE_BLOCKS    256
+#define LONE_BLOCK_MAX (64u * 1024u) /* as dissect_alloc promises */
+#define LONE_RECORDS   4096
+#define LONE_SCRATCH   (256u * 1024u)
 
 struct lone_block {
     void *memory;
     size_t size;
+};
+
+struct lone_pending {
+    uint64_t key;
+    int64_t started;
+    struct lone_block saved;
+};
+
+struct lone_record {
+    enum activity_kind kind;
+    struct lone_block block;
 };
 
 struct lone {
@@ -28,19 +41,16 @@ struct lone {
     struct message_counts counts;
     struct activity_writer writer;
     struct arena *scratch; /* kept for the next */
-    struct {
-        uint64_t key;
-        struct lone_block saved;
-    } pending[LONE_PENDING];
+    struct lone_pending pending[LONE_PENDING];
     struct lone_block blocks[LONE_BLOCKS];
-    struct lone_block records[LONE_RECORDS]; /* the first ones that were emitted */
+    size_t blocks_left;                       /* allocations that still succeed */
+    struct lone_record records[LONE_RECORDS]; /* the first ones that were emitted */
     size_t emitted;
     size_t malformed[PROTOCOLS];
     size_t counted[PROTOCOLS];
     size_t sealed[PROTOCOLS];
     uint8_t gss_known;
     bool building;
-    bool no_memory; /* dissect_alloc gives NULL */
 };
 
 static struct lone *lone_of(const struct dissect *d)
@@ -67,20 +77,28 @@ static struct lone_block lone_copy(const void *data, size_t size)
 
 static struct dissect *lone_open(struct lone *lone, const struct protocol *protocol, enum transport transport)
 {
-    memset(&lone->d, 0, sizeof lone->d);
-    lone->info = (struct flow_info){.number = 1, .transport = transport};
-    lone->d.info = &lone->info;
-    lone->d.protocol = protocol;
-    lone->d.counts = &lone->counts;
-    lone->d.activity = &lone->writer;
-    lone->gss_known = 0;
-    lone->d.gss_known = &lone->gss_known;
     if (!lone->scratch)
         lone->scratch = arena_new(LONE_SCRATCH);
-    lone->d.scratch = lone->scratch;
-    lone->d.time = INT64_C(1795314558000000000);
-    lone->d.state = protocol && protocol->state_size ? calloc(1, protocol->state_size) : NULL;
+    memset(&lone->counts, 0, sizeof lone->counts);
+    lone->info = (struct flow_info){.number = 1, .transport = transport};
+    lone->gss_known = 0;
+    lone->blocks_left = SIZE_MAX;
+    lone->d = (struct dissect){
+        .info = &lone->info,
+        .protocol = protocol,
+        .state = protocol && protocol->state_size ? calloc(1, protocol->state_size) : NULL,
+        .time = INT64_C(1795314558000000000),
+        .scratch = lone->scratch,
+        .counts = &lone->counts,
+        .activity = &lone->writer,
+        .gss_known = &lone->gss_known,
+    };
     return &lone->d;
+}
+
+static size_t lone_kept(const struct lone *lone)
+{
+    return lone->emitted < LONE_RECORDS ? lone->emitted : LONE_RECORDS;
 }
 
 static void lone_close(struct lone *lone)
@@ -90,11 +108,10 @@ static void lone_close(struct lone *lone)
         free(lone->pending[i].saved.memory);
     for (size_t i = 0; i < LONE_BLOCKS; i++)
         free(lone->blocks[i].memory);
-    for (size_t i = 0; i < LONE_RECORDS; i++)
-        free(lone->records[i].memory);
+    for (size_t i = 0; i < lone_kept(lone); i++)
+        free(lone->records[i].block.memory);
     memset(lone->pending, 0, sizeof lone->pending);
     memset(lone->blocks, 0, sizeof lone->blocks);
-    memset(lone->records, 0, sizeof lone->records);
     memset(lone->malformed, 0, sizeof lone->malformed);
     memset(lone->counted, 0, sizeof lone->counted);
     memset(lone->sealed, 0, sizeof lone->sealed);
@@ -102,6 +119,66 @@ static void lone_close(struct lone *lone)
     lone->emitted = 0;
     lone->building = false;
 }
+
+/* -- what came of it -------------------------------------------------------------------------------- */
+
+/* Blocks that the dissector holds. */
+static inline size_t lone_held(const struct lone *lone)
+{
+    size_t held = 0;
+    for (size_t i = 0; i < LONE_BLOCKS; i++)
+        held += lone->blocks[i].memory != NULL;
+    return held;
+}
+
+static inline size_t lone_sum(const size_t counts[PROTOCOLS])
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        sum += counts[i];
+    return sum;
+}
+
+static inline size_t lone_count(const struct lone *lone, enum activity_kind kind)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < lone_kept(lone); i++)
+        count += lone->records[i].kind == kind;
+    return count;
+}
+
+/* The n-th record, decoded until the next call; NULL when there are fewer. */
+static inline const struct activity *lone_record(const struct lone *lone, size_t n)
+{
+    static struct activity activity;
+    if (n >= lone_kept(lone))
+        return NULL;
+    struct cursor c = cursor_of(lone->records[n].block.memory, lone->records[n].block.size);
+    lone_check(activity_decode(&c, &activity), "a record that cannot be read");
+    return &activity;
+}
+
+/* The n-th (from 0) of its kind; NULL when there are fewer. */
+static inline const struct activity *lone_find(const struct lone *lone, enum activity_kind kind, size_t n)
+{
+    for (size_t i = 0; i < lone_kept(lone); i++)
+        if (lone->records[i].kind == kind && n-- == 0)
+            return lone_record(lone, i);
+    return NULL;
+}
+
+/* A field as text; "" when the activity (or there) is none. */
+static inline const char *lone_text(const struct activity *activity, enum activity_field field)
+{
+    static char text[4096];
+    const struct activity_value *value = activity ? activity_get(activity, field) : NULL;
+    if (!value)
+        return "";
+    activity_value_text(value, text, sizeof text);
+    return text;
+}
+
+/* -- capture/dissect.h ------------------------------------------------------------------------------ */
 
 struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind)
 {
@@ -122,8 +199,29 @@ void dissect_emit(struct dissect *d)
     static struct activity activity;
     lone_check(activity_decode(&c, &activity) && cursor_done(&c), "a record that cannot be read");
     if (lone->emitted < LONE_RECORDS)
-        lone->records[lone->emitted] = lone_copy(record.data, record.size);
+        lone->records[lone->emitted] =
+            (struct lone_record){.kind = d->activity->kind, .block = lone_copy(record.data, record.size)};
     lone->emitted++;
+}
+
+static struct lone_pending *lone_pending(struct lone *lone, uint64_t key)
+{
+    for (size_t i = 0; i < LONE_PENDING; i++)
+        if (lone->pending[i].saved.memory && lone->pending[i].key == key)
+            return &lone->pending[i];
+    return NULL;
+}
+
+/* When all places are taken one of the older is lost, as when a budget is used up. */
+static struct lone_pending *lone_pending_place(struct lone *lone, uint64_t key)
+{
+    struct lone_pending *same = lone_pending(lone, key);
+    if (same)
+        return same;
+    for (size_t i = 0; i < LONE_PENDING; i++)
+        if (!lone->pending[i].saved.memory)
+            return &lone->pending[i];
+    return &lone->pending[key % LONE_PENDING];
 }
 
 void dissect_defer(struct dissect *d, uint64_t key)
@@ -131,43 +229,49 @@ void dissect_defer(struct dissect *d, uint64_t key)
     struct lone *lone = lone_of(d);
     lone_check(lone->building, "nothing to defer");
     lone->building = false;
-    size_t place = key % LONE_PENDING; /* an older one there is lost, as when a budget is used up */
-    free(lone->pending[place].saved.memory);
-    lone->pending[place].saved.size = activity_saved_size(d->activity);
-    lone->pending[place].saved.memory = malloc(lone->pending[place].saved.size);
-    lone->pending[place].key = key;
-    activity_save(d->activity, lone->pending[place].saved.memory);
+    struct lone_pending *pending = lone_pending_place(lone, key);
+    free(pending->saved.memory);
+    size_t size = activity_saved_size(d->activity);
+    *pending = (struct lone_pending){
+        .key = key, .started = d->time, .saved = {.memory = malloc(size), .size = size}};
+    lone_check(pending->saved.memory != NULL, "no memory");
+    activity_save(d->activity, pending->saved.memory);
 }
 
 struct activity_writer *dissect_revisit(struct dissect *d, uint64_t key)
 {
     struct lone *lone = lone_of(d);
     lone_check(!lone->building, "two activities at once");
-    size_t place = key % LONE_PENDING;
-    struct lone_block *saved = &lone->pending[place].saved;
-    if (!saved->memory || lone->pending[place].key != key)
+    struct lone_pending *pending = lone_pending(lone, key);
+    if (!pending)
         return NULL;
-    lone_check(activity_restore(d->activity, saved->memory, saved->size), "a saved record is lost");
-    free(saved->memory);
-    *saved = (struct lone_block){.memory = NULL};
+    lone_check(activity_restore(d->activity, pending->saved.memory, pending->saved.size),
+               "a saved record is lost");
+    free(pending->saved.memory);
+    *pending = (struct lone_pending){.key = 0};
     lone->building = true;
     return d->activity;
 }
 
 struct activity_writer *dissect_resume(struct dissect *d, uint64_t key)
 {
+    const struct lone_pending *pending = lone_pending(lone_of(d), key);
+    int64_t started = pending ? pending->started : 0;
     struct activity_writer *w = dissect_revisit(d, key);
     if (w)
-        activity_put_duration(w, FIELD_DURATION, 0);
+        activity_put_duration(w, FIELD_DURATION, d->time - started);
     return w;
 }
 
 void *dissect_alloc(struct dissect *d, size_t size)
 {
     struct lone *lone = lone_of(d);
-    for (size_t i = 0; i < LONE_BLOCKS && !lone->no_memory; i++) {
+    if (size > LONE_BLOCK_MAX || lone->blocks_left == 0)
+        return NULL;
+    for (size_t i = 0; i < LONE_BLOCKS; i++) {
         if (lone->blocks[i].memory)
             continue;
+        lone->blocks_left--;
         lone->blocks[i] = (struct lone_block){.memory = calloc(1, size), .size = size};
         return lone->blocks[i].memory;
     }
@@ -201,6 +305,21 @@ void dissect_counted(struct dissect *d, enum protocol_id protocol)
 void dissect_sealed(struct dissect *d, enum protocol_id protocol)
 {
     lone_of(d)->sealed[protocol]++;
+}
+
+void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_t port,
+                    enum protocol_id protocol)
+{
+    (void)d;
+    (void)address;
+    (void)port;
+    (void)protocol;
+}
+
+void dissect_switch(struct dissect *d, enum protocol_id protocol)
+{
+    (void)d;
+    (void)protocol;
 }
 
 uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)

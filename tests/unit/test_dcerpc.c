@@ -11,17 +11,17 @@
 
 #include "capture/dcerpc.h"
 #include "capture/dcerpc_association.h"
-#include "tests/unit/dissect_mock.h"
+#include "tests/unit/lone_dissect.h"
 #include "tests/unit/rpc_stub.h"
 
+static struct lone lone;
 static struct dissect *d;
 static struct dcerpc_association *a;
-static struct activity found;
 
 static int start(void **state)
 {
     (void)state;
-    d = mock_open();
+    d = lone_open(&lone, NULL, TRANSPORT_TCP);
     a = dcerpc_new(d, "smb", (struct bytes){(const uint8_t *)"svcctl", 6}, 1, "alice", "CORP");
     return a ? 0 : -1;
 }
@@ -31,8 +31,8 @@ static int stop(void **state)
     (void)state;
     dcerpc_end(d, &a);
     assert_null(a);
-    assert_int_equal(mock.blocks, 0);
-    mock_close();
+    assert_int_equal(lone_held(&lone), 0);
+    lone_close(&lone);
     return 0;
 }
 
@@ -91,11 +91,7 @@ static void response(uint16_t context, unsigned flags, const void *data, size_t 
 
 static const char *text_of(enum activity_kind kind, size_t n, enum activity_field field)
 {
-    static char text[2000];
-    text[0] = 0;
-    if (mock_find(kind, n, &found) && activity_get(&found, field))
-        activity_value_text(activity_get(&found, field), text, sizeof text);
-    return text;
+    return lone_text(lone_find(&lone, kind, n), field);
 }
 
 static void a_bind_tells_what_was_accepted(void **state)
@@ -103,7 +99,7 @@ static void a_bind_tells_what_was_accepted(void **state)
     (void)state;
     bind(RPC_SVCCTL, 0, 0, 0);
     bind(RPC_EFSRPC_LSA, 1, 2, 1);
-    assert_int_equal(mock_count(ACTIVITY_RPC_BIND), 2);
+    assert_int_equal(lone_count(&lone, ACTIVITY_RPC_BIND), 2);
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 0, FIELD_RPC_ACCEPTED), "svcctl");
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 0, FIELD_STATUS), "0");
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 0, FIELD_RPC_PIPE), "svcctl");
@@ -113,8 +109,8 @@ static void a_bind_tells_what_was_accepted(void **state)
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 1, FIELD_RPC_INTERFACES), "efsrpc(lsarpc)");
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 1, FIELD_RPC_REJECT_REASON), "1");
     assert_string_equal(text_of(ACTIVITY_RPC_BIND, 1, FIELD_STATUS), "");
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_BIND], 2);
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_BIND_ACK], 2);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_BIND], 2);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_BIND_ACK], 2);
 }
 
 static void a_bind_may_be_refused_as_a_whole(void **state)
@@ -153,21 +149,21 @@ static void pdus_come_in_any_pieces(void **state)
     form.call_id++;
     size_t size = pdu_make(&form, bytes, PDU_REQUEST, 3, &b);
     for (size_t step = 1; step < size; step++) {
-        size_t before = mock.counts.dcerpc_pdus[PDU_REQUEST];
+        size_t before = lone.counts.dcerpc_pdus[PDU_REQUEST];
         for (size_t at = 0; at < size; at += step)
             feed(TO_SERVER, bytes + at, step < size - at ? step : size - at);
-        assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], before + 1);
+        assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], before + 1);
     }
     /* Two and a half at once, then the rest. */
     uint8_t three[3000];
     for (size_t i = 0; i < 3; i++)
         memcpy(three + i * size, bytes, size);
-    size_t before = mock.counts.dcerpc_pdus[PDU_REQUEST];
+    size_t before = lone.counts.dcerpc_pdus[PDU_REQUEST];
     feed(TO_SERVER, three, 5 * size / 2);
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], before + 2);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], before + 2);
     feed(TO_SERVER, three + 5 * size / 2, 3 * size - 5 * size / 2);
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], before + 3);
-    assert_int_equal(mock.malformed, 0);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], before + 3);
+    assert_int_equal(lone_sum(lone.malformed), 0);
 }
 
 static void what_is_lost_is_found_again(void **state)
@@ -182,16 +178,16 @@ static void what_is_lost_is_found_again(void **state)
     feed(TO_SERVER, bytes, 30);
     dcerpc_gap(d, a);
     feed(TO_SERVER, bytes + 30, size - 30); /* the end of one that was lost: no PDU */
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], 0);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], 0);
     request(0, 2, 3, handle, sizeof handle);
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], 1);
-    assert_int_equal(mock.malformed, 0);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], 1);
+    assert_int_equal(lone_sum(lone.malformed), 0);
     feed(TO_SERVER, "garbage, more than a header of it", 33);
-    assert_int_equal(mock.malformed, 1);
+    assert_int_equal(lone_sum(lone.malformed), 1);
     feed(TO_SERVER, "short", 5); /* dropped on the way to the next PDU, or completed to no PDU */
     feed(TO_SERVER, "garbage, garbage", 16);
     request(0, 2, 3, handle, sizeof handle);
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], 2);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], 2);
 }
 
 static void a_message_that_was_not_captured_whole_is_read_as_far_as_it_goes(void **state)
@@ -204,18 +200,18 @@ static void a_message_that_was_not_captured_whole_is_read_as_far_as_it_goes(void
     stub16(&b, 2);
     stub_handle(&b, 0x11);
     for (size_t cut = 0; cut < 44; cut++) {
-        size_t before = mock.messages;
-        size_t counted = mock.counts.dcerpc_pdus[PDU_REQUEST];
+        size_t before = lone_sum(lone.counted);
+        size_t counted = lone.counts.dcerpc_pdus[PDU_REQUEST];
         form.call_id++;
         size_t size = pdu_make(&form, bytes, PDU_REQUEST, 3, &b);
         d->truncated = cut != 0;
         feed(TO_SERVER, bytes, size - cut);
         d->truncated = false;
         dcerpc_gap(d, a);
-        assert_int_equal(mock.messages, before + (size - cut >= 16));
-        assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], counted + !cut);
+        assert_int_equal(lone_sum(lone.counted), before + (size - cut >= 16));
+        assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], counted + !cut);
     }
-    assert_int_equal(mock.malformed, 0);
+    assert_int_equal(lone_sum(lone.malformed), 0);
 }
 
 static void requests_in_fragments_are_put_together(void **state)
@@ -236,13 +232,13 @@ static void requests_in_fragments_are_put_together(void **state)
         request(0, 12, flags, stub.data + at, part);
     }
     response(0, 3, "\5\0\0\0", 4);
-    assert_int_equal(mock_count(ACTIVITY_SERVICE_CONTROL), 1);
+    assert_int_equal(lone_count(&lone, ACTIVITY_SERVICE_CONTROL), 1);
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_SERVICE_NAME), "PSEXESVC");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_SERVICE_BINARY),
                         "%SystemRoot%\\PSEXESVC.exe");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_STATUS), "5");
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_REQUEST], 1);
-    assert_true(mock.counts.dcerpc_later_fragments > 3);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_REQUEST], 1);
+    assert_true(lone.counts.dcerpc_later_fragments > 3);
 }
 
 static void responses_in_fragments_end_with_the_status(void **state)
@@ -263,7 +259,7 @@ static void responses_in_fragments_end_with_the_status(void **state)
     response(0, 2, part, 40);
     assert_string_equal(text_of(ACTIVITY_SAMR_QUERY, 0, FIELD_RPC_COUNT), "61");
     assert_string_equal(text_of(ACTIVITY_SAMR_QUERY, 0, FIELD_STATUS), "261");
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_RESPONSE], 1);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_RESPONSE], 1);
 }
 
 static void chatter_is_joined(void **state)
@@ -277,9 +273,9 @@ static void chatter_is_joined(void **state)
         request(0, 1, 3, stub.data, stub.size);
         response(0, 3, i == 500 ? "\5\0\0\0" : "\0\0\0\0", 4);
     }
-    assert_int_equal(mock_count(ACTIVITY_RPC_CALL), 1);
+    assert_int_equal(lone_count(&lone, ACTIVITY_RPC_CALL), 1);
     dcerpc_end(d, &a);
-    assert_int_equal(mock_count(ACTIVITY_RPC_CALL), 2);
+    assert_int_equal(lone_count(&lone, ACTIVITY_RPC_CALL), 2);
     assert_string_equal(text_of(ACTIVITY_RPC_CALL, 0, FIELD_RPC_OPERATION), "SamrCloseHandle");
     assert_string_equal(text_of(ACTIVITY_RPC_CALL, 0, FIELD_RPC_CALLS), "");
     assert_string_equal(text_of(ACTIVITY_RPC_CALL, 1, FIELD_RPC_CALLS), "999");
@@ -297,7 +293,7 @@ static void chatter_that_goes_on_is_told_every_minute(void **state)
         request(0, 1, 3, "", 0);
         d->time += INT64_C(10000000000);
     }
-    size_t count = mock_count(ACTIVITY_RPC_CALL);
+    size_t count = lone_count(&lone, ACTIVITY_RPC_CALL);
     assert_true(count > 10 && count < 20);
 }
 
@@ -311,12 +307,12 @@ static void many_operations_take_turns(void **state)
             request(0, opnum, 3, "", 0);
             response(0, 3, "\0\0\0\0", 4);
         }
-    size_t before = mock.records_count;
+    size_t before = lone.emitted;
     dcerpc_end(d, &a);
-    assert_true(mock.records_count >= before);
+    assert_true(lone.emitted >= before);
     uint64_t requests = 0;
     for (size_t i = 0; i < RPC_COUNTS; i++)
-        requests += mock.counts.rpc[i].count;
+        requests += lone.counts.rpc[i].count;
     assert_int_equal(requests, 150);
 }
 
@@ -331,10 +327,10 @@ static void more_requests_than_are_remembered(void **state)
     }
     form.call_id = first; /* forgotten; its activity waits for the engine */
     response(0, 3, "\0\0\0\0", 4);
-    assert_int_equal(mock_count(ACTIVITY_SERVICE_CONTROL), 0);
+    assert_int_equal(lone_count(&lone, ACTIVITY_SERVICE_CONTROL), 0);
     form.call_id = first + 39;
     response(0, 3, "\0\0\0\0", 4);
-    assert_int_equal(mock_count(ACTIVITY_SERVICE_CONTROL), 1);
+    assert_int_equal(lone_count(&lone, ACTIVITY_SERVICE_CONTROL), 1);
 }
 
 static void faults_have_their_own_codes(void **state)
@@ -352,7 +348,7 @@ static void faults_have_their_own_codes(void **state)
     }
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_RPC_FAULT), "true");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_STATUS), "5");
-    assert_int_equal(mock.counts.dcerpc_pdus[PDU_FAULT], 2);
+    assert_int_equal(lone.counts.dcerpc_pdus[PDU_FAULT], 2);
     form.call_id++;
     request(0, 6, 3, "", 0);
     struct stub b = {0};
@@ -375,13 +371,13 @@ static void sealed_calls_show_their_operation_only(void **state)
         response(0, 3, "0123456789012345", 16);
     }
     form.auth_level = form.auth_type = 0;
-    assert_int_equal(mock.sealed, 20);
-    assert_int_equal(mock_count(ACTIVITY_SERVICE_CONTROL), 4);
+    assert_int_equal(lone_sum(lone.sealed), 20);
+    assert_int_equal(lone_count(&lone, ACTIVITY_SERVICE_CONTROL), 4);
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_SEALED), "true");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_STATUS), "");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_RPC_AUTH_LEVEL), "6");
     dcerpc_end(d, &a);
-    assert_int_equal(mock_count(ACTIVITY_SERVICE_CONTROL), 5);
+    assert_int_equal(lone_count(&lone, ACTIVITY_SERVICE_CONTROL), 5);
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 4, FIELD_RPC_CALLS), "6");
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 4, FIELD_SEALED), "true");
 }
@@ -418,7 +414,7 @@ static void the_pipe_tells_the_interface_when_the_bind_was_not_seen(void **state
     request(0, 2, 3, "01234567890123456789", 20);
     response(0, 3, "\0\0\0\0", 4);
     assert_string_equal(text_of(ACTIVITY_SERVICE_CONTROL, 0, FIELD_RPC_OPERATION), "RDeleteService");
-    assert_int_equal(mock.counts.rpc[0].known + mock.counts.rpc_lost, 0);
+    assert_int_equal(lone.counts.rpc[0].known + lone.counts.rpc_lost, 0);
 }
 
 static void pipes_of_a_flow_know_of_each_other(void **state)
@@ -465,7 +461,7 @@ static void without_memory_messages_are_still_counted(void **state)
     bind(RPC_SVCCTL, 0, 0, 0);
     for (size_t left = 0; left < 12; left++) {
         struct dcerpc_association *kept = a;
-        mock.blocks_left = left + 1;
+        lone.blocks_left = left + 1;
         a = dcerpc_new(d, NULL, (struct bytes){(const uint8_t *)"samr", 4}, left, NULL, NULL);
         assert_non_null(a);
         bind(RPC_SAMR, 0, 0, 0);
@@ -476,8 +472,8 @@ static void without_memory_messages_are_still_counted(void **state)
         dcerpc_end(d, &a);
         a = kept;
     }
-    mock.blocks_left = SIZE_MAX;
-    assert_true(mock.counts.dcerpc_pdus[PDU_REQUEST] >= 8);
+    lone.blocks_left = SIZE_MAX;
+    assert_true(lone.counts.dcerpc_pdus[PDU_REQUEST] >= 8);
 }
 
 static void only_pdus_are_taken_for_pdus(void **state)

@@ -48,25 +48,14 @@ static void send_seed(struct dissect *d, enum direction direction, const char *n
 /* A field of the n-th record as text; "" when it has none. */
 static const char *text_of(size_t n, enum activity_field field)
 {
-    static struct activity activity;
-    static char text[4096];
     assert_true(n < lone.emitted && n < LONE_RECORDS);
-    struct cursor c = cursor_of(lone.records[n].memory, lone.records[n].size);
-    assert_true(activity_decode(&c, &activity));
-    const struct activity_value *value = activity_get(&activity, field);
-    if (!value)
-        return "";
-    activity_value_text(value, text, sizeof text);
-    return text;
+    return lone_text(lone_record(&lone, n), field);
 }
 
 static const char *kind_of_record(size_t n)
 {
-    static struct activity activity;
     assert_true(n < lone.emitted && n < LONE_RECORDS);
-    struct cursor c = cursor_of(lone.records[n].memory, lone.records[n].size);
-    assert_true(activity_decode(&c, &activity));
-    return activity_kind_info(activity.kind)->name;
+    return activity_kind_info(lone.records[n].kind)->name;
 }
 
 static void assert_principal(const struct krb_principal *principal, const char *expected)

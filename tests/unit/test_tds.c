@@ -15,16 +15,8 @@ static struct lone lone;
 
 static const char *text_of(size_t n, enum activity_field field)
 {
-    static struct activity activity;
-    static char text[4096];
     assert_true(n < lone.emitted && n < LONE_RECORDS);
-    struct cursor c = cursor_of(lone.records[n].memory, lone.records[n].size);
-    assert_true(activity_decode(&c, &activity));
-    const struct activity_value *value = activity_get(&activity, field);
-    if (!value)
-        return "";
-    activity_value_text(value, text, sizeof text);
-    return text;
+    return lone_text(lone_record(&lone, n), field);
 }
 
 /* The messages of the stream, each sent in packets of at most `piece` bytes of payload. */
