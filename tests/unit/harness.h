@@ -17,8 +17,8 @@
 
 #include "base/activity.h"
 #include "capture/engine.h"
+#include "capture/source.h"
 
-#include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,29 +86,24 @@ static inline void harness_decode(struct harness *h, enum transport transport, u
         abort();
 }
 
-/* Feeds all packets of a pcap or pcapng file. False when it cannot be opened (with a line on stderr). */
+/* Feeds all packets of a pcap or pcapng file, read as the program reads it. False when it cannot be opened or
+ * is no capture (with a line on stderr). */
 static inline bool harness_feed(struct harness *h, const char *path)
 {
-    char error[PCAP_ERRBUF_SIZE];
-    pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
-    if (!pcap) {
-        fprintf(stderr, "harness: %s\n", error);
+    const char *error = NULL;
+    struct file_source *source = file_source_open(path, &error);
+    if (!source) {
+        fprintf(stderr, "harness: %s: %s\n", path, error);
         return false;
     }
-    struct pcap_pkthdr *head;
-    const u_char *data;
-    while (pcap_next_ex(pcap, &head, &data) == 1) {
-        struct packet packet = {
-            .time = (int64_t)head->ts.tv_sec * 1000000000 + head->ts.tv_usec,
-            .captured = head->caplen,
-            .length = head->len,
-            .link_type = pcap_datalink(pcap),
-            .data = data,
-        };
+    struct packet packet;
+    enum source_verdict verdict;
+    while ((verdict = file_source_next(source, &packet)) == SOURCE_PACKET)
         engine_packet(h->engine, &packet);
-    }
-    pcap_close(pcap);
-    return true;
+    if (file_source_error(source))
+        fprintf(stderr, "harness: %s: %s\n", path, file_source_error(source));
+    file_source_close(&source);
+    return verdict != SOURCE_FAILED;
 }
 
 /* The same, and then the end: everything pending comes out. */

@@ -1071,27 +1071,20 @@ static void test_capture_nesting(void **state)
 
 static void feed_snapped(struct harness *h, const char *path, uint32_t snaplen)
 {
-    char error[PCAP_ERRBUF_SIZE];
-    pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
-    struct pcap_pkthdr *head;
-    const u_char *data;
-    assert_non_null(pcap);
-    while (pcap_next_ex(pcap, &head, &data) == 1) {
-        uint32_t captured = head->caplen < snaplen ? head->caplen : snaplen;
-        uint8_t *copy = malloc(captured ? captured : 1);
+    const char *error = NULL;
+    struct file_source *source = file_source_open(path, &error);
+    struct packet packet;
+    assert_non_null(source);
+    while (file_source_next(source, &packet) == SOURCE_PACKET) {
+        packet.captured = packet.captured < snaplen ? packet.captured : snaplen;
+        uint8_t *copy = malloc(packet.captured ? packet.captured : 1);
         assert_non_null(copy);
-        memcpy(copy, data, captured);
-        struct packet packet = {
-            .time = (int64_t)head->ts.tv_sec * SECOND + head->ts.tv_usec,
-            .captured = captured,
-            .length = head->len,
-            .link_type = pcap_datalink(pcap),
-            .data = copy,
-        };
+        memcpy(copy, packet.data, packet.captured);
+        packet.data = copy;
         engine_packet(h->engine, &packet);
         free(copy);
     }
-    pcap_close(pcap);
+    file_source_close(&source);
     engine_finish(h->engine);
     (void)engine_stats(h->engine);
 }
