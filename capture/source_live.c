@@ -65,6 +65,15 @@ static bool absent(int status)
     return status == PCAP_ERROR_NO_SUCH_DEVICE || status == PCAP_ERROR_IFACE_NOT_UP;
 }
 
+/* libpcap's detail often is no more than the words of the status again. */
+static void explain(pcap_t *pcap, int status, char *error, size_t error_size)
+{
+    const char *what = pcap_statustostr(status);
+    const char *detail = pcap_geterr(pcap);
+    bool more = *detail && strcmp(detail, what) != 0;
+    snprintf(error, error_size, "%s%s%s", what, more ? ": " : "", more ? detail : "");
+}
+
 struct live_source *live_source_open(const struct live_options *options, char *error, size_t error_size,
                                      bool *again)
 {
@@ -77,8 +86,7 @@ struct live_source *live_source_open(const struct live_options *options, char *e
     int status = pcap_activate(pcap);
     if (status < 0) {
         *again = absent(status);
-        const char *detail = pcap_geterr(pcap);
-        snprintf(error, error_size, "%s%s%s", pcap_statustostr(status), *detail ? ": " : "", detail);
+        explain(pcap, status, error, error_size);
     } else if (!set_filter(pcap, options->filter)) {
         snprintf(error, error_size, "filter: %s", pcap_geterr(pcap));
     } else if (pcap_setnonblock(pcap, 1, text) < 0) {

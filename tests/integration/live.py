@@ -183,7 +183,7 @@ def test_wrong_use(picket):
         r = subprocess.run([picket, "capture"] + list(arguments), capture_output=True, text=True, timeout=20)
         return r.returncode, r.stderr
     code, text = run("-i", "nosuch0")
-    assert code == 1 and "nosuch0" in text, (code, text)
+    assert code == 1 and "nosuch0" in text and text.count("No such device") == 1, (code, text)
     for arguments in ([], ["pk1"], ["-i", "pk1", "--threads", "0"], ["-i", "pk1", "--filter", "no such word"],
                       ["-i", "pk1", "--controller", "dc1"], ["-i", "pk1", "--ports", "0"],
                       ["-i", "pk1", "--decode", "x"], ["-i", "pk1", "--nonsense"], ["-i", "pk1", "--ring", "x"]):
