@@ -104,6 +104,8 @@ void counts_merge(struct message_counts *to, const struct message_counts *from)
     ADD_ALL(smb1_responses);
     ADD_ALL(smb2_requests);
     ADD_ALL(smb2_responses);
+    sparse_merge(&to->smb2_unknown_requests, &from->smb2_unknown_requests);
+    sparse_merge(&to->smb2_unknown_responses, &from->smb2_unknown_responses);
     to->smb2_encrypted_pdus += from->smb2_encrypted_pdus;
     ADD_ALL(dcerpc_pdus);
     to->dcerpc_later_fragments += from->dcerpc_later_fragments;
@@ -241,11 +243,10 @@ static const char *const smb1_names[256] = {
 };
 
 /* [MS-SMB2] 2.2.1.2 */
-static const char *const smb2_names[32] = {
-    "negotiate",     "session_setup", "logoff",   "tree_connect", "tree_disconnect",
-    "create",        "close",         "flush",    "read",         "write",
-    "lock",          "ioctl",         "cancel",   "echo",         "query_directory",
-    "change_notify", "query_info",    "set_info", "oplock_break", [31] = "other",
+static const char *const smb2_names[SMB2_COMMANDS] = {
+    "negotiate",       "session_setup", "logoff",     "tree_connect", "tree_disconnect", "create", "close",
+    "flush",           "read",          "write",      "lock",         "ioctl",           "cancel", "echo",
+    "query_directory", "change_notify", "query_info", "set_info",     "oplock_break",
 };
 
 /* [C706] 12.6.4 */
@@ -353,8 +354,9 @@ static int by_key(const void *a, const void *b)
     return (x->key > y->key) - (x->key < y->key);
 }
 
+/* By name where there is one, else by `prefix` and key. */
 static void print_sparse(struct printer *p, const char *group, const struct sparse_counts *counts,
-                         const char *(*name)(int32_t key))
+                         const char *(*name)(int32_t key), const char *prefix)
 {
     struct sparse_count sorted[SPARSE_COUNTS];
     memcpy(sorted, counts->slots, sizeof(sorted));
@@ -366,7 +368,7 @@ static void print_sparse(struct printer *p, const char *group, const struct spar
         if (known)
             print_count(p, group, known, sorted[i].count);
         else
-            print_numbered(p, group, "", sorted[i].key, sorted[i].count);
+            print_numbered(p, group, prefix, sorted[i].key, sorted[i].count);
     }
     print_count(p, group, "lost", counts->lost);
 }
@@ -413,7 +415,7 @@ static void print_dns(struct printer *p, const char *flavour, const struct dns_c
 {
     char group[64];
     snprintf(group, sizeof(group), "dns.%s.queries", flavour);
-    print_sparse(p, group, &dns->queries, dns_type_name);
+    print_sparse(p, group, &dns->queries, dns_type_name, "");
     snprintf(group, sizeof(group), "dns.%s.responses", flavour);
     print_array(p, group, dns->responses, COUNTOF(dns->responses), NULL, "");
     snprintf(group, sizeof(group), "dns.%s.opcodes", flavour);
@@ -432,9 +434,9 @@ void counts_print_json(const struct message_counts *counts, void *stream)
     PRINT("kerberos.kdc", kerberos_kdc, kdc_names, NULL);
     PRINT("kerberos.gss", kerberos_gss, gss_names, NULL);
     print_count(&p, "kerberos.kpasswd", "", counts->kpasswd);
-    print_sparse(&p, "kerberos.errors", &counts->kerberos_errors, NULL);
-    print_sparse(&p, "kerberos.as_rep_enc_etypes", &counts->as_rep_enc_etypes, NULL);
-    print_sparse(&p, "kerberos.tgs_rep_ticket_etypes", &counts->tgs_rep_ticket_etypes, NULL);
+    print_sparse(&p, "kerberos.errors", &counts->kerberos_errors, NULL, "");
+    print_sparse(&p, "kerberos.as_rep_enc_etypes", &counts->as_rep_enc_etypes, NULL, "");
+    print_sparse(&p, "kerberos.tgs_rep_ticket_etypes", &counts->tgs_rep_ticket_etypes, NULL, "");
     PRINT("ntlmssp", ntlmssp, ntlmssp_names, NULL);
     PRINT("ldap", ldap, ldap_names, NULL);
     PRINT("cldap", cldap, ldap_names, NULL);
@@ -443,7 +445,9 @@ void counts_print_json(const struct message_counts *counts, void *stream)
     PRINT("smb1.responses", smb1_responses, smb1_names, NULL);
     print_count(&p, "smb1.responses.Unknown", "", unnamed(counts->smb1_responses, smb1_names, 256));
     PRINT("smb2.requests", smb2_requests, smb2_names, NULL);
+    print_sparse(&p, "smb2.requests", &counts->smb2_unknown_requests, NULL, "cmd_");
     PRINT("smb2.responses", smb2_responses, smb2_names, NULL);
+    print_sparse(&p, "smb2.responses", &counts->smb2_unknown_responses, NULL, "cmd_");
     print_count(&p, "smb2.encrypted_pdus", "", counts->smb2_encrypted_pdus);
     PRINT("dcerpc.pdus", dcerpc_pdus, dcerpc_names, "ptype_");
     print_count(&p, "dcerpc.pdus.later_fragments", "", counts->dcerpc_later_fragments);

@@ -44,6 +44,8 @@ struct dns_counts {
     uint64_t over[2];             /* requests by enum transport */
 };
 
+#define SMB2_COMMANDS 19 /* that there are: 0 to 18 ([MS-SMB2] 2.2.1.2) */
+
 struct message_counts {
     uint64_t
         kerberos_kdc[32]; /* by application tag: 10 as_req, 11 as_rep, 12 tgs_req, 13 tgs_rep, 30 error */
@@ -57,8 +59,10 @@ struct message_counts {
     uint64_t cldap[32];
     uint64_t smb1_requests[256];
     uint64_t smb1_responses[256];
-    uint64_t smb2_requests[32]; /* commands 0 to 18; 31: any other */
-    uint64_t smb2_responses[32];
+    uint64_t smb2_requests[SMB2_COMMANDS];
+    uint64_t smb2_responses[SMB2_COMMANDS];
+    struct sparse_counts smb2_unknown_requests; /* by command, from SMB2_COMMANDS on */
+    struct sparse_counts smb2_unknown_responses;
     uint64_t smb2_encrypted_pdus;
     uint64_t dcerpc_pdus[32]; /* connection-oriented, first fragments, by type */
     uint64_t dcerpc_later_fragments;

@@ -749,8 +749,11 @@ static void response(struct dissect *d, struct smb2_context *s)
 
 static void count(struct dissect *d, uint16_t command, bool is_response)
 {
-    uint64_t *counts = is_response ? d->counts->smb2_responses : d->counts->smb2_requests;
-    counts[command <= SMB2_OPLOCK_BREAK ? command : 31]++;
+    struct message_counts *counts = d->counts;
+    if (command < SMB2_COMMANDS)
+        (is_response ? counts->smb2_responses : counts->smb2_requests)[command]++;
+    else
+        sparse_add(is_response ? &counts->smb2_unknown_responses : &counts->smb2_unknown_requests, command);
 }
 
 /* A header that the capture cut before its end still tells its command. */

@@ -62,7 +62,9 @@ static void fill(struct message_counts *c)
     c->smb1_requests[0x37] = 1;
     c->smb1_responses[0x75] = 9;
     c->smb2_requests[5] = 10;
+    sparse_add(&c->smb2_unknown_requests, 19);
     c->smb2_responses[14] = 11;
+    sparse_add(&c->smb2_unknown_responses, 65535);
     c->smb2_encrypted_pdus = 12;
     c->dcerpc_pdus[11] = 13;
     c->dcerpc_pdus[10] = 1;
@@ -91,7 +93,8 @@ static const char *const filled =
     " \"ldap.extendedResp\": 6,\n \"cldap.searchResDone\": 7,\n \"smb1.requests.NT Create AndX\": 8,\n"
     " \"smb1.requests.Unknown\": 2,\n \"smb1.responses.Tree Connect AndX\": 9,\n \"smb2.requests.create\": "
     "10,\n"
-    " \"smb2.responses.query_directory\": 11,\n \"smb2.encrypted_pdus\": 12,\n \"dcerpc.pdus.ptype_10\": 1,\n"
+    " \"smb2.requests.cmd_19\": 1,\n \"smb2.responses.query_directory\": 11,\n"
+    " \"smb2.responses.cmd_65535\": 1,\n \"smb2.encrypted_pdus\": 12,\n \"dcerpc.pdus.ptype_10\": 1,\n"
     " \"dcerpc.pdus.bind\": 13,\n \"dcerpc.pdus.later_fragments\": 14,\n \"dcerpc.requests.unknown.1\": 1,\n"
     " \"dcerpc.requests.04030201-0605-0807-090a-0b0c0d0e0f10.7\": 1,\n \"dcerpc.requests.drsuapi.3\": 1,\n"
     " \"dns.dns.queries.A\": 1,\n \"dns.dns.queries.4711\": 1,\n \"dns.dns.responses.3\": 15,\n"
