@@ -531,6 +531,19 @@ static struct bytes in_little_endian(struct rpc_call *call, struct bytes text)
     return (struct bytes){.data = swapped, .size = text.size & ~(size_t)1};
 }
 
+void rpc_put_u32(struct rpc_call *call, enum activity_field field)
+{
+    uint32_t value = ndr_u32(&call->stub);
+    if (!ndr_failed(&call->stub))
+        activity_put_uint(call->activity, field, value);
+}
+
+void rpc_skip_handle(struct rpc_call *call)
+{
+    uint8_t handle[16];
+    ndr_handle(&call->stub, handle);
+}
+
 void rpc_put_utf16(struct rpc_call *call, enum activity_field field, struct bytes text)
 {
     text = in_little_endian(call, text);
@@ -558,6 +571,23 @@ void rpc_put_unicode_string(struct rpc_call *call, enum activity_field field)
 {
     if (ndr_unicode_string(&call->stub))
         rpc_put_string16(call, field);
+}
+
+void rpc_put_unicode_strings(struct rpc_call *call, enum activity_field field)
+{
+    struct ndr *n = &call->stub;
+    uint64_t count = ndr_size(n);
+    uint64_t texts = 0; /* that follow the heads of all */
+    for (uint64_t i = 0; i < count && !ndr_failed(n); i++)
+        texts += ndr_unicode_string(n);
+    if (ndr_failed(n) || !activity_list_begin(call->activity, field))
+        return;
+    for (uint64_t i = 0; i < texts && i < RPC_LISTED_MAX && !ndr_failed(n); i++) {
+        struct bytes text = ndr_string16(n);
+        if (text.size)
+            rpc_list_utf16(call, text);
+    }
+    activity_list_end(call->activity);
 }
 
 /* Appends UTF-16LE as UTF-8 to a handle's text, as far as it fits. */

@@ -38,6 +38,12 @@ struct rpc_operation {
     void (*response)(struct rpc_call *call);
 };
 
+/* One of which no more than its name is told. */
+#define RPC_PLAIN(name)                                                                                      \
+    {                                                                                                        \
+        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
+    }
+
 /* By opnum; a hole has no name. */
 struct rpc_operations {
     const struct rpc_operation *list;
@@ -76,6 +82,12 @@ extern const struct rpc_operations rpc_systemactivator_operations;
 extern const struct rpc_operations rpc_remoteactivation_operations;
 extern const struct rpc_operations rpc_wbemservices_operations;
 
+/* Puts a number of 4 bytes of the stub; nothing when it is not there. */
+void rpc_put_u32(struct rpc_call *call, enum activity_field field);
+
+/* Steps over a handle of which nothing is told. */
+void rpc_skip_handle(struct rpc_call *call);
+
 /* Puts a string of the stub, in the byte order that the stub has; nothing when it is empty. */
 void rpc_put_utf16(struct rpc_call *call, enum activity_field field, struct bytes text);
 void rpc_list_utf16(struct rpc_call *call, struct bytes text);
@@ -86,6 +98,11 @@ void rpc_put_string16_pointer(struct rpc_call *call, enum activity_field field);
 
 /* RPC_UNICODE_STRING whose deferred part follows at once. */
 void rpc_put_unicode_string(struct rpc_call *call, enum activity_field field);
+
+#define RPC_LISTED_MAX 64 /* items of an array that are told */
+
+/* A conformant array of RPC_UNICODE_STRING, as a list of those that are not empty. */
+void rpc_put_unicode_strings(struct rpc_call *call, enum activity_field field);
 
 /* -- handles: what was opened, so that calls on it can say on what they act (dcerpc.c) ----------------- */
 

@@ -6,17 +6,6 @@
  */
 #include "capture/rpc_calls.h"
 
-static void skip_handle(struct rpc_call *call)
-{
-    uint8_t handle[16];
-    ndr_handle(&call->stub, handle);
-}
-
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 /* -- efsrpc --------------------------------------------------------------------------------------------- */
 
 /* FileName (string), ...: of nearly all. */
@@ -46,25 +35,25 @@ static void file_ex_request(struct rpc_call *call)
 
 static const struct rpc_operation efsrpc[] = {
     [0] = COERCE("EfsRpcOpenFileRaw", file_request),
-    [1] = PLAIN("EfsRpcReadFileRaw"),
-    [2] = PLAIN("EfsRpcWriteFileRaw"),
-    [3] = PLAIN("EfsRpcCloseRaw"),
+    [1] = RPC_PLAIN("EfsRpcReadFileRaw"),
+    [2] = RPC_PLAIN("EfsRpcWriteFileRaw"),
+    [3] = RPC_PLAIN("EfsRpcCloseRaw"),
     [4] = COERCE("EfsRpcEncryptFileSrv", file_request),
     [5] = COERCE("EfsRpcDecryptFileSrv", file_request),
     [6] = COERCE("EfsRpcQueryUsersOnFile", file_request),
     [7] = COERCE("EfsRpcQueryRecoveryAgents", file_request),
     [8] = COERCE("EfsRpcRemoveUsersFromFile", file_request),
     [9] = COERCE("EfsRpcAddUsersToFile", file_request),
-    [11] = PLAIN("EfsRpcNotSupported"),
+    [11] = RPC_PLAIN("EfsRpcNotSupported"),
     [12] = COERCE("EfsRpcFileKeyInfo", file_request),
     [13] = COERCE("EfsRpcDuplicateEncryptionInfoFile", file_request),
     [15] = COERCE("EfsRpcAddUsersToFileEx", file_ex_request),
     [16] = COERCE("EfsRpcFileKeyInfoEx", file_ex_request),
     [18] = COERCE("EfsRpcGetEncryptedFileMetadata", file_request),
     [19] = COERCE("EfsRpcSetEncryptedFileMetadata", file_request),
-    [20] = PLAIN("EfsRpcFlushEfsCache"),
+    [20] = RPC_PLAIN("EfsRpcFlushEfsCache"),
     [21] = COERCE("EfsRpcEncryptFileExSrv", file_request),
-    [22] = PLAIN("EfsRpcQueryProtectors"),
+    [22] = RPC_PLAIN("EfsRpcQueryProtectors"),
 };
 
 const struct rpc_operations rpc_efsrpc_operations = {efsrpc, sizeof efsrpc / sizeof *efsrpc};
@@ -84,7 +73,7 @@ static void open_printer_request(struct rpc_call *call)
  * pszLocalMachine (pointer to string), ... */
 static void notification_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     ndr_u32(&call->stub);
     ndr_u32(&call->stub);
     rpc_put_string16_pointer(call, FIELD_COERCION_TARGET);
@@ -150,46 +139,46 @@ static void add_driver_request(struct rpc_call *call)
     }
 
 static const struct rpc_operation spoolss[] = {
-    [0] = PLAIN("RpcEnumPrinters"),
+    [0] = RPC_PLAIN("RpcEnumPrinters"),
     [1] = OPEN("RpcOpenPrinter"),
-    [2] = PLAIN("RpcSetJob"),
-    [3] = PLAIN("RpcGetJob"),
-    [4] = PLAIN("RpcEnumJobs"),
-    [5] = PLAIN("RpcAddPrinter"),
-    [6] = PLAIN("RpcDeletePrinter"),
-    [7] = PLAIN("RpcSetPrinter"),
-    [8] = PLAIN("RpcGetPrinter"),
+    [2] = RPC_PLAIN("RpcSetJob"),
+    [3] = RPC_PLAIN("RpcGetJob"),
+    [4] = RPC_PLAIN("RpcEnumJobs"),
+    [5] = RPC_PLAIN("RpcAddPrinter"),
+    [6] = RPC_PLAIN("RpcDeletePrinter"),
+    [7] = RPC_PLAIN("RpcSetPrinter"),
+    [8] = RPC_PLAIN("RpcGetPrinter"),
     [9] = ADD_DRIVER("RpcAddPrinterDriver"),
-    [10] = PLAIN("RpcEnumPrinterDrivers"),
-    [11] = PLAIN("RpcGetPrinterDriver"),
-    [12] = PLAIN("RpcGetPrinterDriverDirectory"),
-    [13] = PLAIN("RpcDeletePrinterDriver"),
-    [14] = PLAIN("RpcAddPrintProcessor"),
-    [15] = PLAIN("RpcEnumPrintProcessors"),
-    [17] = PLAIN("RpcStartDocPrinter"),
-    [19] = PLAIN("RpcWritePrinter"),
-    [23] = PLAIN("RpcEndDocPrinter"),
-    [26] = PLAIN("RpcGetPrinterData"),
-    [27] = PLAIN("RpcSetPrinterData"),
-    [29] = PLAIN("RpcClosePrinter"),
-    [35] = PLAIN("RpcEnumPorts"),
-    [53] = PLAIN("RpcGetPrinterDriver2"),
-    [56] = PLAIN("RpcFindClosePrinterChangeNotification"),
-    [58] = PLAIN("RpcReplyOpenPrinter"),
-    [60] = PLAIN("RpcReplyClosePrinter"),
+    [10] = RPC_PLAIN("RpcEnumPrinterDrivers"),
+    [11] = RPC_PLAIN("RpcGetPrinterDriver"),
+    [12] = RPC_PLAIN("RpcGetPrinterDriverDirectory"),
+    [13] = RPC_PLAIN("RpcDeletePrinterDriver"),
+    [14] = RPC_PLAIN("RpcAddPrintProcessor"),
+    [15] = RPC_PLAIN("RpcEnumPrintProcessors"),
+    [17] = RPC_PLAIN("RpcStartDocPrinter"),
+    [19] = RPC_PLAIN("RpcWritePrinter"),
+    [23] = RPC_PLAIN("RpcEndDocPrinter"),
+    [26] = RPC_PLAIN("RpcGetPrinterData"),
+    [27] = RPC_PLAIN("RpcSetPrinterData"),
+    [29] = RPC_PLAIN("RpcClosePrinter"),
+    [35] = RPC_PLAIN("RpcEnumPorts"),
+    [53] = RPC_PLAIN("RpcGetPrinterDriver2"),
+    [56] = RPC_PLAIN("RpcFindClosePrinterChangeNotification"),
+    [58] = RPC_PLAIN("RpcReplyOpenPrinter"),
+    [60] = RPC_PLAIN("RpcReplyClosePrinter"),
     [62] = COERCE("RpcRemoteFindFirstPrinterChangeNotification", notification_request),
     [65] = COERCE("RpcRemoteFindFirstPrinterChangeNotificationEx", notification_request),
-    [66] = PLAIN("RpcRouterReplyPrinterEx"),
+    [66] = RPC_PLAIN("RpcRouterReplyPrinterEx"),
     [69] = OPEN("RpcOpenPrinterEx"),
-    [70] = PLAIN("RpcAddPrinterEx"),
-    [72] = PLAIN("RpcEnumPrinterData"),
-    [77] = PLAIN("RpcSetPrinterDataEx"),
-    [78] = PLAIN("RpcGetPrinterDataEx"),
-    [79] = PLAIN("RpcEnumPrinterDataEx"),
-    [88] = PLAIN("RpcXcvData"),
+    [70] = RPC_PLAIN("RpcAddPrinterEx"),
+    [72] = RPC_PLAIN("RpcEnumPrinterData"),
+    [77] = RPC_PLAIN("RpcSetPrinterDataEx"),
+    [78] = RPC_PLAIN("RpcGetPrinterDataEx"),
+    [79] = RPC_PLAIN("RpcEnumPrinterDataEx"),
+    [88] = RPC_PLAIN("RpcXcvData"),
     [89] = ADD_DRIVER("RpcAddPrinterDriverEx"),
-    [102] = PLAIN("RpcGetCorePrinterDrivers"),
-    [104] = PLAIN("RpcGetPrinterDriverPackagePath"),
+    [102] = RPC_PLAIN("RpcGetCorePrinterDrivers"),
+    [104] = RPC_PLAIN("RpcGetPrinterDriverPackagePath"),
 };
 
 const struct rpc_operations rpc_spoolss_operations = {spoolss, sizeof spoolss / sizeof *spoolss};
@@ -197,15 +186,15 @@ const struct rpc_operations rpc_spoolss_operations = {spoolss, sizeof spoolss / 
 /* iremotewinspool ([MS-PAR] 3.1.4): the same, asynchronous. */
 static const struct rpc_operation remotewinspool[] = {
     [0] = OPEN("RpcAsyncOpenPrinter"),
-    [1] = PLAIN("RpcAsyncAddPrinter"),
-    [20] = PLAIN("RpcAsyncClosePrinter"),
-    [38] = PLAIN("RpcAsyncEnumPrinters"),
+    [1] = RPC_PLAIN("RpcAsyncAddPrinter"),
+    [20] = RPC_PLAIN("RpcAsyncClosePrinter"),
+    [38] = RPC_PLAIN("RpcAsyncEnumPrinters"),
     [39] = ADD_DRIVER("RpcAsyncAddPrinterDriver"),
-    [40] = PLAIN("RpcAsyncEnumPrinterDrivers"),
-    [41] = PLAIN("RpcAsyncGetPrinterDriverDirectory"),
-    [58] = PLAIN("RpcSyncRegisterForRemoteNotifications"),
-    [62] = PLAIN("RpcAsyncInstallPrinterDriverFromPackage"),
-    [63] = PLAIN("RpcAsyncUploadPrinterDriverPackage"),
+    [40] = RPC_PLAIN("RpcAsyncEnumPrinterDrivers"),
+    [41] = RPC_PLAIN("RpcAsyncGetPrinterDriverDirectory"),
+    [58] = RPC_PLAIN("RpcSyncRegisterForRemoteNotifications"),
+    [62] = RPC_PLAIN("RpcAsyncInstallPrinterDriverFromPackage"),
+    [63] = RPC_PLAIN("RpcAsyncUploadPrinterDriverPackage"),
 };
 
 const struct rpc_operations rpc_remotewinspool_operations = {remotewinspool,
@@ -221,26 +210,26 @@ static void root_request(struct rpc_call *call)
 }
 
 static const struct rpc_operation netdfs[] = {
-    [0] = PLAIN("NetrDfsManagerGetVersion"),
-    [1] = PLAIN("NetrDfsAdd"),
-    [2] = PLAIN("NetrDfsRemove"),
-    [3] = PLAIN("NetrDfsSetInfo"),
-    [4] = PLAIN("NetrDfsGetInfo"),
-    [5] = PLAIN("NetrDfsEnum"),
-    [6] = PLAIN("NetrDfsMove"),
+    [0] = RPC_PLAIN("NetrDfsManagerGetVersion"),
+    [1] = RPC_PLAIN("NetrDfsAdd"),
+    [2] = RPC_PLAIN("NetrDfsRemove"),
+    [3] = RPC_PLAIN("NetrDfsSetInfo"),
+    [4] = RPC_PLAIN("NetrDfsGetInfo"),
+    [5] = RPC_PLAIN("NetrDfsEnum"),
+    [6] = RPC_PLAIN("NetrDfsMove"),
     [10] = COERCE("NetrDfsAddFtRoot", root_request),
     [11] = COERCE("NetrDfsRemoveFtRoot", root_request),
     [12] = COERCE("NetrDfsAddStdRoot", root_request),
     [13] = COERCE("NetrDfsRemoveStdRoot", root_request),
-    [14] = PLAIN("NetrDfsManagerInitialize"),
+    [14] = RPC_PLAIN("NetrDfsManagerInitialize"),
     [15] = COERCE("NetrDfsAddStdRootForced", root_request),
-    [16] = PLAIN("NetrDfsGetDcAddress"),
-    [17] = PLAIN("NetrDfsSetDcAddress"),
-    [18] = PLAIN("NetrDfsFlushFtTable"),
-    [19] = PLAIN("NetrDfsAdd2"),
-    [20] = PLAIN("NetrDfsRemove2"),
-    [21] = PLAIN("NetrDfsEnumEx"),
-    [22] = PLAIN("NetrDfsSetInfo2"),
+    [16] = RPC_PLAIN("NetrDfsGetDcAddress"),
+    [17] = RPC_PLAIN("NetrDfsSetDcAddress"),
+    [18] = RPC_PLAIN("NetrDfsFlushFtTable"),
+    [19] = RPC_PLAIN("NetrDfsAdd2"),
+    [20] = RPC_PLAIN("NetrDfsRemove2"),
+    [21] = RPC_PLAIN("NetrDfsEnumEx"),
+    [22] = RPC_PLAIN("NetrDfsSetInfo2"),
 };
 
 const struct rpc_operations rpc_netdfs_operations = {netdfs, sizeof netdfs / sizeof *netdfs};

@@ -4,11 +4,6 @@
  */
 #include "capture/rpc_calls.h"
 
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 enum { STRINGS_MAX = 24, STRING_MIN = 4, STRING_MAX = 1024, SCAN_MAX = 16384 };
 
 /* ORPCTHIS ([MS-DCOM] 2.2.13.3) leads every request: version (2, 2), flags, reserved1 (4 each), cid (UUID),
@@ -168,8 +163,8 @@ static void login_request(struct rpc_call *call)
 
 static const struct rpc_operation wbemservices[] = {
     [3] = WMI_READ("OpenNamespace", namespace_request),
-    [4] = PLAIN("CancelAsyncCall"),
-    [5] = PLAIN("QueryObjectSink"),
+    [4] = RPC_PLAIN("CancelAsyncCall"),
+    [5] = RPC_PLAIN("QueryObjectSink"),
     [6] = WMI_READ("GetObject", object_request),
     [7] = WMI_READ("GetObjectAsync", object_request),
     [8] = WMI("PutClass", put_object_request),
@@ -196,9 +191,9 @@ const struct rpc_operations rpc_wbemservices_operations = {wbemservices,
                                                            sizeof wbemservices / sizeof *wbemservices};
 
 static const struct rpc_operation wbemlogin[] = {
-    [3] = PLAIN("EstablishPosition"),
-    [4] = PLAIN("RequestChallenge"),
-    [5] = PLAIN("WBEMLogin"),
+    [3] = RPC_PLAIN("EstablishPosition"),
+    [4] = RPC_PLAIN("RequestChallenge"),
+    [5] = RPC_PLAIN("WBEMLogin"),
     [6] = {"NTLMLogin", ACTIVITY_WMI_CALL, 0, login_request, NULL},
 };
 
@@ -293,34 +288,34 @@ const struct rpc_operations rpc_remoteactivation_operations = {remoteactivation,
 /* -- names only ----------------------------------------------------------------------------------------- */
 
 static const struct rpc_operation oxidresolver[] = {
-    [0] = PLAIN("ResolveOxid"), [1] = PLAIN("SimplePing"),   [2] = PLAIN("ComplexPing"),
-    [3] = PLAIN("ServerAlive"), [4] = PLAIN("ResolveOxid2"), [5] = PLAIN("ServerAlive2"),
+    [0] = RPC_PLAIN("ResolveOxid"), [1] = RPC_PLAIN("SimplePing"),   [2] = RPC_PLAIN("ComplexPing"),
+    [3] = RPC_PLAIN("ServerAlive"), [4] = RPC_PLAIN("ResolveOxid2"), [5] = RPC_PLAIN("ServerAlive2"),
 };
 
 const struct rpc_operations rpc_oxidresolver_operations = {oxidresolver,
                                                            sizeof oxidresolver / sizeof *oxidresolver};
 
 static const struct rpc_operation remunknown[] = {
-    [3] = PLAIN("RemQueryInterface"),
-    [4] = PLAIN("RemAddRef"),
-    [5] = PLAIN("RemRelease"),
-    [6] = PLAIN("RemQueryInterface2"),
+    [3] = RPC_PLAIN("RemQueryInterface"),
+    [4] = RPC_PLAIN("RemAddRef"),
+    [5] = RPC_PLAIN("RemRelease"),
+    [6] = RPC_PLAIN("RemQueryInterface2"),
 };
 
 const struct rpc_operations rpc_remunknown_operations = {remunknown, sizeof remunknown / sizeof *remunknown};
 
 static const struct rpc_operation dispatch[] = {
-    [3] = PLAIN("GetTypeInfoCount"),
-    [4] = PLAIN("GetTypeInfo"),
-    [5] = PLAIN("GetIDsOfNames"),
-    [6] = PLAIN("Invoke"),
+    [3] = RPC_PLAIN("GetTypeInfoCount"),
+    [4] = RPC_PLAIN("GetTypeInfo"),
+    [5] = RPC_PLAIN("GetIDsOfNames"),
+    [6] = RPC_PLAIN("Invoke"),
 };
 
 const struct rpc_operations rpc_dispatch_operations = {dispatch, sizeof dispatch / sizeof *dispatch};
 
 static const struct rpc_operation enumerator[] = {
-    [3] = PLAIN("Reset"), [4] = PLAIN("Next"), [5] = PLAIN("NextAsync"),
-    [6] = PLAIN("Clone"), [7] = PLAIN("Skip"),
+    [3] = RPC_PLAIN("Reset"), [4] = RPC_PLAIN("Next"), [5] = RPC_PLAIN("NextAsync"),
+    [6] = RPC_PLAIN("Clone"), [7] = RPC_PLAIN("Skip"),
 };
 
 const struct rpc_operations rpc_enumerator_operations = {enumerator, sizeof enumerator / sizeof *enumerator};

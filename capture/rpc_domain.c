@@ -5,11 +5,6 @@
  */
 #include "capture/rpc_calls.h"
 
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 /* -- epmapper ------------------------------------------------------------------------------------------- */
 
 enum { TOWER_FLOORS_MAX = 8, FLOOR_UUID = 0x0d, FLOOR_TCP = 0x07, FLOOR_IP = 0x09, TOWERS_MAX = 32 };
@@ -111,13 +106,13 @@ static void map_response(struct rpc_call *call)
 }
 
 static const struct rpc_operation epmapper[] = {
-    [0] = PLAIN("ept_insert"),
-    [1] = PLAIN("ept_delete"),
+    [0] = RPC_PLAIN("ept_insert"),
+    [1] = RPC_PLAIN("ept_delete"),
     [2] = {"ept_lookup", ACTIVITY_EPM_MAP, 0, NULL, NULL},
     [3] = {"ept_map", ACTIVITY_EPM_MAP, RPC_EACH, map_request, map_response},
-    [4] = PLAIN("ept_lookup_handle_free"),
-    [5] = PLAIN("ept_inq_object"),
-    [6] = PLAIN("ept_mgmt_delete"),
+    [4] = RPC_PLAIN("ept_lookup_handle_free"),
+    [5] = RPC_PLAIN("ept_inq_object"),
+    [6] = RPC_PLAIN("ept_mgmt_delete"),
     [7] = {"ept_map_auth", ACTIVITY_EPM_MAP, 0, NULL, NULL},
 };
 
@@ -259,15 +254,15 @@ static const struct rpc_operation dnsserver[] = {
     [7] = READ("DnssrvComplexOperation2", operation_request),
     [8] = READ("DnssrvEnumRecords2", records_request),
     [9] = MANAGE("DnssrvUpdateRecord2", update_request),
-    [10] = PLAIN("DnssrvUpdateRecord3"),
-    [11] = PLAIN("DnssrvEnumRecords3"),
-    [12] = PLAIN("DnssrvOperation3"),
-    [13] = PLAIN("DnssrvQuery3"),
-    [14] = PLAIN("DnssrvComplexOperation3"),
-    [15] = PLAIN("DnssrvOperation4"),
-    [16] = PLAIN("DnssrvQuery4"),
-    [17] = PLAIN("DnssrvUpdateRecord4"),
-    [18] = PLAIN("DnssrvEnumRecords4"),
+    [10] = RPC_PLAIN("DnssrvUpdateRecord3"),
+    [11] = RPC_PLAIN("DnssrvEnumRecords3"),
+    [12] = RPC_PLAIN("DnssrvOperation3"),
+    [13] = RPC_PLAIN("DnssrvQuery3"),
+    [14] = RPC_PLAIN("DnssrvComplexOperation3"),
+    [15] = RPC_PLAIN("DnssrvOperation4"),
+    [16] = RPC_PLAIN("DnssrvQuery4"),
+    [17] = RPC_PLAIN("DnssrvUpdateRecord4"),
+    [18] = RPC_PLAIN("DnssrvEnumRecords4"),
 };
 
 const struct rpc_operations rpc_dnsserver_operations = {dnsserver, sizeof dnsserver / sizeof *dnsserver};

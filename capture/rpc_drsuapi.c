@@ -41,13 +41,6 @@ static void put_uuid(struct rpc_call *call, enum activity_field field)
         activity_put_uuid(call->activity, field, uuid);
 }
 
-static void put_u32(struct rpc_call *call, enum activity_field field)
-{
-    uint32_t value = ndr_u32(&call->stub);
-    if (!ndr_failed(&call->stub))
-        activity_put_uint(call->activity, field, value);
-}
-
 /* hDrs (context handle), dwInVersion (4), then the union's discriminant (4), the same number. */
 static uint32_t message_version(struct rpc_call *call)
 {
@@ -85,10 +78,10 @@ static void get_changes_request(struct rpc_call *call)
     ndr_align(n, 8);
     cursor_skip(&n->cursor, 24);
     ndr_pointer(n); /* its vector is deferred behind the name */
-    put_u32(call, FIELD_DRS_FLAGS);
+    rpc_put_u32(call, FIELD_DRS_FLAGS);
     ndr_u32(n);
     ndr_u32(n);
-    put_u32(call, FIELD_DRS_EXTENDED_OPERATION);
+    rpc_put_u32(call, FIELD_DRS_EXTENDED_OPERATION);
     ndr_u64(n);
     if (version >= 8) {
         ndr_pointer(n);
@@ -107,6 +100,24 @@ static void get_changes_request(struct rpc_call *call)
     put_dsname(call, true);
 }
 
+static void put_partner(struct rpc_call *call)
+{
+    struct bytes name = ndr_string8(&call->stub);
+    if (name.size)
+        activity_put_string(call->activity, FIELD_DRS_PARTNER, name.data, name.size);
+}
+
+/* How requests about a replica end: ulOptions (4), then what the pointers pointed to: pNC, a partner's name.
+ */
+static void put_replica(struct rpc_call *call, bool named)
+{
+    rpc_put_u32(call, FIELD_DRS_FLAGS);
+    ndr_align_structure(&call->stub);
+    put_dsname(call, true);
+    if (named)
+        put_partner(call);
+}
+
 /* DRS_MSG_UPDREFS_V1 (4.1.26.1): pNC, pszDsaDest (pointers), uuidDsaObjDest, ulOptions (4). */
 static void update_refs_request(struct rpc_call *call)
 {
@@ -116,19 +127,7 @@ static void update_refs_request(struct rpc_call *call)
     ndr_pointer(n);
     bool named = ndr_pointer(n);
     put_uuid(call, FIELD_DRS_PARTNER_DSA);
-    put_u32(call, FIELD_DRS_FLAGS);
-    ndr_align_structure(n);
-    put_dsname(call, true);
-    struct bytes name = named ? ndr_string8(n) : (struct bytes){0};
-    if (name.size)
-        activity_put_string(call->activity, FIELD_DRS_PARTNER, name.data, name.size);
-}
-
-static void put_partner(struct rpc_call *call)
-{
-    struct bytes name = ndr_string8(&call->stub);
-    if (name.size)
-        activity_put_string(call->activity, FIELD_DRS_PARTNER, name.data, name.size);
+    put_replica(call, named);
 }
 
 /* DRS_MSG_REPADD_V1 (4.1.19.1): pNC, pszDsaSrc (pointers), rtSchedule (84), ulOptions (4). V2 and V3: pNC,
@@ -146,7 +145,7 @@ static void replica_add_request(struct rpc_call *call)
     bool over = version == 2 && ndr_pointer(n);
     bool named = ndr_pointer(n);
     cursor_skip(&n->cursor, 84);
-    put_u32(call, FIELD_DRS_FLAGS);
+    rpc_put_u32(call, FIELD_DRS_FLAGS);
     ndr_align_structure(n);
     put_dsname(call, true);
     if (source)
@@ -165,11 +164,7 @@ static void replica_del_request(struct rpc_call *call)
     ndr_align_structure(n);
     ndr_pointer(n);
     bool named = ndr_pointer(n);
-    put_u32(call, FIELD_DRS_FLAGS);
-    ndr_align_structure(n);
-    put_dsname(call, true);
-    if (named)
-        put_partner(call);
+    put_replica(call, named);
 }
 
 /* DRS_MSG_REPSYNC_V1 (4.1.23.1): pNC (pointer), uuidDsaSrc, pszDsaSrc (pointer), ulOptions (4). */
@@ -184,11 +179,7 @@ static void replica_sync_request(struct rpc_call *call)
     ndr_pointer(n);
     put_uuid(call, FIELD_DRS_PARTNER_DSA);
     bool named = ndr_pointer(n);
-    put_u32(call, FIELD_DRS_FLAGS);
-    ndr_align_structure(n);
-    put_dsname(call, true);
-    if (named)
-        put_partner(call);
+    put_replica(call, named);
 }
 
 /* An array of pointers to strings: maximum count, the pointers, then the strings. */
@@ -220,10 +211,10 @@ static void crack_names_request(struct rpc_call *call)
     ndr_align_structure(n);
     ndr_u32(n);
     ndr_u32(n);
-    put_u32(call, FIELD_DRS_FLAGS);
-    put_u32(call, FIELD_DRS_FORMAT_OFFERED);
-    put_u32(call, FIELD_DRS_FORMAT_DESIRED);
-    put_u32(call, FIELD_RPC_COUNT);
+    rpc_put_u32(call, FIELD_DRS_FLAGS);
+    rpc_put_u32(call, FIELD_DRS_FORMAT_OFFERED);
+    rpc_put_u32(call, FIELD_DRS_FORMAT_DESIRED);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
     if (ndr_pointer(n))
         list_names(call);
 }
@@ -236,10 +227,10 @@ static void write_spn_request(struct rpc_call *call)
     if (message_version(call) != 1)
         return;
     ndr_align_structure(n);
-    put_u32(call, FIELD_DRS_OPERATION);
+    rpc_put_u32(call, FIELD_DRS_OPERATION);
     ndr_u32(n);
     bool named = ndr_pointer(n);
-    put_u32(call, FIELD_RPC_COUNT);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
     bool names = ndr_pointer(n);
     if (named)
         rpc_put_string16(call, FIELD_DRS_NAMING_CONTEXT);
@@ -255,7 +246,7 @@ static void domain_controllers_request(struct rpc_call *call)
         return;
     ndr_align_structure(n);
     bool named = ndr_pointer(n);
-    put_u32(call, FIELD_RPC_LEVEL);
+    rpc_put_u32(call, FIELD_RPC_LEVEL);
     if (named)
         rpc_put_string16(call, FIELD_RPC_NAME);
 }
@@ -289,7 +280,7 @@ static void sid_history_request(struct rpc_call *call)
 {
     message_version(call);
     ndr_align_structure(&call->stub);
-    put_u32(call, FIELD_DRS_FLAGS);
+    rpc_put_u32(call, FIELD_DRS_FLAGS);
 }
 
 static const struct rpc_operation list[] = {

@@ -7,14 +7,6 @@
 
 #include <stdio.h>
 
-enum { LISTED_MAX = 64 };
-
-static void skip_handle(struct rpc_call *call)
-{
-    uint8_t handle[16];
-    ndr_handle(&call->stub, handle);
-}
-
 /* LsarOpenPolicy2: SystemName (pointer to string), ObjectAttributes, DesiredAccess. */
 static void open_policy_request(struct rpc_call *call)
 {
@@ -23,7 +15,7 @@ static void open_policy_request(struct rpc_call *call)
 
 static void level_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     uint32_t level = ndr_enum(&call->stub);
     if (!ndr_failed(&call->stub))
         activity_put_uint(call->activity, FIELD_RPC_LEVEL, level);
@@ -32,7 +24,7 @@ static void level_request(struct rpc_call *call)
 /* A handle and a name: a secret's, a domain's, a privilege's. */
 static void name_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     if (!ndr_unicode_string(&call->stub))
         return;
     struct bytes name = ndr_string16(&call->stub);
@@ -49,25 +41,10 @@ static void handle_request(struct rpc_call *call)
  * RPC_UNICODE_STRING). */
 static void lookup_names_request(struct rpc_call *call)
 {
-    struct ndr *n = &call->stub;
     if (call->opnum != 77)
-        skip_handle(call);
-    uint32_t stated = ndr_u32(n);
-    uint64_t count = ndr_size(n);
-    uint64_t names = 0;
-    for (uint64_t i = 0; i < count && !ndr_failed(n); i++)
-        names += ndr_unicode_string(n);
-    if (ndr_failed(n))
-        return;
-    activity_put_uint(call->activity, FIELD_RPC_COUNT, stated);
-    if (!activity_list_begin(call->activity, FIELD_RPC_NAMES))
-        return;
-    for (uint64_t i = 0; i < names && i < LISTED_MAX && !ndr_failed(n); i++) {
-        struct bytes name = ndr_string16(n);
-        if (name.size)
-            rpc_list_utf16(call, name);
-    }
-    activity_list_end(call->activity);
+        rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
+    rpc_put_unicode_strings(call, FIELD_RPC_NAMES);
 }
 
 /* "S-1-5-21-...": Revision (1), SubAuthorityCount (1), IdentifierAuthority (6, big-endian), SubAuthority (4
@@ -92,7 +69,7 @@ static void lookup_sids_request(struct rpc_call *call)
 {
     struct ndr *n = &call->stub;
     if (call->opnum != 76)
-        skip_handle(call);
+        rpc_skip_handle(call);
     ndr_align_structure(n);
     uint32_t stated = ndr_u32(n);
     if (!ndr_pointer(n))
@@ -106,7 +83,7 @@ static void lookup_sids_request(struct rpc_call *call)
     activity_put_uint(call->activity, FIELD_RPC_COUNT, stated);
     if (!activity_list_begin(call->activity, FIELD_LSA_SIDS))
         return;
-    for (uint64_t i = 0; i < sids && i < LISTED_MAX; i++) {
+    for (uint64_t i = 0; i < sids && i < RPC_LISTED_MAX; i++) {
         struct bytes sid = ndr_sid(n);
         if (!sid.size)
             break;
@@ -127,68 +104,63 @@ static void lookup_sids_request(struct rpc_call *call)
     {                                                                                                        \
         name, ACTIVITY_LSA_SECRET, RPC_EACH | RPC_HANDLE_LAST, request, NULL                                 \
     }
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 static const struct rpc_operation list[] = {
-    [0] = PLAIN("LsarClose"),
+    [0] = RPC_PLAIN("LsarClose"),
     [2] = QUERY("LsarEnumeratePrivileges", NULL),
     [3] = QUERY("LsarQuerySecurityObject", NULL),
-    [4] = PLAIN("LsarSetSecurityObject"),
+    [4] = RPC_PLAIN("LsarSetSecurityObject"),
     [6] = QUERY("LsarOpenPolicy", NULL),
     [7] = QUERY("LsarQueryInformationPolicy", level_request),
-    [8] = PLAIN("LsarSetInformationPolicy"),
-    [10] = PLAIN("LsarCreateAccount"),
+    [8] = RPC_PLAIN("LsarSetInformationPolicy"),
+    [10] = RPC_PLAIN("LsarCreateAccount"),
     [11] = QUERY("LsarEnumerateAccounts", NULL),
-    [12] = PLAIN("LsarCreateTrustedDomain"),
+    [12] = RPC_PLAIN("LsarCreateTrustedDomain"),
     [13] = QUERY("LsarEnumerateTrustedDomains", NULL),
     [14] = QUERY("LsarLookupNames", lookup_names_request),
     [15] = QUERY("LsarLookupSids", lookup_sids_request),
     [16] = OPEN("LsarCreateSecret", name_request),
     [17] = QUERY("LsarOpenAccount", NULL),
     [18] = QUERY("LsarEnumeratePrivilegesAccount", NULL),
-    [19] = PLAIN("LsarAddPrivilegesToAccount"),
-    [20] = PLAIN("LsarRemovePrivilegesFromAccount"),
+    [19] = RPC_PLAIN("LsarAddPrivilegesToAccount"),
+    [20] = RPC_PLAIN("LsarRemovePrivilegesFromAccount"),
     [23] = QUERY("LsarGetSystemAccessAccount", NULL),
-    [24] = PLAIN("LsarSetSystemAccessAccount"),
+    [24] = RPC_PLAIN("LsarSetSystemAccessAccount"),
     [25] = QUERY("LsarOpenTrustedDomain", NULL),
     [26] = QUERY("LsarQueryInfoTrustedDomain", NULL),
-    [27] = PLAIN("LsarSetInformationTrustedDomain"),
+    [27] = RPC_PLAIN("LsarSetInformationTrustedDomain"),
     [28] = OPEN("LsarOpenSecret", name_request),
     [29] = SECRET("LsarSetSecret", handle_request),
     [30] = SECRET("LsarQuerySecret", handle_request),
     [31] = QUERY("LsarLookupPrivilegeValue", name_request),
     [32] = QUERY("LsarLookupPrivilegeName", NULL),
     [33] = QUERY("LsarLookupPrivilegeDisplayName", NULL),
-    [34] = PLAIN("LsarDeleteObject"),
+    [34] = RPC_PLAIN("LsarDeleteObject"),
     [35] = QUERY("LsarEnumerateAccountsWithUserRight", NULL),
     [36] = QUERY("LsarEnumerateAccountRights", NULL),
-    [37] = PLAIN("LsarAddAccountRights"),
-    [38] = PLAIN("LsarRemoveAccountRights"),
+    [37] = RPC_PLAIN("LsarAddAccountRights"),
+    [38] = RPC_PLAIN("LsarRemoveAccountRights"),
     [39] = QUERY("LsarQueryTrustedDomainInfo", NULL),
-    [40] = PLAIN("LsarSetTrustedDomainInfo"),
-    [41] = PLAIN("LsarDeleteTrustedDomain"),
+    [40] = RPC_PLAIN("LsarSetTrustedDomainInfo"),
+    [41] = RPC_PLAIN("LsarDeleteTrustedDomain"),
     [42] = SECRET("LsarStorePrivateData", name_request),
     [43] = SECRET("LsarRetrievePrivateData", name_request),
     [44] = QUERY("LsarOpenPolicy2", open_policy_request),
     [45] = QUERY("LsarGetUserName", open_policy_request),
     [46] = QUERY("LsarQueryInformationPolicy2", level_request),
-    [47] = PLAIN("LsarSetInformationPolicy2"),
+    [47] = RPC_PLAIN("LsarSetInformationPolicy2"),
     [48] = QUERY("LsarQueryTrustedDomainInfoByName", name_request),
-    [49] = PLAIN("LsarSetTrustedDomainInfoByName"),
+    [49] = RPC_PLAIN("LsarSetTrustedDomainInfoByName"),
     [50] = QUERY("LsarEnumerateTrustedDomainsEx", NULL),
-    [51] = PLAIN("LsarCreateTrustedDomainEx"),
+    [51] = RPC_PLAIN("LsarCreateTrustedDomainEx"),
     [53] = QUERY("LsarQueryDomainInformationPolicy", level_request),
-    [54] = PLAIN("LsarSetDomainInformationPolicy"),
+    [54] = RPC_PLAIN("LsarSetDomainInformationPolicy"),
     [55] = QUERY("LsarOpenTrustedDomainByName", name_request),
     [57] = QUERY("LsarLookupSids2", lookup_sids_request),
     [58] = QUERY("LsarLookupNames2", lookup_names_request),
-    [59] = PLAIN("LsarCreateTrustedDomainEx2"),
+    [59] = RPC_PLAIN("LsarCreateTrustedDomainEx2"),
     [68] = QUERY("LsarLookupNames3", lookup_names_request),
     [73] = QUERY("LsarQueryForestTrustInformation", name_request),
-    [74] = PLAIN("LsarSetForestTrustInformation"),
+    [74] = RPC_PLAIN("LsarSetForestTrustInformation"),
     [76] = QUERY("LsarLookupSids3", lookup_sids_request),
     [77] = QUERY("LsarLookupNames4", lookup_names_request),
 };

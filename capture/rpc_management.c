@@ -5,13 +5,6 @@
  */
 #include "capture/rpc_calls.h"
 
-static void put_u32(struct rpc_call *call, enum activity_field field)
-{
-    uint32_t value = ndr_u32(&call->stub);
-    if (!ndr_failed(&call->stub))
-        activity_put_uint(call->activity, field, value);
-}
-
 static void put_text8(struct rpc_call *call, enum activity_field field, struct bytes text)
 {
     if (text.size)
@@ -27,13 +20,8 @@ static void server_request(struct rpc_call *call)
 static void server_level_request(struct rpc_call *call)
 {
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
-    put_u32(call, FIELD_RPC_LEVEL);
+    rpc_put_u32(call, FIELD_RPC_LEVEL);
 }
-
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
 
 /* -- srvsvc --------------------------------------------------------------------------------------------- */
 
@@ -46,7 +34,7 @@ static void session_request(struct rpc_call *call)
     if (call->opnum != 8)
         rpc_put_string16_pointer(call, FIELD_SESSION_USER);
     ndr_align_structure(&call->stub);
-    put_u32(call, FIELD_RPC_LEVEL);
+    rpc_put_u32(call, FIELD_RPC_LEVEL);
 }
 
 /* NetrSessionDel: ServerName, ClientName, UserName. */
@@ -54,7 +42,7 @@ static void share_enum_request(struct rpc_call *call)
 {
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
     ndr_align_structure(&call->stub);
-    put_u32(call, FIELD_RPC_LEVEL);
+    rpc_put_u32(call, FIELD_RPC_LEVEL);
 }
 
 /* NetrShareGetInfo, NetrShareDel, ...: ServerName (pointer to string), NetName (string), Level or more. */
@@ -80,30 +68,30 @@ static void share_request(struct rpc_call *call)
 static const struct rpc_operation srvsvc[] = {
     [8] = SESSIONS("NetrConnectionEnum"),
     [9] = SESSIONS("NetrFileEnum"),
-    [10] = PLAIN("NetrFileGetInfo"),
-    [11] = PLAIN("NetrFileClose"),
+    [10] = RPC_PLAIN("NetrFileGetInfo"),
+    [11] = RPC_PLAIN("NetrFileClose"),
     [12] = SESSIONS("NetrSessionEnum"),
-    [13] = PLAIN("NetrSessionDel"),
+    [13] = RPC_PLAIN("NetrSessionDel"),
     [14] = {"NetrShareAdd", ACTIVITY_SHARE_ENUMERATE, RPC_EACH, server_level_request, NULL},
     [15] = SHARES("NetrShareEnum", share_enum_request),
     [16] = SHARES("NetrShareGetInfo", share_request),
     [17] = {"NetrShareSetInfo", ACTIVITY_SHARE_ENUMERATE, RPC_EACH, share_request, NULL},
     [18] = {"NetrShareDel", ACTIVITY_SHARE_ENUMERATE, RPC_EACH, share_request, NULL},
-    [19] = PLAIN("NetrShareDelSticky"),
-    [20] = PLAIN("NetrShareCheck"),
+    [19] = RPC_PLAIN("NetrShareDelSticky"),
+    [20] = RPC_PLAIN("NetrShareCheck"),
     [21] = INFORMATION("NetrServerGetInfo"),
-    [22] = PLAIN("NetrServerSetInfo"),
-    [23] = PLAIN("NetrServerDiskEnum"),
-    [24] = PLAIN("NetrServerStatisticsGet"),
-    [25] = PLAIN("NetrServerTransportAdd"),
-    [26] = PLAIN("NetrServerTransportEnum"),
-    [28] = PLAIN("NetrRemoteTOD"),
-    [30] = PLAIN("NetprPathType"),
-    [31] = PLAIN("NetprPathCanonicalize"),
-    [33] = PLAIN("NetprNameValidate"),
+    [22] = RPC_PLAIN("NetrServerSetInfo"),
+    [23] = RPC_PLAIN("NetrServerDiskEnum"),
+    [24] = RPC_PLAIN("NetrServerStatisticsGet"),
+    [25] = RPC_PLAIN("NetrServerTransportAdd"),
+    [26] = RPC_PLAIN("NetrServerTransportEnum"),
+    [28] = RPC_PLAIN("NetrRemoteTOD"),
+    [30] = RPC_PLAIN("NetprPathType"),
+    [31] = RPC_PLAIN("NetprPathCanonicalize"),
+    [33] = RPC_PLAIN("NetprNameValidate"),
     [36] = SHARES("NetrShareEnumSticky", share_enum_request),
-    [39] = PLAIN("NetrpGetFileSecurity"),
-    [40] = PLAIN("NetrpSetFileSecurity"),
+    [39] = RPC_PLAIN("NetrpGetFileSecurity"),
+    [40] = RPC_PLAIN("NetrpSetFileSecurity"),
 };
 
 const struct rpc_operations rpc_srvsvc_operations = {srvsvc, sizeof srvsvc / sizeof *srvsvc};
@@ -112,29 +100,23 @@ const struct rpc_operations rpc_srvsvc_operations = {srvsvc, sizeof srvsvc / siz
 
 static const struct rpc_operation wkssvc[] = {
     [0] = INFORMATION("NetrWkstaGetInfo"),
-    [1] = PLAIN("NetrWkstaSetInfo"),
+    [1] = RPC_PLAIN("NetrWkstaSetInfo"),
     [2] = {"NetrWkstaUserEnum", ACTIVITY_SESSION_ENUMERATE, 0, share_enum_request, NULL},
-    [5] = PLAIN("NetrWkstaTransportEnum"),
-    [8] = PLAIN("NetrUseAdd"),
-    [11] = PLAIN("NetrUseEnum"),
-    [13] = PLAIN("NetrWorkstationStatisticsGet"),
-    [20] = PLAIN("NetrGetJoinInformation"),
-    [22] = PLAIN("NetrJoinDomain2"),
-    [23] = PLAIN("NetrUnjoinDomain2"),
-    [24] = PLAIN("NetrRenameMachineInDomain2"),
-    [27] = PLAIN("NetrAddAlternateComputerName"),
-    [30] = PLAIN("NetrEnumerateComputerNames"),
+    [5] = RPC_PLAIN("NetrWkstaTransportEnum"),
+    [8] = RPC_PLAIN("NetrUseAdd"),
+    [11] = RPC_PLAIN("NetrUseEnum"),
+    [13] = RPC_PLAIN("NetrWorkstationStatisticsGet"),
+    [20] = RPC_PLAIN("NetrGetJoinInformation"),
+    [22] = RPC_PLAIN("NetrJoinDomain2"),
+    [23] = RPC_PLAIN("NetrUnjoinDomain2"),
+    [24] = RPC_PLAIN("NetrRenameMachineInDomain2"),
+    [27] = RPC_PLAIN("NetrAddAlternateComputerName"),
+    [30] = RPC_PLAIN("NetrEnumerateComputerNames"),
 };
 
 const struct rpc_operations rpc_wkssvc_operations = {wkssvc, sizeof wkssvc / sizeof *wkssvc};
 
 /* -- svcctl --------------------------------------------------------------------------------------------- */
-
-static void skip_handle(struct rpc_call *call)
-{
-    uint8_t handle[16];
-    ndr_handle(&call->stub, handle);
-}
 
 static bool is_ansi(const struct rpc_call *call)
 {
@@ -174,12 +156,12 @@ static void put_service_name(struct rpc_call *call)
 static void create_service_request(struct rpc_call *call)
 {
     struct ndr *n = &call->stub;
-    skip_handle(call);
+    rpc_skip_handle(call);
     put_service_name(call);
     put_text(call, FIELD_SERVICE_DISPLAY_NAME, true);
-    put_u32(call, FIELD_RPC_ACCESS);
+    rpc_put_u32(call, FIELD_RPC_ACCESS);
     ndr_u32(n);
-    put_u32(call, FIELD_SERVICE_START_TYPE);
+    rpc_put_u32(call, FIELD_SERVICE_START_TYPE);
     ndr_u32(n);
     put_text(call, FIELD_SERVICE_BINARY, false);
     if (is_ansi(call))
@@ -210,9 +192,9 @@ static void change_service_request(struct rpc_call *call)
 /* ROpenServiceW: hSCManager, lpServiceName (string), dwDesiredAccess (4). */
 static void open_service_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     put_service_name(call);
-    put_u32(call, FIELD_RPC_ACCESS);
+    rpc_put_u32(call, FIELD_RPC_ACCESS);
 }
 
 static void open_manager_request(struct rpc_call *call)
@@ -229,7 +211,7 @@ static void service_request(struct rpc_call *call)
 static void control_request(struct rpc_call *call)
 {
     rpc_put_handle(call, FIELD_SERVICE_NAME);
-    put_u32(call, FIELD_SERVICE_CONTROL_CODE);
+    rpc_put_u32(call, FIELD_SERVICE_CONTROL_CODE);
 }
 
 #define SERVICE(name, of)                                                                                    \
@@ -246,54 +228,54 @@ static void control_request(struct rpc_call *call)
     }
 
 static const struct rpc_operation svcctl[] = {
-    [0] = PLAIN("RCloseServiceHandle"),
+    [0] = RPC_PLAIN("RCloseServiceHandle"),
     [1] = SERVICE("RControlService", control_request),
     [2] = SERVICE("RDeleteService", service_request),
-    [3] = PLAIN("RLockServiceDatabase"),
-    [4] = PLAIN("RQueryServiceObjectSecurity"),
+    [3] = RPC_PLAIN("RLockServiceDatabase"),
+    [4] = RPC_PLAIN("RQueryServiceObjectSecurity"),
     [5] = SERVICE("RSetServiceObjectSecurity", service_request),
-    [6] = PLAIN("RQueryServiceStatus"),
-    [7] = PLAIN("RSetServiceStatus"),
-    [8] = PLAIN("RUnlockServiceDatabase"),
-    [9] = PLAIN("RNotifyBootConfigStatus"),
+    [6] = RPC_PLAIN("RQueryServiceStatus"),
+    [7] = RPC_PLAIN("RSetServiceStatus"),
+    [8] = RPC_PLAIN("RUnlockServiceDatabase"),
+    [9] = RPC_PLAIN("RNotifyBootConfigStatus"),
     [11] = SERVICE("RChangeServiceConfigW", change_service_request),
     [12] = NEW_SERVICE("RCreateServiceW"),
-    [13] = PLAIN("REnumDependentServicesW"),
-    [14] = PLAIN("REnumServicesStatusW"),
+    [13] = RPC_PLAIN("REnumDependentServicesW"),
+    [14] = RPC_PLAIN("REnumServicesStatusW"),
     [15] = OPEN_SERVICE("ROpenSCManagerW", open_manager_request),
     [16] = OPEN_SERVICE("ROpenServiceW", open_service_request),
-    [17] = PLAIN("RQueryServiceConfigW"),
-    [18] = PLAIN("RQueryServiceLockStatusW"),
+    [17] = RPC_PLAIN("RQueryServiceConfigW"),
+    [18] = RPC_PLAIN("RQueryServiceLockStatusW"),
     [19] = SERVICE("RStartServiceW", service_request),
-    [20] = PLAIN("RGetServiceDisplayNameW"),
-    [21] = PLAIN("RGetServiceKeyNameW"),
+    [20] = RPC_PLAIN("RGetServiceDisplayNameW"),
+    [21] = RPC_PLAIN("RGetServiceKeyNameW"),
     [23] = SERVICE("RChangeServiceConfigA", change_service_request),
     [24] = NEW_SERVICE("RCreateServiceA"),
-    [25] = PLAIN("REnumDependentServicesA"),
-    [26] = PLAIN("REnumServicesStatusA"),
+    [25] = RPC_PLAIN("REnumDependentServicesA"),
+    [26] = RPC_PLAIN("REnumServicesStatusA"),
     [27] = OPEN_SERVICE("ROpenSCManagerA", open_manager_request),
     [28] = OPEN_SERVICE("ROpenServiceA", open_service_request),
-    [29] = PLAIN("RQueryServiceConfigA"),
-    [30] = PLAIN("RQueryServiceLockStatusA"),
+    [29] = RPC_PLAIN("RQueryServiceConfigA"),
+    [30] = RPC_PLAIN("RQueryServiceLockStatusA"),
     [31] = SERVICE("RStartServiceA", service_request),
-    [32] = PLAIN("RGetServiceDisplayNameA"),
-    [33] = PLAIN("RGetServiceKeyNameA"),
-    [35] = PLAIN("REnumServiceGroupW"),
+    [32] = RPC_PLAIN("RGetServiceDisplayNameA"),
+    [33] = RPC_PLAIN("RGetServiceKeyNameA"),
+    [35] = RPC_PLAIN("REnumServiceGroupW"),
     [36] = SERVICE("RChangeServiceConfig2A", service_request),
     [37] = SERVICE("RChangeServiceConfig2W", service_request),
-    [38] = PLAIN("RQueryServiceConfig2A"),
-    [39] = PLAIN("RQueryServiceConfig2W"),
-    [40] = PLAIN("RQueryServiceStatusEx"),
-    [41] = PLAIN("REnumServicesStatusExA"),
-    [42] = PLAIN("REnumServicesStatusExW"),
+    [38] = RPC_PLAIN("RQueryServiceConfig2A"),
+    [39] = RPC_PLAIN("RQueryServiceConfig2W"),
+    [40] = RPC_PLAIN("RQueryServiceStatusEx"),
+    [41] = RPC_PLAIN("REnumServicesStatusExA"),
+    [42] = RPC_PLAIN("REnumServicesStatusExW"),
     [44] = NEW_SERVICE("RCreateServiceWOW64A"),
     [45] = NEW_SERVICE("RCreateServiceWOW64W"),
-    [47] = PLAIN("RNotifyServiceStatusChange"),
-    [48] = PLAIN("RGetNotifyResults"),
-    [49] = PLAIN("RCloseNotifyHandle"),
+    [47] = RPC_PLAIN("RNotifyServiceStatusChange"),
+    [48] = RPC_PLAIN("RGetNotifyResults"),
+    [49] = RPC_PLAIN("RCloseNotifyHandle"),
     [50] = SERVICE("RControlServiceExA", control_request),
     [51] = SERVICE("RControlServiceExW", control_request),
-    [56] = PLAIN("RQueryServiceConfigEx"),
+    [56] = RPC_PLAIN("RQueryServiceConfigEx"),
     [60] = NEW_SERVICE("RCreateWowService"),
     [64] = OPEN_SERVICE("ROpenSCManager2", NULL),
 };
@@ -378,7 +360,7 @@ static void task_path_request(struct rpc_call *call)
 }
 
 static const struct rpc_operation scheduler[] = {
-    [0] = PLAIN("SchRpcHighestVersion"),
+    [0] = RPC_PLAIN("SchRpcHighestVersion"),
     [1] = TASK("SchRpcRegisterTask", register_task_request),
     [2] = TASK_READ("SchRpcRetrieveTask", task_path_request),
     [3] = TASK("SchRpcCreateFolder", task_path_request),
@@ -387,16 +369,16 @@ static const struct rpc_operation scheduler[] = {
     [6] = TASK_READ("SchRpcEnumFolders", task_path_request),
     [7] = TASK_READ("SchRpcEnumTasks", task_path_request),
     [8] = TASK_READ("SchRpcEnumInstances", NULL),
-    [9] = PLAIN("SchRpcGetInstanceInfo"),
+    [9] = RPC_PLAIN("SchRpcGetInstanceInfo"),
     [10] = TASK("SchRpcStopInstance", NULL),
     [11] = TASK("SchRpcStop", NULL),
     [12] = TASK("SchRpcRun", task_path_request),
     [13] = TASK("SchRpcDelete", task_path_request),
     [14] = TASK("SchRpcRename", task_path_request),
-    [15] = PLAIN("SchRpcScheduledRuntimes"),
+    [15] = RPC_PLAIN("SchRpcScheduledRuntimes"),
     [16] = TASK_READ("SchRpcGetLastRunInfo", task_path_request),
     [17] = TASK_READ("SchRpcGetTaskInfo", task_path_request),
-    [18] = PLAIN("SchRpcGetNumberOfMissedRuns"),
+    [18] = RPC_PLAIN("SchRpcGetNumberOfMissedRuns"),
     [19] = TASK("SchRpcEnableTask", task_path_request),
 };
 
@@ -489,13 +471,13 @@ static const struct rpc_operation winreg[] = {
     [2] = HIVE("OpenLocalMachine"),
     [3] = HIVE("OpenPerformanceData"),
     [4] = HIVE("OpenUsers"),
-    [5] = PLAIN("BaseRegCloseKey"),
+    [5] = RPC_PLAIN("BaseRegCloseKey"),
     [6] = OPEN_KEY("BaseRegCreateKey"),
     [7] = REGISTRY_CHANGE("BaseRegDeleteKey", delete_key_request),
     [8] = REGISTRY_CHANGE("BaseRegDeleteValue", value_request),
     [9] = REGISTRY("BaseRegEnumKey", key_request),
     [10] = REGISTRY("BaseRegEnumValue", key_request),
-    [11] = PLAIN("BaseRegFlushKey"),
+    [11] = RPC_PLAIN("BaseRegFlushKey"),
     [12] = REGISTRY("BaseRegGetKeySecurity", key_request),
     [13] = REGISTRY_CHANGE("BaseRegLoadKey", delete_key_request),
     [15] = OPEN_KEY("BaseRegOpenKey"),
@@ -507,14 +489,14 @@ static const struct rpc_operation winreg[] = {
     [21] = REGISTRY_CHANGE("BaseRegSetKeySecurity", key_request),
     [22] = REGISTRY_CHANGE("BaseRegSetValue", value_request),
     [23] = REGISTRY_CHANGE("BaseRegUnLoadKey", delete_key_request),
-    [26] = PLAIN("BaseRegGetVersion"),
+    [26] = RPC_PLAIN("BaseRegGetVersion"),
     [27] = HIVE("OpenCurrentConfig"),
     [29] = REGISTRY("BaseRegQueryMultipleValues", key_request),
     [31] = REGISTRY_CHANGE("BaseRegSaveKeyEx", file_request),
     [32] = HIVE("OpenPerformanceText"),
     [33] = HIVE("OpenPerformanceNlsText"),
     [34] = REGISTRY("BaseRegQueryMultipleValues2", key_request),
-    [35] = PLAIN("BaseRegDeleteKeyEx"),
+    [35] = RPC_PLAIN("BaseRegDeleteKeyEx"),
 };
 
 const struct rpc_operations rpc_winreg_operations = {winreg, sizeof winreg / sizeof *winreg};
@@ -538,39 +520,39 @@ static void clear_log_request(struct rpc_call *call)
 /* EvtRpcClearLog ([MS-EVEN6] 3.1.4.16): control (context handle), channelPath (string), ... */
 static void clear_channel_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     rpc_put_string16(call, FIELD_EVENT_LOG);
 }
 
 static const struct rpc_operation eventlog[] = {
     [0] = {"ElfrClearELFW", ACTIVITY_EVENT_LOG_CLEAR, RPC_EACH, clear_log_request, NULL},
-    [1] = PLAIN("ElfrBackupELFW"),
-    [2] = PLAIN("ElfrCloseEL"),
-    [3] = PLAIN("ElfrDeregisterEventSource"),
-    [4] = PLAIN("ElfrNumberOfRecords"),
-    [5] = PLAIN("ElfrOldestRecord"),
-    [6] = PLAIN("ElfrChangeNotify"),
+    [1] = RPC_PLAIN("ElfrBackupELFW"),
+    [2] = RPC_PLAIN("ElfrCloseEL"),
+    [3] = RPC_PLAIN("ElfrDeregisterEventSource"),
+    [4] = RPC_PLAIN("ElfrNumberOfRecords"),
+    [5] = RPC_PLAIN("ElfrOldestRecord"),
+    [6] = RPC_PLAIN("ElfrChangeNotify"),
     [7] = {"ElfrOpenELW", ACTIVITY_NONE, RPC_HANDLE_FIRST, open_log_request, NULL},
-    [8] = PLAIN("ElfrRegisterEventSourceW"),
-    [9] = PLAIN("ElfrOpenBELW"),
-    [10] = PLAIN("ElfrReadELW"),
-    [11] = PLAIN("ElfrReportEventW"),
+    [8] = RPC_PLAIN("ElfrRegisterEventSourceW"),
+    [9] = RPC_PLAIN("ElfrOpenBELW"),
+    [10] = RPC_PLAIN("ElfrReadELW"),
+    [11] = RPC_PLAIN("ElfrReportEventW"),
     [12] = {"ElfrClearELFA", ACTIVITY_EVENT_LOG_CLEAR, RPC_EACH, clear_log_request, NULL},
-    [22] = PLAIN("ElfrGetLogInformation"),
+    [22] = RPC_PLAIN("ElfrGetLogInformation"),
 };
 
 const struct rpc_operations rpc_eventlog_operations = {eventlog, sizeof eventlog / sizeof *eventlog};
 
 static const struct rpc_operation eventlog6[] = {
-    [0] = PLAIN("EvtRpcRegisterRemoteSubscription"),
-    [5] = PLAIN("EvtRpcRegisterLogQuery"),
+    [0] = RPC_PLAIN("EvtRpcRegisterRemoteSubscription"),
+    [5] = RPC_PLAIN("EvtRpcRegisterLogQuery"),
     [6] = {"EvtRpcClearLog", ACTIVITY_EVENT_LOG_CLEAR, RPC_EACH, clear_channel_request, NULL},
-    [7] = PLAIN("EvtRpcExportLog"),
-    [11] = PLAIN("EvtRpcQueryNext"),
-    [13] = PLAIN("EvtRpcClose"),
-    [17] = PLAIN("EvtRpcOpenLogHandle"),
-    [18] = PLAIN("EvtRpcGetLogFileInfo"),
-    [19] = PLAIN("EvtRpcGetChannelList"),
+    [7] = RPC_PLAIN("EvtRpcExportLog"),
+    [11] = RPC_PLAIN("EvtRpcQueryNext"),
+    [13] = RPC_PLAIN("EvtRpcClose"),
+    [17] = RPC_PLAIN("EvtRpcOpenLogHandle"),
+    [18] = RPC_PLAIN("EvtRpcGetLogFileInfo"),
+    [19] = RPC_PLAIN("EvtRpcGetChannelList"),
 };
 
 const struct rpc_operations rpc_eventlog6_operations = {eventlog6, sizeof eventlog6 / sizeof *eventlog6};

@@ -28,13 +28,6 @@ static void put_enum(struct rpc_call *call, enum activity_field field)
         activity_put_uint(call->activity, field, value);
 }
 
-static void put_u32(struct rpc_call *call, enum activity_field field)
-{
-    uint32_t value = ndr_u32(&call->stub);
-    if (!ndr_failed(&call->stub))
-        activity_put_uint(call->activity, field, value);
-}
-
 /* NetrServerReqChallenge: PrimaryName (pointer to string), ComputerName (string), ClientChallenge (8). */
 static void challenge_request(struct rpc_call *call)
 {
@@ -58,7 +51,7 @@ static void authenticate_request(struct rpc_call *call)
     channel(call);
     put_zero(call, FIELD_NETLOGON_CREDENTIAL_ZERO, 8);
     if (call->opnum != 5)
-        put_u32(call, FIELD_NETLOGON_FLAGS);
+        rpc_put_u32(call, FIELD_NETLOGON_FLAGS);
 }
 
 /* NetrServerAuthenticate3's answer: ServerCredential (8), NegotiateFlags (4), AccountRid (4), status (4). */
@@ -67,7 +60,7 @@ static void authenticate_response(struct rpc_call *call)
     if (call->opnum != 26 || call->status != 0)
         return;
     cursor_skip(&call->stub.cursor, 12);
-    put_u32(call, FIELD_SAMR_RID);
+    rpc_put_u32(call, FIELD_SAMR_RID);
 }
 
 /* NetrServerPasswordSet2: the same as for authentication, then Authenticator: Credential (8), Timestamp (4);
@@ -190,45 +183,40 @@ static void domain_info_request(struct rpc_call *call)
     {                                                                                                        \
         name, ACTIVITY_NETLOGON_QUERY, 0, of, NULL                                                           \
     }
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 static const struct rpc_operation list[] = {
-    [0] = PLAIN("NetrLogonUasLogon"),
-    [1] = PLAIN("NetrLogonUasLogoff"),
+    [0] = RPC_PLAIN("NetrLogonUasLogon"),
+    [1] = RPC_PLAIN("NetrLogonUasLogoff"),
     [2] = LOGON("NetrLogonSamLogon"),
-    [3] = PLAIN("NetrLogonSamLogoff"),
+    [3] = RPC_PLAIN("NetrLogonSamLogoff"),
     [4] = {"NetrServerReqChallenge", ACTIVITY_NETLOGON_CHALLENGE, RPC_EACH, challenge_request, NULL},
     [5] = AUTHENTICATE("NetrServerAuthenticate"),
     [6] = PASSWORD("NetrServerPasswordSet"),
-    [7] = PLAIN("NetrDatabaseDeltas"),
-    [8] = PLAIN("NetrDatabaseSync"),
-    [9] = PLAIN("NetrAccountDeltas"),
-    [10] = PLAIN("NetrAccountSync"),
+    [7] = RPC_PLAIN("NetrDatabaseDeltas"),
+    [8] = RPC_PLAIN("NetrDatabaseSync"),
+    [9] = RPC_PLAIN("NetrAccountDeltas"),
+    [10] = RPC_PLAIN("NetrAccountSync"),
     [11] = QUERY("NetrGetDCName", old_get_dc_request),
     [12] = QUERY("NetrLogonControl", server_request),
     [13] = QUERY("NetrGetAnyDCName", get_dc_request),
     [14] = QUERY("NetrLogonControl2", server_request),
     [15] = AUTHENTICATE("NetrServerAuthenticate2"),
-    [16] = PLAIN("NetrDatabaseSync2"),
-    [17] = PLAIN("NetrDatabaseRedo"),
+    [16] = RPC_PLAIN("NetrDatabaseSync2"),
+    [17] = RPC_PLAIN("NetrDatabaseRedo"),
     [18] = QUERY("NetrLogonControl2Ex", server_request),
     [19] = QUERY("NetrEnumerateTrustedDomains", server_request),
     [20] = QUERY("DsrGetDcName", get_dc_request),
     [21] = QUERY("NetrLogonGetCapabilities", domain_info_request),
-    [22] = PLAIN("NetrLogonSetServiceBits"),
+    [22] = RPC_PLAIN("NetrLogonSetServiceBits"),
     [23] = QUERY("NetrLogonGetTrustRid", server_request),
-    [24] = PLAIN("NetrLogonComputeServerDigest"),
-    [25] = PLAIN("NetrLogonComputeClientDigest"),
+    [24] = RPC_PLAIN("NetrLogonComputeServerDigest"),
+    [25] = RPC_PLAIN("NetrLogonComputeClientDigest"),
     [26] = AUTHENTICATE("NetrServerAuthenticate3"),
     [27] = QUERY("DsrGetDcNameEx", get_dc_request),
     [28] = QUERY("DsrGetSiteName", server_request),
     [29] = QUERY("NetrLogonGetDomainInfo", domain_info_request),
     [30] = PASSWORD("NetrServerPasswordSet2"),
     [31] = PASSWORD("NetrServerPasswordGet"),
-    [32] = PLAIN("NetrLogonSendToSam"),
+    [32] = RPC_PLAIN("NetrLogonSendToSam"),
     [33] = QUERY("DsrAddressToSiteNamesW", server_request),
     [34] = QUERY("DsrGetDcNameEx2", get_dc2_request),
     [35] = QUERY("NetrLogonGetTimeServiceParentDomain", server_request),
@@ -243,8 +231,8 @@ static const struct rpc_operation list[] = {
     [44] = QUERY("NetrGetForestTrustInformation", server_request),
     [45] = LOGON("NetrLogonSamLogonWithFlags"),
     [46] = PASSWORD("NetrServerGetTrustInfo"),
-    [48] = PLAIN("DsrUpdateReadOnlyServerDnsRecords"),
-    [49] = PLAIN("NetrChainSetClientAttributes"),
+    [48] = RPC_PLAIN("DsrUpdateReadOnlyServerDnsRecords"),
+    [49] = RPC_PLAIN("NetrChainSetClientAttributes"),
 };
 
 const struct rpc_operations rpc_netlogon_operations = {list, sizeof list / sizeof *list};

@@ -4,55 +4,50 @@
  */
 #include "capture/rpc_calls.h"
 
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 static const struct rpc_operation mgmt[] = {
-    [0] = PLAIN("inq_if_ids"),          [1] = PLAIN("inq_stats"),
-    [2] = PLAIN("is_server_listening"), [3] = PLAIN("stop_server_listening"),
-    [4] = PLAIN("inq_princ_name"),
+    [0] = RPC_PLAIN("inq_if_ids"),          [1] = RPC_PLAIN("inq_stats"),
+    [2] = RPC_PLAIN("is_server_listening"), [3] = RPC_PLAIN("stop_server_listening"),
+    [4] = RPC_PLAIN("inq_princ_name"),
 };
 static const struct rpc_operation dssetup[] = {
-    [0] = PLAIN("DsRolerGetPrimaryDomainInformation"),
+    [0] = RPC_PLAIN("DsRolerGetPrimaryDomainInformation"),
 };
 static const struct rpc_operation initshutdown[] = {
-    [0] = PLAIN("BaseInitiateShutdown"),
-    [1] = PLAIN("BaseAbortShutdown"),
-    [2] = PLAIN("BaseInitiateShutdownEx"),
+    [0] = RPC_PLAIN("BaseInitiateShutdown"),
+    [1] = RPC_PLAIN("BaseAbortShutdown"),
+    [2] = RPC_PLAIN("BaseInitiateShutdownEx"),
 };
 static const struct rpc_operation initshutdown_new[] = {
-    [0] = PLAIN("WsdrInitiateShutdown"),
-    [1] = PLAIN("WsdrAbortShutdown"),
+    [0] = RPC_PLAIN("WsdrInitiateShutdown"),
+    [1] = RPC_PLAIN("WsdrAbortShutdown"),
 };
 static const struct rpc_operation icertpassage[] = {
-    [0] = PLAIN("CertServerRequest"),
+    [0] = RPC_PLAIN("CertServerRequest"),
 };
 static const struct rpc_operation icertrequestd[] = {
-    [3] = PLAIN("Request"),
-    [4] = PLAIN("GetCACert"),
-    [5] = PLAIN("Ping"),
+    [3] = RPC_PLAIN("Request"),
+    [4] = RPC_PLAIN("GetCACert"),
+    [5] = RPC_PLAIN("Ping"),
 };
 static const struct rpc_operation icertrequestd2[] = {
-    [3] = PLAIN("Request"),  [4] = PLAIN("GetCACert"),     [5] = PLAIN("Ping"),
-    [6] = PLAIN("Request2"), [7] = PLAIN("GetCAProperty"), [8] = PLAIN("GetCAPropertyInfo"),
-    [9] = PLAIN("Ping2"),
+    [3] = RPC_PLAIN("Request"),  [4] = RPC_PLAIN("GetCACert"),     [5] = RPC_PLAIN("Ping"),
+    [6] = RPC_PLAIN("Request2"), [7] = RPC_PLAIN("GetCAProperty"), [8] = RPC_PLAIN("GetCAPropertyInfo"),
+    [9] = RPC_PLAIN("Ping2"),
 };
 static const struct rpc_operation nspi[] = {
-    [0] = PLAIN("NspiBind"),
-    [1] = PLAIN("NspiUnbind"),
-    [2] = PLAIN("NspiUpdateStat"),
-    [3] = PLAIN("NspiQueryRows"),
-    [4] = PLAIN("NspiSeekEntries"),
-    [5] = PLAIN("NspiGetMatches"),
-    [6] = PLAIN("NspiResortRestriction"),
-    [7] = PLAIN("NspiDNToMId"),
-    [8] = PLAIN("NspiGetPropList"),
-    [9] = PLAIN("NspiGetProps"),
-    [12] = PLAIN("NspiGetSpecialTable"),
-    [19] = PLAIN("NspiResolveNames"),
-    [20] = PLAIN("NspiResolveNamesW"),
+    [0] = RPC_PLAIN("NspiBind"),
+    [1] = RPC_PLAIN("NspiUnbind"),
+    [2] = RPC_PLAIN("NspiUpdateStat"),
+    [3] = RPC_PLAIN("NspiQueryRows"),
+    [4] = RPC_PLAIN("NspiSeekEntries"),
+    [5] = RPC_PLAIN("NspiGetMatches"),
+    [6] = RPC_PLAIN("NspiResortRestriction"),
+    [7] = RPC_PLAIN("NspiDNToMId"),
+    [8] = RPC_PLAIN("NspiGetPropList"),
+    [9] = RPC_PLAIN("NspiGetProps"),
+    [12] = RPC_PLAIN("NspiGetSpecialTable"),
+    [19] = RPC_PLAIN("NspiResolveNames"),
+    [20] = RPC_PLAIN("NspiResolveNamesW"),
 };
 
 #define NAMES(of)                                                                                            \

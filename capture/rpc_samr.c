@@ -4,16 +4,7 @@
  */
 #include "capture/rpc_calls.h"
 
-enum { LISTED_MAX = 64 };
-
 static const struct bytes no_name = {0};
-
-static void put_u32(struct rpc_call *call, enum activity_field field)
-{
-    uint32_t value = ndr_u32(&call->stub);
-    if (!ndr_failed(&call->stub))
-        activity_put_uint(call->activity, field, value);
-}
 
 /* The handle in front of nearly every call: what it was opened for. */
 static void put_object(struct rpc_call *call)
@@ -21,12 +12,6 @@ static void put_object(struct rpc_call *call)
     const struct rpc_handle *h = rpc_put_handle(call, FIELD_RPC_NAME);
     if (h && h->value)
         activity_put_uint(call->activity, FIELD_SAMR_RID, h->value);
-}
-
-static void skip_handle(struct rpc_call *call)
-{
-    uint8_t handle[16];
-    ndr_handle(&call->stub, handle);
 }
 
 /* RPC_UNICODE_STRING by value; it is put, and kept for the handle that the call opens. */
@@ -45,7 +30,7 @@ static void connect_request(struct rpc_call *call)
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
     if (call->opnum == 62) /* SamrConnect4: ClientRevision first */
         ndr_u32(&call->stub);
-    put_u32(call, FIELD_RPC_ACCESS);
+    rpc_put_u32(call, FIELD_RPC_ACCESS);
 }
 
 static void object_request(struct rpc_call *call)
@@ -64,15 +49,15 @@ static void level_request(struct rpc_call *call)
 
 static void lookup_domain_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     put_name(call);
 }
 
 /* SamrOpenDomain: ServerHandle, DesiredAccess (4), DomainId (SID). */
 static void open_domain_request(struct rpc_call *call)
 {
-    skip_handle(call);
-    put_u32(call, FIELD_RPC_ACCESS);
+    rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_RPC_ACCESS);
     struct bytes sid = ndr_sid(&call->stub);
     if (sid.size)
         activity_put_sid(call->activity, FIELD_SAMR_DOMAIN_SID, sid.data, sid.size);
@@ -81,8 +66,8 @@ static void open_domain_request(struct rpc_call *call)
 /* SamrOpenUser, Group, Alias: DomainHandle, DesiredAccess (4), RID (4). */
 static void open_request(struct rpc_call *call)
 {
-    skip_handle(call);
-    put_u32(call, FIELD_RPC_ACCESS);
+    rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_RPC_ACCESS);
     uint32_t rid = ndr_u32(&call->stub);
     if (ndr_failed(&call->stub))
         return;
@@ -93,11 +78,11 @@ static void open_request(struct rpc_call *call)
 /* SamrCreateUser2InDomain, ...: DomainHandle, Name, AccountType (4, CreateUser2 only), DesiredAccess (4). */
 static void create_request(struct rpc_call *call)
 {
-    skip_handle(call);
+    rpc_skip_handle(call);
     struct bytes name = put_name(call);
     rpc_open_handle(call, name, 0);
     if (call->opnum == 50)
-        put_u32(call, FIELD_SAMR_ACCOUNT_TYPE);
+        rpc_put_u32(call, FIELD_SAMR_ACCOUNT_TYPE);
 }
 
 /* The answers end with the new RID (4) and the status (4). */
@@ -107,7 +92,7 @@ static void create_response(struct rpc_call *call)
     if (size < 28 || call->status != 0)
         return;
     cursor_skip(&call->stub.cursor, size - 8);
-    put_u32(call, FIELD_SAMR_RID);
+    rpc_put_u32(call, FIELD_SAMR_RID);
 }
 
 /* The answers of enumerations end with CountReturned (4) and the status (4); 0x105: more entries follow. */
@@ -117,7 +102,7 @@ static void enumerate_response(struct rpc_call *call)
     if (call->d->truncated || size < 16 || size % 4 || (call->status != 0 && call->status != 0x105))
         return;
     cursor_skip(&call->stub.cursor, size - 8);
-    put_u32(call, FIELD_RPC_COUNT);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
 }
 
 /* SamrLookupNamesInDomain: DomainHandle, Count (4), Names (conformant varying array of RPC_UNICODE_STRING).
@@ -125,36 +110,25 @@ static void enumerate_response(struct rpc_call *call)
 static void lookup_names_request(struct rpc_call *call)
 {
     struct ndr *n = &call->stub;
-    skip_handle(call);
-    put_u32(call, FIELD_RPC_COUNT);
+    rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
     ndr_size(n);
     ndr_size(n);
-    uint64_t count = ndr_size(n);
-    uint64_t names = 0;
-    for (uint64_t i = 0; i < count && !ndr_failed(n); i++)
-        names += ndr_unicode_string(n);
-    if (ndr_failed(n) || !activity_list_begin(call->activity, FIELD_RPC_NAMES))
-        return;
-    for (uint64_t i = 0; i < names && i < LISTED_MAX && !ndr_failed(n); i++) {
-        struct bytes name = ndr_string16(n);
-        if (name.size)
-            rpc_list_utf16(call, name);
-    }
-    activity_list_end(call->activity);
+    rpc_put_unicode_strings(call, FIELD_RPC_NAMES);
 }
 
 /* SamrLookupIdsInDomain: DomainHandle, Count (4), RelativeIds (conformant varying array of 4 each). */
 static void lookup_ids_request(struct rpc_call *call)
 {
     struct ndr *n = &call->stub;
-    skip_handle(call);
-    put_u32(call, FIELD_RPC_COUNT);
+    rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_RPC_COUNT);
     ndr_size(n);
     ndr_size(n);
     uint64_t count = ndr_size(n);
     if (ndr_failed(n) || !activity_list_begin(call->activity, FIELD_SAMR_RIDS))
         return;
-    for (uint64_t i = 0; i < count && i < LISTED_MAX; i++) {
+    for (uint64_t i = 0; i < count && i < RPC_LISTED_MAX; i++) {
         uint32_t rid = ndr_u32(n);
         if (ndr_failed(n))
             break;
@@ -167,14 +141,14 @@ static void lookup_ids_request(struct rpc_call *call)
 static void group_member_request(struct rpc_call *call)
 {
     put_object(call);
-    put_u32(call, FIELD_SAMR_MEMBER_RID);
+    rpc_put_u32(call, FIELD_SAMR_MEMBER_RID);
 }
 
 /* SamrRidToSid: ObjectHandle, Rid (4). */
 static void rid_request(struct rpc_call *call)
 {
-    skip_handle(call);
-    put_u32(call, FIELD_SAMR_RID);
+    rpc_skip_handle(call);
+    rpc_put_u32(call, FIELD_SAMR_RID);
 }
 
 /* SamrAddMemberToAlias, SamrRemoveMemberFromAlias: AliasHandle, MemberId (SID). */
@@ -215,14 +189,9 @@ static void change_password_request(struct rpc_call *call)
     {                                                                                                        \
         name, ACTIVITY_SAMR_CHANGE, RPC_EACH | RPC_HANDLE_FIRST, request, create_response                    \
     }
-#define PLAIN(name)                                                                                          \
-    {                                                                                                        \
-        name, ACTIVITY_NONE, 0, NULL, NULL                                                                   \
-    }
-
 static const struct rpc_operation list[] = {
     [0] = QUERY("SamrConnect", NULL),
-    [1] = PLAIN("SamrCloseHandle"),
+    [1] = RPC_PLAIN("SamrCloseHandle"),
     [2] = CHANGE("SamrSetSecurityObject", object_request),
     [3] = QUERY("SamrQuerySecurityObject", object_request),
     [5] = QUERY("SamrLookupDomainInSamServer", lookup_domain_request),
@@ -282,9 +251,9 @@ static const struct rpc_operation list[] = {
     [64] = QUERY("SamrConnect5", connect_request),
     [65] = QUERY("SamrRidToSid", rid_request),
     [66] = CHANGE("SamrSetDSRMPassword", NULL),
-    [67] = PLAIN("SamrValidatePassword"),
+    [67] = RPC_PLAIN("SamrValidatePassword"),
     [73] = CHANGE("SamrUnicodeChangePasswordUser4", change_password_request),
-    [74] = PLAIN("SamrValidateComputerAccountReuseAttempt"),
+    [74] = RPC_PLAIN("SamrValidateComputerAccountReuseAttempt"),
 };
 
 const struct rpc_operations rpc_samr_operations = {list, sizeof list / sizeof *list};
