@@ -43,13 +43,18 @@ static void hand_over(struct engine *engine, struct activity_writer *w, enum act
         engine->emit(engine->emit_context, kind, time, record);
 }
 
+/* False when there is nothing to go on with: none was begun, or it is of a quoted datagram. */
+static bool end_building(struct engine *engine)
+{
+    bool built = engine->building && !engine->quoting;
+    engine->building = false;
+    return built;
+}
+
 void dissect_emit(struct dissect *d)
 {
     struct engine *engine = d->engine;
-    if (!engine->building)
-        return;
-    engine->building = false;
-    if (engine->quoting)
+    if (!end_building(engine))
         return;
     if (d->truncated)
         d->activity->truncated = true;
@@ -89,10 +94,7 @@ void engine_emit_scan(void *context, const struct attempts *attempts)
 void dissect_defer(struct dissect *d, uint64_t key)
 {
     struct engine *engine = d->engine;
-    if (!engine->building)
-        return;
-    engine->building = false;
-    if (engine->quoting)
+    if (!end_building(engine))
         return;
     struct pending *older = pendings_find(engine->pendings, d->flow, d->protocol->id, key);
     if (older) {

@@ -196,6 +196,18 @@ struct activity_writer *dissect_revisit(struct dissect *d, uint64_t key);
 void *dissect_alloc(struct dissect *d, size_t size);
 void dissect_free(struct dissect *d, void *memory, size_t size);
 
+/* A text of the wire, in UTF-16LE or bytes; nothing when it is empty. */
+static inline void dissect_put_text(struct activity_writer *w, enum activity_field field, struct bytes text,
+                                    bool unicode)
+{
+    if (!text.size)
+        return;
+    if (unicode)
+        activity_put_utf16(w, field, text.data, text.size);
+    else
+        activity_put_string(w, field, text.data, text.size);
+}
+
 /* Counts for the summary, per protocol: damaged messages; messages that were seen but not readable. Call
  * dissect_malformed for a message that breaks its specification, not for one that was cut (d->truncated). */
 void dissect_malformed(struct dissect *d, enum protocol_id protocol);

@@ -158,16 +158,6 @@ static void keep_challenge(const struct gss *g, const struct ntlm_message *m)
     exchange->target = target;
 }
 
-static void put_name(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode)
-{
-    if (!text.size)
-        return;
-    if (unicode)
-        activity_put_utf16(w, field, text.data, text.size);
-    else
-        activity_put_string(w, field, text.data, text.size);
-}
-
 /* VERSION: major 1, minor 1, build 2 ([MS-NLMP] 2.2.2.10). */
 static void put_version(struct activity_writer *w, enum activity_field field, const uint8_t version[8])
 {
@@ -190,11 +180,11 @@ static void put_version(struct activity_writer *w, enum activity_field field, co
 
 static void put_server_names(struct activity_writer *w, const struct ntlm_target_info *info)
 {
-    put_name(w, FIELD_NTLM_SERVER_NB_COMPUTER, info->nb_computer, true);
-    put_name(w, FIELD_NTLM_SERVER_NB_DOMAIN, info->nb_domain, true);
-    put_name(w, FIELD_NTLM_SERVER_DNS_COMPUTER, info->dns_computer, true);
-    put_name(w, FIELD_NTLM_SERVER_DNS_DOMAIN, info->dns_domain, true);
-    put_name(w, FIELD_NTLM_SERVER_DNS_FOREST, info->dns_forest, true);
+    dissect_put_text(w, FIELD_NTLM_SERVER_NB_COMPUTER, info->nb_computer, true);
+    dissect_put_text(w, FIELD_NTLM_SERVER_NB_DOMAIN, info->nb_domain, true);
+    dissect_put_text(w, FIELD_NTLM_SERVER_DNS_COMPUTER, info->dns_computer, true);
+    dissect_put_text(w, FIELD_NTLM_SERVER_DNS_DOMAIN, info->dns_domain, true);
+    dissect_put_text(w, FIELD_NTLM_SERVER_DNS_FOREST, info->dns_forest, true);
 }
 
 /* What the server said, then what the client repeats of it: the first that is there wins. */
@@ -208,7 +198,7 @@ static void put_challenge(const struct gss *g)
     const struct ntlm_target *target = g->exchange->target;
     if (!target)
         return;
-    put_name(w, FIELD_NTLM_TARGET, (struct bytes){target->bytes, target->name_size}, target->unicode);
+    dissect_put_text(w, FIELD_NTLM_TARGET, (struct bytes){target->bytes, target->name_size}, target->unicode);
     if (target->has_version)
         put_version(w, FIELD_NTLM_SERVER_VERSION, target->version);
     struct ntlm_target_info info;
@@ -225,7 +215,7 @@ static void put_client_info(struct activity_writer *w, const struct ntlm_message
     put_server_names(w, &info);
     if (info.has_flags)
         activity_put_uint(w, FIELD_NTLM_AV_FLAGS, info.flags);
-    put_name(w, FIELD_NTLM_TARGET_SPN, info.target_spn, true);
+    dissect_put_text(w, FIELD_NTLM_TARGET_SPN, info.target_spn, true);
     if (info.machine.size)
         activity_put_bytes(w, FIELD_NTLM_MACHINE_ID, info.machine.data, info.machine.size);
     if (info.channel_bindings.size) {
@@ -251,9 +241,9 @@ static void keep_name(char *to, size_t capacity, struct bytes text, bool unicode
 static void put_authenticate(const struct gss *g, const struct ntlm_message *m)
 {
     struct activity_writer *w = begin(g, ACTIVITY_NTLM_AUTHENTICATE);
-    put_name(w, FIELD_ACCOUNT, m->user, m->unicode);
-    put_name(w, FIELD_ACCOUNT_DOMAIN, m->domain, m->unicode);
-    put_name(w, FIELD_WORKSTATION, m->workstation, m->unicode);
+    dissect_put_text(w, FIELD_ACCOUNT, m->user, m->unicode);
+    dissect_put_text(w, FIELD_ACCOUNT_DOMAIN, m->domain, m->unicode);
+    dissect_put_text(w, FIELD_WORKSTATION, m->workstation, m->unicode);
     activity_put_text(w, FIELD_NTLM_VARIANT, ntlm_variant_name(m->variant));
     if (m->has_flags)
         activity_put_uint(w, FIELD_NTLM_FLAGS, m->flags);

@@ -54,7 +54,7 @@ static void put_header(struct activity_writer *w, const struct smb1_header *h)
 
 static void put_text(struct activity_writer *w, enum activity_field field, const struct smb1_text *text)
 {
-    smb_put_text(w, field, text->bytes, text->unicode);
+    dissect_put_text(w, field, text->bytes, text->unicode);
 }
 
 static void malformed(struct dissect *d, const struct smb1_context *s)
@@ -234,22 +234,6 @@ static void session_request(struct dissect *d, struct smb1_context *s)
     session->waiting = true;
 }
 
-static struct smb_session *answered_session(struct dissect *d, const struct smb1_context *s)
-{
-    uint16_t user = s->message->header.user_id;
-    struct smb_session *session = NULL;
-    if (s->known)
-        session = smb_object_find(d, SMB_OBJECT_SESSION, s->call.subject);
-    if (!session)
-        return user ? smb_session_begin(d, user, 0) : NULL;
-    if (session->head.pending && user) {
-        session->head.pending = false;
-        session->id = user;
-        session = smb_object_rekey(d, session, smb_session_key(user));
-    }
-    return session;
-}
-
 static void put_session_response(struct activity_writer *w, const struct smb1_session_response *m,
                                  bool success)
 {
@@ -266,7 +250,8 @@ static void session_response(struct dissect *d, struct smb1_context *s)
     bool more = status == STATUS_MORE_PROCESSING_REQUIRED;
     struct smb1_session_response m;
     smb1_session_response_parse(s->message, s->block, &m); /* an error carries no words: m is zero then */
-    struct smb_session *session = answered_session(d, s);
+    struct smb_session *session =
+        smb_session_answered(d, s->known ? s->call.subject : 0, s->message->header.user_id);
     if (!session) {
         smb_count_token(d, m.token);
         return;
@@ -280,10 +265,7 @@ static void session_response(struct dissect *d, struct smb1_context *s)
         put_session_response(w, &m, status == 0);
         dissect_emit(d);
     }
-    if (status == 0)
-        session->established = true;
-    else if (!session->established)
-        smb_session_end(d, session);
+    smb_session_settle(d, session, status);
 }
 
 /* -- TREE_CONNECT_ANDX, TREE_DISCONNECT
@@ -335,7 +317,6 @@ static void tree_request(struct dissect *d, struct smb1_context *s)
 
 static void tree_response(struct dissect *d, struct smb1_context *s)
 {
-    static const char *const names[] = {NULL, "disk", "pipe", "print"};
     const struct smb1_header *h = &s->message->header;
     struct smb1_tree_response m;
     bool parsed = smb1_tree_response_parse(s->message, s->block, &m);
@@ -344,19 +325,13 @@ static void tree_response(struct dissect *d, struct smb1_context *s)
     if (tree && (h->status != 0 || !parsed)) {
         smb_object_free(d, tree);
     } else if (tree) {
-        tree->head.pending = false;
-        tree->id = h->tree_id;
-        tree->scope = SMB1_TREES;
-        if (share != SMB_SHARE_UNKNOWN)
-            tree->share = (uint8_t)share;
-        smb_object_rekey(d, tree, smb_tree_key(SMB1_TREES, h->tree_id));
+        smb_tree_answered(d, tree, SMB1_TREES, h->tree_id, share);
     }
     struct activity_writer *w = dissect_resume(d, tree_pending_key(s));
     if (!w)
         return;
     activity_put_uint(w, FIELD_STATUS, h->status);
-    if (share != SMB_SHARE_UNKNOWN)
-        activity_put_text(w, FIELD_SHARE_TYPE, names[share]);
+    smb_put_share_type(w, share);
     if (parsed && h->status == 0)
         activity_put_uint(w, FIELD_SHARE_CAPABILITIES, m.optional_support);
     if (parsed && m.maximal_access)

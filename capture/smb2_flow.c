@@ -120,7 +120,7 @@ static void put_negotiate_request(struct activity_writer *w, const struct smb2_h
         activity_put_uint(w, FIELD_COMPRESSION_FLAGS, contexts->compression_flags);
     }
     smb_put_ids(w, FIELD_SIGNING_ALGORITHMS, contexts->signings);
-    smb_put_text(w, FIELD_SERVER_NETNAME, contexts->netname, true);
+    dissect_put_text(w, FIELD_SERVER_NETNAME, contexts->netname, true);
 }
 
 static void negotiate_request(struct dissect *d, struct smb2_context *s)
@@ -235,22 +235,6 @@ static void session_request(struct dissect *d, struct smb2_context *s)
     session->waiting = true;
 }
 
-static struct smb_session *answered_session(struct dissect *d, const struct smb2_context *s)
-{
-    uint64_t id = s->part->header.session_id;
-    struct smb_session *session = NULL;
-    if (s->known)
-        session = smb_object_find(d, SMB_OBJECT_SESSION, s->call.subject);
-    if (!session)
-        return id ? smb_session_begin(d, id, 0) : NULL;
-    if (session->head.pending && id) {
-        session->head.pending = false;
-        session->id = id;
-        session = smb_object_rekey(d, session, smb_session_key(id));
-    }
-    return session;
-}
-
 static void session_response(struct dissect *d, struct smb2_context *s)
 {
     const struct smb2_header *h = &s->part->header;
@@ -259,7 +243,7 @@ static void session_response(struct dissect *d, struct smb2_context *s)
     if (more || h->status == 0)
         if (!smb2_session_response_parse(s->part, &m) && !d->truncated)
             dissect_malformed(d, PROTOCOL_SMB);
-    struct smb_session *session = answered_session(d, s);
+    struct smb_session *session = smb_session_answered(d, s->known ? s->call.subject : 0, h->session_id);
     if (!session) {
         smb_count_token(d, m.token);
         return;
@@ -277,10 +261,7 @@ static void session_response(struct dissect *d, struct smb2_context *s)
         }
         dissect_emit(d);
     }
-    if (h->status == 0)
-        session->established = true;
-    else if (!session->established)
-        smb_session_end(d, session);
+    smb_session_settle(d, session, h->status);
 }
 
 /* -- TREE_CONNECT, TREE_DISCONNECT --------------------------------------------------------------------------
@@ -307,16 +288,9 @@ static void tree_request(struct dissect *d, struct smb2_context *s)
     }
     note_call(d, s, tree ? tree->head.key : 0, false);
     struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_TREE_CONNECT);
-    smb_put_text(w, FIELD_SHARE_PATH, m.path, true);
+    dissect_put_text(w, FIELD_SHARE_PATH, m.path, true);
     smb_put_account(d, w, s->session_id);
     dissect_defer(d, pending_key(message_id));
-}
-
-static void put_share_type(struct activity_writer *w, uint8_t type)
-{
-    static const char *const names[] = {NULL, "disk", "pipe", "print"};
-    if (type >= 1 && type <= 3)
-        activity_put_text(w, FIELD_SHARE_TYPE, names[type]);
 }
 
 static void tree_response(struct dissect *d, struct smb2_context *s)
@@ -328,18 +302,14 @@ static void tree_response(struct dissect *d, struct smb2_context *s)
     if (tree && h->status != 0) {
         smb_object_free(d, tree);
     } else if (tree) {
-        tree->head.pending = false;
-        tree->id = h->tree_id;
-        if (parsed && m.share_type >= 1 && m.share_type <= 3)
-            tree->share = m.share_type;
-        smb_object_rekey(d, tree, smb_tree_key(s->session_id, h->tree_id));
+        smb_tree_answered(d, tree, s->session_id, h->tree_id, parsed ? m.share_type : 0);
     }
     struct activity_writer *w = dissect_resume(d, pending_key(h->message_id));
     if (!w)
         return;
     activity_put_uint(w, FIELD_STATUS, h->status);
     if (parsed) {
-        put_share_type(w, m.share_type);
+        smb_put_share_type(w, m.share_type);
         activity_put_uint(w, FIELD_SHARE_FLAGS, m.share_flags);
         activity_put_uint(w, FIELD_SHARE_CAPABILITIES, m.capabilities);
         activity_put_uint(w, FIELD_MAXIMAL_ACCESS, m.maximal_access);
@@ -515,20 +485,20 @@ static void put_ioctl_input(struct activity_writer *w, const struct smb2_ioctl *
     switch (m->code) {
     case FSCTL_DFS_GET_REFERRALS:
         cursor_skip(&c, 2);
-        smb_put_text(w, FIELD_FILE_PATH, cursor_take(&c, cursor_left(&c)), true);
+        dissect_put_text(w, FIELD_FILE_PATH, cursor_take(&c, cursor_left(&c)), true);
         break;
     case FSCTL_DFS_GET_REFERRALS_EX:
         cursor_skip(&c, 8);
         length = cursor_le16(&c);
-        smb_put_text(w, FIELD_FILE_PATH, cursor_take(&c, length < cursor_left(&c) ? length : cursor_left(&c)),
-                     true);
+        dissect_put_text(w, FIELD_FILE_PATH,
+                         cursor_take(&c, length < cursor_left(&c) ? length : cursor_left(&c)), true);
         break;
     case FSCTL_PIPE_WAIT:
         cursor_skip(&c, 8);
         length = cursor_le32(&c);
         cursor_skip(&c, 2);
-        smb_put_text(w, FIELD_FILE_PATH, cursor_take(&c, length < cursor_left(&c) ? length : cursor_left(&c)),
-                     true);
+        dissect_put_text(w, FIELD_FILE_PATH,
+                         cursor_take(&c, length < cursor_left(&c) ? length : cursor_left(&c)), true);
         break;
     case FSCTL_VALIDATE_NEGOTIATE_INFO:
         if (m->input.size < 24)
@@ -569,7 +539,7 @@ static void ioctl_request(struct dissect *d, struct smb2_context *s)
     activity_put_uint(w, FIELD_INPUT_BYTES, m.input_size);
     const struct smb_file *file = find_file(d, key);
     if (file)
-        smb_put_text(w, FIELD_FILE_PATH, (struct bytes){file->name, file->name_size}, file->unicode);
+        dissect_put_text(w, FIELD_FILE_PATH, (struct bytes){file->name, file->name_size}, file->unicode);
     smb_put_share(d, w, s->session_id, s->tree_id);
     smb_put_account(d, w, s->session_id);
     if (call)

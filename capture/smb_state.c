@@ -301,17 +301,23 @@ enum smb_pipe_state smb_pipe_by_name(const struct smb_tree *tree, struct bytes n
     return is_pipe_name(plain, plain_name(name, unicode, plain)) ? SMB_PIPE_YES : SMB_PIPE_UNKNOWN;
 }
 
-/* -- fields ---------------------------------------------------------------------------------------------- */
-
-void smb_put_text(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode)
+static bool is_share(unsigned share)
 {
-    if (!text.size)
-        return;
-    if (unicode)
-        activity_put_utf16(w, field, text.data, text.size);
-    else
-        activity_put_string(w, field, text.data, text.size);
+    return share >= SMB_SHARE_DISK && share <= SMB_SHARE_PRINT;
 }
+
+void smb_tree_answered(struct dissect *d, struct smb_tree *tree, uint64_t scope, uint32_t tree_id,
+                       unsigned share)
+{
+    tree->head.pending = false;
+    tree->scope = scope;
+    tree->id = tree_id;
+    if (is_share(share))
+        tree->share = (uint8_t)share;
+    smb_object_rekey(d, tree, smb_tree_key(scope, tree_id));
+}
+
+/* -- fields ---------------------------------------------------------------------------------------------- */
 
 void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t session_id)
 {
@@ -329,7 +335,7 @@ void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t scope,
 {
     const struct smb_tree *tree = smb_tree_find(d, scope, tree_id);
     if (tree)
-        smb_put_text(w, FIELD_SHARE_PATH, (struct bytes){tree->path, tree->path_size}, tree->unicode);
+        dissect_put_text(w, FIELD_SHARE_PATH, (struct bytes){tree->path, tree->path_size}, tree->unicode);
 }
 
 static void put_mechanism(struct activity_writer *w, const struct gss_exchange *gss)
@@ -341,6 +347,14 @@ static void put_mechanism(struct activity_writer *w, const struct gss_exchange *
 }
 
 /* [MS-DTYP] 2.3.3: 100 ns since 1601. Left out when it is not a time that nanoseconds since 1970 can tell. */
+void smb_put_share_type(struct activity_writer *w, unsigned share)
+{
+    static const char *const names[] = {
+        [SMB_SHARE_DISK] = "disk", [SMB_SHARE_PIPE] = "pipe", [SMB_SHARE_PRINT] = "print"};
+    if (is_share(share))
+        activity_put_text(w, FIELD_SHARE_TYPE, names[share]);
+}
+
 void smb_put_filetime(struct activity_writer *w, enum activity_field field, uint64_t filetime)
 {
     const uint64_t to_1970 = UINT64_C(116444736000000000);
@@ -363,7 +377,7 @@ void smb_put_ids(struct activity_writer *w, enum activity_field field, struct by
 
 static void put_open(struct dissect *d, struct activity_writer *w, const struct smb_file *file)
 {
-    smb_put_text(w, FIELD_FILE_PATH, (struct bytes){file->name, file->name_size}, file->unicode);
+    dissect_put_text(w, FIELD_FILE_PATH, (struct bytes){file->name, file->name_size}, file->unicode);
     smb_put_share(d, w, file->scope, file->tree_id);
     smb_put_account(d, w, file->session_id);
     activity_put_uint(w, FIELD_SMB_VERSION, file->version);
@@ -390,14 +404,15 @@ static void put_used(struct activity_writer *w, const struct smb_file *file, boo
     if (file->listings)
         activity_put_uint(w, FIELD_LISTINGS, file->listings);
     if (file->pattern)
-        smb_put_text(w, FIELD_LISTING_PATTERN, (struct bytes){file->pattern, file->pattern_size},
-                     file->unicode);
+        dissect_put_text(w, FIELD_LISTING_PATTERN, (struct bytes){file->pattern, file->pattern_size},
+                         file->unicode);
     if (file->deleted)
         activity_put_bool(w, FIELD_DELETED, true);
     if (file->security_changed)
         activity_put_bool(w, FIELD_SECURITY_CHANGED, true);
     if (file->renamed)
-        smb_put_text(w, FIELD_RENAMED_TO, (struct bytes){file->renamed, file->renamed_size}, file->unicode);
+        dissect_put_text(w, FIELD_RENAMED_TO, (struct bytes){file->renamed, file->renamed_size},
+                         file->unicode);
     activity_put_bool(w, FIELD_CLOSED, closed);
 }
 
@@ -728,4 +743,25 @@ struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_sessio
     activity_put_uint(w, FIELD_STATUS, status);
     put_identity(w, &session->gss);
     return w;
+}
+
+struct smb_session *smb_session_answered(struct dissect *d, uint64_t subject, uint64_t id)
+{
+    struct smb_session *session = subject ? smb_object_find(d, SMB_OBJECT_SESSION, subject) : NULL;
+    if (!session)
+        return id ? smb_session_begin(d, id, 0) : NULL;
+    if (session->head.pending && id) {
+        session->head.pending = false;
+        session->id = id;
+        session = smb_object_rekey(d, session, smb_session_key(id));
+    }
+    return session;
+}
+
+void smb_session_settle(struct dissect *d, struct smb_session *session, uint32_t status)
+{
+    if (status == 0)
+        session->established = true;
+    else if (!session->established)
+        smb_session_end(d, session);
 }

@@ -240,15 +240,23 @@ enum smb_share smb_share_by_path(struct bytes path, bool unicode);
 enum smb_pipe_state smb_pipe_by_name(const struct smb_tree *tree, struct bytes name, bool unicode);
 
 /* Fields that many activities share. */
-void smb_put_text(struct activity_writer *w, enum activity_field field, struct bytes text, bool unicode);
 void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t session_id);
 void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t scope, uint32_t tree_id);
+void smb_put_share_type(struct activity_writer *w, unsigned share);
 void smb_put_filetime(struct activity_writer *w, enum activity_field field, uint64_t filetime);
 void smb_put_ids(struct activity_writer *w, enum activity_field field, struct bytes ids);
 
 /* Session set-up, both versions: the session that a leg belongs to (a new one when none is known; NULL
  * without memory), and its end. */
 struct smb_session *smb_session_begin(struct dissect *d, uint64_t id, uint64_t pending_key);
+/* The session that a reply is about: the request's (`subject`, 0: not known), which is known by `id` from now
+ * on. */
+struct smb_session *smb_session_answered(struct dissect *d, uint64_t subject, uint64_t id);
+/* The set-up is over; a session that it failed for ends. */
+void smb_session_settle(struct dissect *d, struct smb_session *session, uint32_t status);
+/* A tree's reply: its number, and (if it tells) what is shared. */
+void smb_tree_answered(struct dissect *d, struct smb_tree *tree, uint64_t scope, uint32_t tree_id,
+                       unsigned share);
 /* A leg that no session could be made for is still counted. */
 void smb_count_token(struct dissect *d, struct bytes token);
 /* A further leg told who it is: noted in the waiting activity, for when its end is not seen. */
