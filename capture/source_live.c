@@ -56,7 +56,7 @@ static bool set_filter(pcap_t *pcap, const char *filter)
  */
 static bool join_fanout(pcap_t *pcap, uint16_t group)
 {
-    int value = group | (PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG) << 16;
+    uint32_t value = group | (uint32_t)(PACKET_FANOUT_HASH | PACKET_FANOUT_FLAG_DEFRAG) << 16;
     return setsockopt(pcap_fileno(pcap), SOL_PACKET, PACKET_FANOUT, &value, sizeof(value)) == 0;
 }
 
