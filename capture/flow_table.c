@@ -8,7 +8,7 @@
 #define BLOCK_FLOWS_LOG 10
 #define BLOCK_FLOWS     (1u << BLOCK_FLOWS_LOG)
 #define BLOCK_BYTES     (BLOCK_FLOWS * sizeof(struct flow))
-#define GROUP_BLOCKS    8u /* taken at a time, but for the first */
+#define GROUP_BLOCKS    9u /* taken at a time, but for the first: they nearly fill a large page */
 #define SLOTS_FIRST     4096u
 #define HUGE_PAGE       ((size_t)2 * 1024 * 1024)
 
@@ -42,6 +42,9 @@ static inline struct flow *flow_at(const struct flow_table *table, uint32_t inde
 {
     return &table->blocks[index >> BLOCK_FLOWS_LOG][index & (BLOCK_FLOWS - 1)];
 }
+
+_Static_assert(GROUP_BLOCKS *BLOCK_BYTES <= HUGE_PAGE && (GROUP_BLOCKS + 1) * BLOCK_BYTES > HUGE_PAGE,
+               "a group of blocks makes the most of a large page");
 
 /* Look-ups are all over these tables: with large pages they cost half. */
 static void *table_memory(size_t size, bool large)
