@@ -9,6 +9,7 @@
 
 #define FORMAT     "picket-activities"
 #define HEADER_MAX 64u
+#define HASH_LOG   15 /* four times level 1's table: records repeat each other at a distance */
 
 _Static_assert(HEADER_MAX + BATCH_RECORDS_MAX + ACTIVITY_BYTES_MAX <= BATCH_BYTES_MAX,
                "the reader must take what the writer makes");
@@ -45,6 +46,7 @@ struct batch_writer *batch_writer_new(int zstd_level, batch_sink sink, void *con
     }
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_compressionLevel, zstd_level);
     ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_checksumFlag, 1);
+    ZSTD_CCtx_setParameter(w->zstd, ZSTD_c_hashLog, HASH_LOG);
     return w;
 }
 
