@@ -47,7 +47,7 @@ static char *put_ipv6(char *to, const uint8_t bytes[16])
         return put_ipv4(to + 7, bytes + 12);
     }
     uint16_t groups[8];
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         groups[i] = (uint16_t)((unsigned)bytes[2 * i] << 8 | bytes[2 * i + 1]);
 
     int run_at = -1;

@@ -79,10 +79,13 @@ static bool is_journal(int descriptor)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     struct stat status;
-    unsigned long long device;
-    unsigned long long inode;
-    if (!stream || fstat(descriptor, &status) != 0 || sscanf(stream, "%llu:%llu", &device, &inode) != 2)
+    if (!stream || fstat(descriptor, &status) != 0)
         return false;
+    char *end;
+    unsigned long long device = strtoull(stream, &end, 10);
+    if (*end != ':')
+        return false;
+    unsigned long long inode = strtoull(end + 1, NULL, 10);
     return status.st_dev == device && status.st_ino == inode;
 }
 

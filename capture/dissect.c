@@ -7,7 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define DISSECT_ALLOC_MAX (64u * 1024u)
+#define DISSECT_ALLOC_MAX ((size_t)64 * 1024)
 
 /* Before every block that a dissector holds. */
 struct memory_block {

@@ -12,7 +12,7 @@
 #include "capture/slab.h"
 
 #define ENGINE_RULES_MAX    64
-#define ENGINE_SCRATCH_SIZE (256u * 1024u)
+#define ENGINE_SCRATCH_SIZE ((size_t)256 * 1024)
 #define ENGINE_SIGNATURES   PROTOCOLS
 
 #define RECOGNISE_TRIES 16 /* segments or datagrams of a flow that are looked at */

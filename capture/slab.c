@@ -20,13 +20,13 @@
 #endif
 
 /* Chunks are aligned to their size, so that a block finds its chunk by masking its address. */
-#define CHUNK        (256u * 1024u)
+#define CHUNK        ((size_t)256 * 1024)
 #define CHUNK_HEAD   64u
-#define REGION       (8u * 1024u * 1024u) /* what is asked of the system at a time */
-#define HUGE_PAGE    (2u * 1024u * 1024u)
+#define REGION       ((size_t)8 * 1024 * 1024) /* what is asked of the system at a time */
+#define HUGE_PAGE    ((size_t)2 * 1024 * 1024)
 #define CLASSES      30
 #define SMALL_MAX    65408u /* four of them and the head fill a chunk */
-#define LARGE_FIRST  (128u * 1024u)
+#define LARGE_FIRST  ((size_t)128 * 1024)
 #define LARGE_SIZES  6 /* 128 KiB to 4 MiB */
 #define LARGE_CACHED 8 /* free blocks kept of each large size */
 

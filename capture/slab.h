@@ -14,7 +14,7 @@
 struct slab;
 
 /* What `size` costs at most is 4 MiB; larger ones are refused. */
-#define SLAB_BLOCK_MAX (4u * 1024u * 1024u)
+#define SLAB_BLOCK_MAX ((size_t)4 * 1024 * 1024)
 
 /* A slab that never holds more than `limit` bytes, its chunks counted whole. NULL without memory. */
 struct slab *slab_new(size_t limit);

@@ -141,7 +141,7 @@ static struct frame smb_frame(struct dissect *d, struct bytes start)
         return frame_more(2 * NBSS_HEADER_SIZE);
     struct bytes inner = {.data = start.data + NBSS_HEADER_SIZE, .size = start.size - NBSS_HEADER_SIZE};
     uint32_t more = 0;
-    uint64_t want = length;
+    uint64_t want;
     switch (dialect_of(inner.data)) {
     case SMB_1:
         want = smb1_flow_want(d, inner, length, &more);
@@ -292,7 +292,8 @@ static void smb_datagram(struct dissect *d, struct cursor c)
     uint8_t suffix;
     if (type < 0x10 || type > 0x12)
         return;
-    if (!take_netbios_name(&c, name, &suffix) || !take_netbios_name(&c, name, &suffix))
+    bool named = take_netbios_name(&c, name, &suffix);
+    if (!named || !take_netbios_name(&c, name, &suffix)) /* the source's, the destination's */
         return;
     struct smb1_message message;
     struct smb1_block block;

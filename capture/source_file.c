@@ -12,7 +12,7 @@
 
 /* Read in pieces that stay in the processor's cache: the parser and the dissectors read the bytes that the
  * kernel has just copied. At least one packet must fit. */
-#define BUFFER_BYTES (512u * 1024u)
+#define BUFFER_BYTES ((size_t)512 * 1024)
 _Static_assert(BUFFER_BYTES >= PCAP_FILE_WINDOW_MAX, "a packet must fit into the buffer");
 
 struct file_source {
