@@ -6,6 +6,8 @@
 #include "capture/dcerpc_association.h"
 #include "capture/protocols.h"
 
+#include <string.h>
+
 struct dcerpc_flow {
     struct dcerpc_association *association;
 };
@@ -46,6 +48,23 @@ static enum detection detect(struct bytes start, enum transport transport, enum 
     if (on_port)
         return DETECT_YES;
     return is_stream_type(h[2]) && h[6] == 0 && h[7] == 0 ? DETECT_YES : DETECT_NO;
+}
+
+/* Fragments follow each other without regard to segments: in a long answer few begin one. */
+static size_t find(struct bytes data, enum direction direction)
+{
+    size_t at = 0;
+    while (at + DCERPC_HEADER_SIZE <= data.size) {
+        const uint8_t *version = memchr(data.data + at, 5, data.size - at - DCERPC_HEADER_SIZE + 1);
+        if (!version)
+            break;
+        at = (size_t)(version - data.data);
+        struct bytes rest = {.data = version, .size = data.size - at};
+        if (detect(rest, TRANSPORT_TCP, direction, false) == DETECT_YES)
+            return at;
+        at++;
+    }
+    return data.size;
 }
 
 /* Of the fragments of a long answer only the first and the last say anything, and of a sealed one only the
@@ -136,6 +155,7 @@ const struct protocol protocol_dcerpc = {
     .tcp_ports = {135},
     .udp_ports = {135},
     .detect = detect,
+    .find = find,
     .state_size = sizeof(struct dcerpc_flow),
     .frame = frame,
     .message = message,

@@ -11,6 +11,7 @@
 
 #include "capture/rpc_interfaces.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/packets.h"
 
 static uint64_t requests(const struct harness *h, enum rpc_interface interface, uint16_t opnum)
 {
@@ -186,12 +187,60 @@ static void datagrams(void **state)
     harness_close(&h);
 }
 
+/* -- a long answer, of which a segment is lost ---------------------------------------------------------- */
+
+static struct frame_bytes frame;
+
+static void put_segment(unsigned flags, uint32_t sequence, const uint8_t *data, size_t size)
+{
+    frame.size = 0;
+    put_ethernet(&frame, 0x0800);
+    put_ipv4(&frame, 6, 1, 2, 20 + size, 0, 0, false);
+    put_tcp(&frame, 135, 50000, sequence, 1001, flags);
+    put(&frame, data, size);
+}
+
+static void give_frame(struct harness *h)
+{
+    struct packet packet = frame_packet(&frame, DLT_EN10MB, INT64_C(1700000000000000000));
+    engine_packet(h->engine, &packet);
+    packet_free(&packet);
+}
+
+/* No segment but the first begins with a fragment; those after the loss are found within them. */
+static void fragments_are_found_within_segments(void **state)
+{
+    (void)state;
+    enum { FRAGMENT = 100, FRAGMENTS = 20, SEGMENT = 190 };
+    static const uint8_t head[16] = {5, 0, 2, 0, 0x10, 0, 0, 0, FRAGMENT, 0, 0, 0, 7, 0, 0, 0};
+    uint8_t stream[FRAGMENT * FRAGMENTS];
+    memset(stream, 5, sizeof stream); /* what begins like a fragment, and is none */
+    for (size_t i = 0; i < FRAGMENTS; i++)
+        memcpy(stream + i * FRAGMENT, head, sizeof head);
+    struct harness h;
+    harness_open(&h, NULL);
+    put_segment(0x12, 1000, NULL, 0);
+    give_frame(&h);
+    for (size_t at = 0; at < sizeof stream; at += SEGMENT) {
+        size_t left = sizeof stream - at;
+        put_segment(0x10, (uint32_t)(1001 + at), stream + at, left < SEGMENT ? left : SEGMENT);
+        if (at != 2 * SEGMENT)
+            give_frame(&h);
+    }
+    engine_finish(h.engine);
+    /* The segment lost is 380 to 570: it has fragment 4 whole, and parts of 3 and 5. */
+    assert_int_equal(engine_stats(h.engine)->gaps, 1);
+    assert_in_range(h.counts->dcerpc_later_fragments, FRAGMENTS - 3, FRAGMENTS - 1);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zerologon),      cmocka_unit_test(dcsync),         cmocka_unit_test(account_listing),
-        cmocka_unit_test(remote_service), cmocka_unit_test(secure_channel), cmocka_unit_test(public_captures),
-        cmocka_unit_test(datagrams),
+        cmocka_unit_test(zerologon),       cmocka_unit_test(dcsync),
+        cmocka_unit_test(account_listing), cmocka_unit_test(remote_service),
+        cmocka_unit_test(secure_channel),  cmocka_unit_test(public_captures),
+        cmocka_unit_test(datagrams),       cmocka_unit_test(fragments_are_found_within_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
