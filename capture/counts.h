@@ -49,7 +49,8 @@ struct dns_counts {
 struct message_counts {
     uint64_t
         kerberos_kdc[32]; /* by application tag: 10 as_req, 11 as_rep, 12 tgs_req, 13 tgs_rep, 30 error */
-    uint64_t kerberos_gss[32]; /* in GSS-API/SPNEGO; also 14 ap_req, 15 ap_rep, 20 safe, 21 priv, 22 cred */
+    uint64_t kerberos_gss[32]; /* carried by others (GSS-API, ICMP); also 14 ap_req, 15 ap_rep, 20 safe, 21
+                                  priv, 22 cred */
     uint64_t kpasswd;
     struct sparse_counts kerberos_errors;       /* KDC's KRB-ERRORs by code */
     struct sparse_counts as_rep_enc_etypes;     /* enc-part of KDC's AS-REPs */

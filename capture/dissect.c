@@ -215,6 +215,11 @@ void dissect_counted(struct dissect *d, enum protocol_id protocol)
     d->engine->stats.protocol[protocol].messages += !d->engine->quoting;
 }
 
+bool dissect_quoted(const struct dissect *d)
+{
+    return d->engine->quoting;
+}
+
 const char *dissect_radius_secret(const struct dissect *d)
 {
     return d->engine->options.radius_secret;

@@ -215,6 +215,9 @@ void dissect_sealed(struct dissect *d, enum protocol_id protocol);
 /* One message of that protocol was dissected (for the cost per message and the summary). */
 void dissect_counted(struct dissect *d, enum protocol_id protocol);
 
+/* The message was not sent here: an ICMP error quotes it. It is counted, and gives no activity. */
+bool dissect_quoted(const struct dissect *d);
+
 /* Announces that connections to this server endpoint (address of this flow's server when address is NULL)
  * speak `protocol`: learnt from an endpoint mapper's answer. Bounded, ages. */
 void dissect_expect(struct dissect *d, const struct ip_address *address, uint16_t port,

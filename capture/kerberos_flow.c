@@ -433,8 +433,14 @@ static void kdc_answer(struct dissect *d, const struct krb_message *m)
     dissect_emit(d);
 }
 
-static void count_kdc(struct message_counts *counts, const struct krb_message *m)
+/* What an ICMP error quotes counts with what others carry. */
+static void count(const struct dissect *d, const struct krb_message *m)
 {
+    struct message_counts *counts = d->counts;
+    if (dissect_quoted(d)) {
+        counts->kerberos_gss[m->type]++;
+        return;
+    }
     counts->kerberos_kdc[m->type]++;
     if (m->type == KRB_ERROR)
         sparse_add(&counts->kerberos_errors, m->error.has_code ? m->error.code : SPARSE_NONE);
@@ -460,7 +466,7 @@ static void kerberos_message(struct dissect *d, struct cursor c)
     dissect_counted(d, PROTOCOL_KERBEROS);
     if (m.damaged && !d->truncated)
         dissect_malformed(d, PROTOCOL_KERBEROS);
-    count_kdc(d->counts, &m);
+    count(d, &m);
     switch (m.type) {
     case KRB_AS_REQ:
     case KRB_TGS_REQ:

@@ -322,6 +322,12 @@ void dissect_switch(struct dissect *d, enum protocol_id protocol)
     (void)protocol;
 }
 
+bool dissect_quoted(const struct dissect *d)
+{
+    (void)d;
+    return false;
+}
+
 uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)
 {
     (void)d;

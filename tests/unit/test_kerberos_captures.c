@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/harness.h"
+#include "tests/unit/packets.h"
 
 static void open_capture(struct harness *h, const char *name)
 {
@@ -128,12 +129,50 @@ static void test_ntlm_brute_force(void **state)
     harness_close(&h);
 }
 
+/* The client did not wait for the answer: its port unreachable quotes what the KDC sent. The quoted message
+ * is none with the KDC, and tells nothing new. */
+static void test_quoted_error(void **state)
+{
+    (void)state;
+    static const char error[] = "\x7e\x3e\x30\x3c\xa0\x03\x02\x01\x05\xa1\x03\x02\x01\x1e"
+                                "\xa4\x11\x18\x0f"
+                                "20260101000000Z"
+                                "\xa5\x03\x02\x01\x00\xa6\x03\x02\x01\x34\xa9\x03\x1b\x01R"
+                                "\xaa\x0e\x30\x0c\xa0\x03\x02\x01\x02\xa1\x05\x30\x03\x1b\x01k";
+    enum { SIZE = sizeof error - 1 };
+    static struct frame_bytes f;
+    struct harness h;
+    harness_open(&h, NULL);
+    for (int quoted = 0; quoted < 2; quoted++) {
+        f.size = 0;
+        put_ethernet(&f, 0x0800);
+        if (quoted) {
+            put_ipv4(&f, 1, 2, 1, 8 + 20 + 8 + SIZE, 0, 0, false);
+            put32(&f, 0x03030000);
+            put32(&f, 0);
+        }
+        put_ipv4(&f, 17, 1, 2, 8 + SIZE, 0, 0, false);
+        put_udp(&f, 88, 50000, SIZE);
+        put(&f, error, SIZE);
+        struct packet packet = frame_packet(&f, DLT_EN10MB, INT64_C(1700000000000000000) + quoted);
+        engine_packet(h.engine, &packet);
+        packet_free(&packet);
+        assert_int_equal(h.counts->kerberos_kdc[30], 1);
+        assert_int_equal(h.counts->kerberos_gss[30], quoted);
+    }
+    engine_finish(h.engine);
+    assert_int_equal(h.size, 1);
+    assert_int_equal(engine_stats(h.engine)->protocol[PROTOCOL_KERBEROS].messages, 1);
+    harness_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinit),           cmocka_unit_test(test_kerberoasting),
         cmocka_unit_test(test_asrep_roasting),  cmocka_unit_test(test_ticket_followed),
         cmocka_unit_test(test_password_change), cmocka_unit_test(test_ntlm_brute_force),
+        cmocka_unit_test(test_quoted_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
