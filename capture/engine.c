@@ -591,22 +591,21 @@ static void ip_datagram(struct engine *engine, struct ip_datagram *ip, int64_t t
         udp(engine, ip, &key, time);
 }
 
+/* A packet that is merely cut is counted already, as truncated. */
+static void pass_over(struct engine *engine, enum decapsulation why)
+{
+    engine->stats.not_ip += why == DECAPSULATED_NOT_IP;
+    engine->stats.malformed += why == DECAPSULATED_MALFORMED;
+}
+
 static void ip_layer(struct engine *engine, const struct layer *layer, int64_t time, int depth)
 {
     struct ip_datagram ip;
-    switch (decapsulate_ip(layer, &ip)) {
-    case DECAPSULATED:
+    enum decapsulation verdict = decapsulate_ip(layer, &ip);
+    if (verdict == DECAPSULATED)
         ip_datagram(engine, &ip, time, depth);
-        return;
-    case DECAPSULATED_NOT_IP:
-        engine->stats.not_ip++;
-        return;
-    case DECAPSULATED_MALFORMED:
-        engine->stats.malformed++;
-        return;
-    case DECAPSULATED_CUT:
-        return;
-    }
+    else
+        pass_over(engine, verdict);
 }
 
 void engine_packet(struct engine *engine, const struct packet *packet)
@@ -616,19 +615,11 @@ void engine_packet(struct engine *engine, const struct packet *packet)
     engine->stats.truncated += packet->captured < packet->length;
     clock_follow(engine, packet->time);
     struct layer layer;
-    switch (decapsulate_link(packet, &layer)) {
-    case DECAPSULATED:
+    enum decapsulation verdict = decapsulate_link(packet, &layer);
+    if (verdict == DECAPSULATED)
         ip_layer(engine, &layer, packet->time, 0);
-        return;
-    case DECAPSULATED_NOT_IP:
-        engine->stats.not_ip++;
-        return;
-    case DECAPSULATED_MALFORMED:
-        engine->stats.malformed++;
-        return;
-    case DECAPSULATED_CUT:
-        return;
-    }
+    else
+        pass_over(engine, verdict);
 }
 
 #define PACKETS_AHEAD 16

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/smb1.h"
 
+#include "capture/smb_buffer.h"
+
 /* [MS-CIFS] 2.2.3.1, little-endian:
  *   0 Protocol FF 'S' 'M' 'B'  4 Command(1)  5 Status(4)  9 Flags(1)  10 Flags2(2)  12 PIDHigh(2)
  *  14 SecurityFeatures[8]  22 Reserved(2)  24 TID(2)  26 PIDLow(2)  28 UID(2)  30 MID(2) */
@@ -106,18 +108,8 @@ static bool is_unicode(const struct smb1_message *m)
 /* What (offset, length) of this message points to, as far as it is there. */
 static struct bytes buffer_at(const struct smb1_message *m, uint32_t offset, uint32_t length, bool *cut)
 {
-    size_t size = (size_t)(m->end - m->start);
-    struct bytes none = {.data = m->end, .size = 0};
-    if (!length)
-        return none;
-    if (offset < SMB1_HEADER_SIZE || offset > size) {
-        *cut = true;
-        return none;
-    }
-    size_t there = size - offset;
-    if (length > there)
-        *cut = true;
-    return (struct bytes){.data = m->start + offset, .size = length < there ? length : there};
+    struct bytes message = {.data = m->start, .size = (size_t)(m->end - m->start)};
+    return smb_buffer(message, SMB1_HEADER_SIZE, offset, length, cut);
 }
 
 /* As many of the announced bytes as there are. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/smb2.h"
 
+#include "capture/smb_buffer.h"
+
 /* [MS-SMB2] 2.2.1, little-endian:
  *   0 ProtocolId FE 'S' 'M' 'B'   4 StructureSize = 64   6 CreditCharge   8 Status or ChannelSequence
  *  12 Command  14 Credits  16 Flags  20 NextCommand  24 MessageId
@@ -52,18 +54,8 @@ bool smb2_next_part(struct cursor *c, struct smb2_part *part, bool *bad_chain)
 /* What a (offset, length) pair of this part points to, as far as it is there. */
 static struct bytes buffer_at(const struct smb2_part *part, uint32_t offset, uint32_t length, bool *cut)
 {
-    size_t size = (size_t)(part->body.end - part->start);
-    struct bytes none = {.data = part->body.end, .size = 0};
-    if (!length)
-        return none;
-    if (offset < SMB2_HEADER_SIZE || offset > size) {
-        *cut = true;
-        return none;
-    }
-    size_t there = size - offset;
-    if (length > there)
-        *cut = true;
-    return (struct bytes){.data = part->start + offset, .size = length < there ? length : there};
+    struct bytes message = {.data = part->start, .size = (size_t)(part->body.end - part->start)};
+    return smb_buffer(message, SMB2_HEADER_SIZE, offset, length, cut);
 }
 
 /* A body's own cursor, after its StructureSize ([MS-SMB2] 2.2: each message has its fixed one). */
