@@ -24,9 +24,9 @@ sums = {"base": [0, 0], "capture": [0, 0]}
 for f in sorted(files, key=lambda f: f["filename"]):
     name = os.path.relpath(f["filename"])
     folder = name.split("/")[0]
-    if folder not in sums:
-        continue
     lines = f["summary"]["lines"]
+    if folder not in sums or lines["count"] == 0:
+        continue
     sums[folder][0] += lines["covered"]
     sums[folder][1] += lines["count"]
     print("%6.1f %%  %5d lines  %s" % (lines["percent"], lines["count"], name))
