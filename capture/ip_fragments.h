@@ -10,9 +10,9 @@
 #include "capture/decapsulate.h"
 #include "capture/slab.h"
 
-#define IP_FRAGMENTS_DATAGRAMS 1024               /* being put together at a time */
+#define IP_FRAGMENTS_DATAGRAMS 1024                      /* being put together at a time */
 #define IP_FRAGMENTS_BYTES     ((size_t)8 * 1024 * 1024) /* held for them */
-#define IP_FRAGMENTS_PIECES    1024               /* fragments of one datagram */
+#define IP_FRAGMENTS_PIECES    1024                      /* fragments of one datagram */
 #define IP_FRAGMENTS_AGE       (INT64_C(30) * 1000000000)
 
 struct ip_fragments;
