@@ -5,5 +5,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 ! git grep -nE '^#include "(cluster|capture|sync|node|center|sim)/' -- 'base/*.[ch]'
+! git grep -nE '^#include "(capture|sync|node|center|sim)/' -- 'cluster/*.[ch]'
 ! git grep -nE '^#include "(cluster|sync|node|center|sim)/' -- 'capture/*.[ch]'
 echo "style: fine"
