@@ -7,4 +7,5 @@ git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
 ! git grep -nE '^#include "(cluster|capture|sync|node|center|sim)/' -- 'base/*.[ch]'
 ! git grep -nE '^#include "(capture|sync|node|center|sim)/' -- 'cluster/*.[ch]'
 ! git grep -nE '^#include "(cluster|sync|node|center|sim)/' -- 'capture/*.[ch]'
+! git grep -nE '^#include "(capture|sync|node|center)/' -- 'sim/*.[ch]'
 echo "style: fine"
