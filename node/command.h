@@ -7,8 +7,9 @@
 /* Exit statuses of every subcommand. */
 enum exit_status {
     EXIT_FINE = 0,
-    EXIT_FAILED = 1, /* something could not be read or written */
-    EXIT_USAGE = 2,  /* wrong use of the command line */
+    EXIT_FAILED = 1,   /* something could not be read or written, or picketd did not answer */
+    EXIT_USAGE = 2,    /* wrong use of the command line */
+    EXIT_DEGRADED = 3, /* `picket` and `picket status`: the fleet has a problem that somebody should see to */
 };
 
 struct command {
@@ -26,6 +27,9 @@ const struct command *command_find(const char *name);
 
 /* The help of one subcommand. */
 void command_print_help(const struct command *command, void *stream);
+
+/* All of them, a line each. */
+void command_print_commands(void *stream);
 
 /* "picket NAME: MESSAGE" and where the help is, on standard error. Returns EXIT_USAGE. */
 int command_misused(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

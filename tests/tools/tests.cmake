@@ -1,6 +1,6 @@
 # The pages of docs/ that are made of tables in the code: a test for each, and `docs-reference` to write them.
-add_executable(picket-reference tools/reference.c ${PROJECT_SOURCE_DIR}/node/schema.c)
-target_link_libraries(picket-reference PRIVATE picket_base)
+add_executable(picket-reference tools/reference.c)
+target_link_libraries(picket-reference PRIVATE picket_daemon)
 set_target_properties(picket-reference PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
 foreach(page activities=activities configuration=config)

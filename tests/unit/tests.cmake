@@ -1,10 +1,8 @@
 # What single unit tests need besides: the oracles that they compare with.
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack msgpack-c)
 target_link_libraries(test_msgpack PRIVATE PkgConfig::MSGPACK)
 target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
-target_sources(test_config PRIVATE ${PROJECT_SOURCE_DIR}/node/schema.c)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
 set_tests_properties(test_ring test_log PROPERTIES LABELS threads)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int command_help(int argc, char **argv);
+
+const struct command commands[] = {
+    {"read", "[OPTION]... FILE...",
+     "Shows what happened in captures (pcap, pcapng) or batches of activities.", command_read_options,
+     command_read},
+    {"capture", "-i INTERFACE [OPTION]...", "Shows what happens on an interface, until interrupted.",
+     command_capture_options, command_capture},
+    {"help", "[COMMAND]", "Shows this help, or that of a command.", NULL, command_help},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+void command_print_help(const struct command *command, void *stream)
+{
+    FILE *out = stream;
+    fprintf(out, "usage: picket %s %s\n\n%s\n", command->name, command->arguments, command->sentence);
+    if (command->options)
+        fprintf(out, "\n%s", command->options);
+}
+
+int command_misused(const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "picket %s: ", name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\nsee: picket help %s\n", name);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+int command_failed(const char *subject, const char *reason)
+{
+    fprintf(stderr, "picket: %s: %s\n", subject, reason);
+    return EXIT_FAILED;
+}
+
+void command_print_commands(void *stream)
+{
+    FILE *out = stream;
+    fprintf(out,
+            "usage: picket COMMAND [ARGUMENT]...\n\nWatches Active Directory on the wire.\n\ncommands:\n");
+    for (const struct command *c = commands; c->name; c++)
+        fprintf(out, "  %-8s %s\n", c->name, c->sentence);
+    fprintf(out, "\npicket help COMMAND tells more; picket --version shows the version.\n"
+                 "Exit status: 0 fine, 1 failure, 2 wrong use.\n");
+}
+
+static int command_help(int argc, char **argv)
+{
+    if (argc < 2) {
+        command_print_commands(stdout);
+        return EXIT_FINE;
+    }
+    const struct command *command = command_find(argv[1]);
+    if (!command)
+        return command_misused("help", "there is no command \"%s\"", argv[1]);
+    command_print_help(command, stdout);
+    return EXIT_FINE;
+}
