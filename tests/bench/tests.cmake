@@ -9,3 +9,7 @@ set_target_properties(pcapmix pcap_loop count_malloc PROPERTIES
 add_custom_target(bench
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/capture.py --build ${CMAKE_BINARY_DIR}
   DEPENDS picket pcapmix pcap_loop count_malloc USES_TERMINAL)
+# A fleet of real processes beside a full mesh of the same heartbeats: tests/bench/fleet.py (target `bench-fleet`).
+add_executable(full_mesh EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/full_mesh.c)
+target_link_libraries(full_mesh PRIVATE picket_options PkgConfig::ZMQ PkgConfig::SODIUM)
+set_target_properties(full_mesh PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
