@@ -30,3 +30,10 @@ set_tests_properties(cli PROPERTIES TIMEOUT 120)
 
 add_test(NAME memory COMMAND Python3::Interpreter ${integration}/memory.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(memory PROPERTIES LABELS slow TIMEOUT 300)
+
+# The network that the fleet's tests live in: hosts, sites and bad lines in namespaces of the tests' own.
+add_executable(wan ${integration}/wan.c)
+target_link_libraries(wan PRIVATE picket_options)
+set_target_properties(wan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME network COMMAND Python3::Interpreter ${integration}/network.py --wan $<TARGET_FILE:wan>)
+set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
