@@ -8,18 +8,20 @@
  * certificate, where it listens, its incarnation, the anchor of its heartbeat chain. The *policy* is the
  * authority's word about the fleet: who may enrol, who is revoked; the greatest version wins.
  *
- * Encoded, each is a msgpack map with small integers as keys (unknown ones are skipped, and covered by the
- * signature); the signature is the last element of an enclosing array [body (binary), signature (binary)].
+ * Encoded, each is a signed body (cluster/body.h): a msgpack map with small integers as keys, then the 64
+ * bytes of the signature over it. Nothing names the fleet: the authority's key does, it signs for one fleet
+ * only.
  */
 #pragma once
 
+#include "cluster/body.h"
 #include "cluster/crypto.h"
 #include "cluster/node_id.h"
 
 #define FLEET_ID_SIZE        16u
-#define NAME_MAX_SIZE        64u  /* a node's or a site's name, with its NUL */
-#define DOMAIN_MAX_SIZE      256u /* a DNS name, lower case, with its NUL */
-#define ENDPOINT_MAX_SIZE    128u /* HOST:PORT or [IPv6]:PORT, with its NUL; tcp:// is understood */
+#define NAME_MAX_SIZE        64u  /* a node's or a site's name (name_valid), with its NUL */
+#define DOMAIN_MAX_SIZE      256u /* a DNS name, lower case (domain_valid), with its NUL */
+#define ENDPOINT_MAX_SIZE    128u /* HOST:PORT or [IPv6]:PORT (endpoint_valid), with its NUL */
 #define GRANT_DOMAINS        8u
 #define RECORD_ENDPOINTS     4u
 #define RECORD_CONTROLLERS   8u
@@ -34,14 +36,13 @@ enum node_mode {
 };
 
 struct grant {
-    uint8_t fleet[FLEET_ID_SIZE];
     struct node_id id;
     enum node_mode mode;
     char site[NAME_MAX_SIZE];
     char domains[GRANT_DOMAINS][DOMAIN_MAX_SIZE]; /* may be synchronizer candidate of */
     unsigned domain_count;
     struct node_id enroller; /* the only one that may bind it; all zero: the authority itself */
-    uint64_t expires;        /* seconds since 1970: no binding is issued after that */
+    uint64_t expires;        /* seconds since 1970: no first binding (generation 0) is issued after that */
 };
 
 struct certificate {
@@ -49,19 +50,23 @@ struct certificate {
     uint32_t generation; /* of the key: 0, then one more with each rotation */
     uint8_t public_key[PUBLIC_KEY_SIZE];
     char name[NAME_MAX_SIZE];
-    uint64_t issued; /* seconds since 1970 */
+    uint64_t issued;   /* seconds since 1970 */
+    bool by_authority; /* bound by the authority itself, though the grant may name an enroller */
 };
 
-/* A record, read. Strings are copied; `encoded` stands behind the structure in the same block. */
 enum record_flag {
     RECORD_LEFT = 1, /* went in good order: not offline, gone */
 };
 
+/* A record, read; all is copied. RECORD_MAX_SIZE bounds its parts together: eight names of 255 bytes each do
+ * not fit. */
 struct record {
     struct certificate certificate;
     char endpoints[RECORD_ENDPOINTS][ENDPOINT_MAX_SIZE];
     unsigned endpoint_count;
-    char controllers[RECORD_CONTROLLERS][DOMAIN_MAX_SIZE]; /* domain controllers that it watches */
+    uint16_t enrolment_port; /* of an enroller's enrolment socket, at the same hosts; 0: it has none */
+    char controllers[RECORD_CONTROLLERS]
+                    [DOMAIN_MAX_SIZE]; /* domain controllers that it watches (host_valid) */
     unsigned controller_count;
     uint64_t incarnation;
     uint32_t revision; /* of the record within the incarnation; order: (incarnation, revision) */
@@ -81,7 +86,6 @@ struct enroller {
 };
 
 struct policy {
-    uint8_t fleet[FLEET_ID_SIZE];
     uint64_t version;
     struct enroller enrollers[POLICY_ENROLLERS]; /* ids may repeat, with their keys of other generations */
     unsigned enroller_count;
@@ -95,16 +99,41 @@ struct trust {
     uint8_t authority[PUBLIC_KEY_SIZE];
 };
 
-/* Reads and verifies a policy: the authority's signature, the fleet, order and bounds. `policy` points into
- * `encoded`. */
+/* Reads and verifies a policy: the authority's signature, order and bounds. `policy` points into `encoded`.
+ */
 bool policy_read(struct policy *policy, struct bytes encoded, const struct trust *trust,
                  const struct cluster_crypto *crypto);
 bool policy_revokes(const struct policy *policy, const struct node_id *id);
 
-/* Reads and verifies an encoded certificate: the authority's signature on the grant, the enroller's (found in
- * `policy`, may be NULL when the authority itself is the issuer) on the binding. */
+/* Encodes and signs (crypto->sign with the authority's key). `policy->revoked` need not be inside anything.
+ * Returns the size; 0 when the buffer is too small or what policy_read() would refuse is in it. */
+size_t policy_write(void *buffer, size_t capacity, const struct policy *policy,
+                    const struct cluster_crypto *crypto);
+
+/* Reads and verifies a grant: the authority's signature. */
+bool grant_read(struct grant *grant, struct bytes encoded, const struct trust *trust,
+                const struct cluster_crypto *crypto);
+
+/* Encodes and signs (crypto->sign with the authority's key). As policy_write(). */
+size_t grant_write(void *buffer, size_t capacity, const struct grant *grant,
+                   const struct cluster_crypto *crypto);
+
+/* Reads and verifies an encoded certificate: the authority's signature on the grant, and that of whoever
+ * bound it on the rest: the authority, or the grant's enroller as `policy` has it (may be NULL: then only the
+ * authority's bindings are good). Whether `policy` revokes the node is for the caller to ask. */
 bool certificate_read(struct certificate *certificate, struct bytes encoded, const struct trust *trust,
                       const struct policy *policy, const struct cluster_crypto *crypto);
+
+/* Without verification. */
+bool certificate_read_trusted(struct certificate *certificate, struct bytes encoded);
+
+/* Binds: `grant` as the authority encoded it, the rest from `certificate`; signs with crypto->sign, which is
+ * the enroller's key, or the authority's where certificate->by_authority says so. As policy_write(). */
+size_t certificate_write(void *buffer, size_t capacity, const struct certificate *certificate,
+                         struct bytes grant, const struct cluster_crypto *crypto);
+
+/* The encoded grant inside of a certificate, for the next binding. Empty when there is none. */
+struct bytes certificate_grant(struct bytes encoded);
 
 /* Reads a record and verifies its certificate and its own signature. */
 bool record_read(struct record *record, struct bytes encoded, const struct trust *trust,
@@ -118,10 +147,15 @@ struct record_head {
     struct node_id id;
     uint64_t incarnation;
     uint32_t revision;
+    uint32_t generation; /* of the key */
 };
 bool record_peek(struct record_head *head, struct bytes encoded);
 
+/* The encoded certificate inside of a record. Empty when there is none. */
+struct bytes record_certificate(struct bytes encoded);
+
 /* Writes this node's own record: `certificate` as encoded by its enroller, the rest from `record`; signs it
- * with crypto->sign. Returns its size, 0 when the buffer is too small. */
+ * with crypto->sign. Returns its size; 0 when it does not fit the buffer or RECORD_MAX_SIZE, or a text in it
+ * is not what record_read() takes. */
 size_t record_write(void *buffer, size_t capacity, const struct record *record, struct bytes certificate,
                     const struct cluster_crypto *crypto);
