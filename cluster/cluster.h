@@ -32,7 +32,9 @@ struct cluster_config {
     const char *controllers[RECORD_CONTROLLERS];
     unsigned controller_count;
     struct cluster_timers timers;
-    unsigned min_observers; /* candidates wanting to replace a silent holder must hear so many members: 1 */
+    /* A node bids only when so many members, itself among them, are within hearing, and a holder that hears
+     * fewer for half of T_OFF lets go: 1 (no such condition). */
+    unsigned min_observers;
     unsigned members_max;   /* bound of the member table */
     unsigned history_size;  /* entries kept for cluster_history() */
     bool sensors_silent;    /* simulations of large fleets: only candidates send heartbeats */
@@ -49,7 +51,7 @@ enum cluster_event_type {
     CLUSTER_RECEIVED,    /* .received: a message of an authenticated peer */
     CLUSTER_LINK_UP,     /* .link */
     CLUSTER_LINK_DOWN,   /* .link */
-    CLUSTER_DIRECTORY,   /* .directory: whether this node reaches the domain's directory */
+    CLUSTER_DIRECTORY,   /* .directory: whether this node reaches the domain's directory; until told: not */
     CLUSTER_CANDIDATE,   /* .command.on: this node's candidacy for a domain that its grant names */
     CLUSTER_YIELD,       /* .command: the holder, whoever it is, shall give the domain up */
     CLUSTER_PIN,         /* .command.on: this node shall hold the domain whenever it can */
@@ -249,7 +251,7 @@ struct cluster_domain_view {
     struct claim claim;       /* the register */
     bool fresh;               /* settled, not released, holder heard recently: else reactive look-ups */
     enum cluster_cause cause; /* of the register's last change of holder, as far as this node knows */
-    int64_t since;            /* wall ms of that change */
+    int64_t since;            /* wall ms of that change; 0: before this node started */
     int64_t holder_silent;    /* ms of observation; -1: no holder or never heard */
     int64_t next_in;          /* ms until this node's own next step in the election; -1: none pending */
     int64_t replace_in;       /* ms of further silence until a successor is sought; -1: no such count runs */

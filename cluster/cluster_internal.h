@@ -80,6 +80,10 @@ int64_t core_quiet_since(const struct cluster *self); /* observed time of the la
 uint64_t core_random(struct cluster *self); /* xoshiro256**, seeded at start: for schedules, not for keys */
 const struct cluster_config *core_config(const struct cluster *self);
 const struct cluster_crypto *core_crypto(const struct cluster *self);
+/* This node's own, read. */
+const struct certificate *core_certificate(const struct cluster *self);
+/* The number of this step: what one step did is undone when its state did not reach the disk. */
+uint64_t core_step(const struct cluster *self);
 struct cluster_counters *core_counters(struct cluster *self);
 /* The state must be durable before anything of this update goes out. Any part may call it; the state is
  * encoded once, at the end of the step. */
@@ -108,7 +112,11 @@ uint32_t members_count(const struct cluster *self);
 void members_id(const struct cluster *self, uint32_t index, struct node_id *id);
 bool members_public_key(const struct cluster *self, uint32_t index, uint8_t key[PUBLIC_KEY_SIZE]);
 uint64_t members_incarnation(const struct cluster *self, uint32_t index);
-/* ms of observation since it was heard; INT64_MAX: never since this node started. */
+/* Whether its certificate's grant names the domain, whatever its flags say. */
+bool members_granted(const struct cluster *self, uint32_t index, uint32_t domain);
+/* Its record as it goes over the wire; empty when there is none. */
+struct bytes members_record(const struct cluster *self, uint32_t index);
+/* ms of observation since it was heard; INT64_MAX: never since this node started. 0 for this node itself. */
 int64_t members_silence(const struct cluster *self, uint32_t index);
 /* Members heard within timers.support_window; 0 when nobody echoes this node's own heartbeats (mute). */
 uint16_t members_support(struct cluster *self);
@@ -123,8 +131,9 @@ unsigned members_candidates(const struct cluster *self, uint32_t domain, unsigne
 uint32_t members_candidate_at(const struct cluster *self, uint32_t domain, unsigned i);
 /* The freshest heartbeat of a member, to be shown to others. False: none since this node started. */
 bool members_heartbeat(const struct cluster *self, uint32_t index, uint8_t entry[HEARTBEAT_SIZE]);
-/* Takes a heartbeat that came outside of gossip (HAVE). True when it verified and was news. */
-bool members_take_heartbeat(struct cluster *self, const uint8_t entry[HEARTBEAT_SIZE],
+/* Takes a heartbeat that came outside of gossip (HAVE), heard by its sender `age` ms ago: the member counts
+ * as heard then, not now. True when it verified and was news. */
+bool members_take_heartbeat(struct cluster *self, const uint8_t entry[HEARTBEAT_SIZE], int64_t age,
                             const struct node_id *from);
 
 /* --- services of gossip.c --- */
@@ -143,14 +152,16 @@ void election_start(struct cluster *self);
 void election_tick(struct cluster *self);
 /* A member was heard (its heartbeat or incarnation advanced). */
 void election_heard(struct cluster *self, uint32_t member);
-/* A member's record, candidacy, revocation or departure changed. */
+/* A member's record, candidacy, revocation or departure changed; this node's own too (index 0). */
 void election_member_changed(struct cluster *self, uint32_t member);
 /* A claim arrived; `from` is NULL when it comes from this node's own disk. True when it was news. */
 bool election_claim(struct cluster *self, struct bytes encoded, const struct node_id *from);
 void election_query(struct cluster *self, const struct node_id *from, const char *domain,
                     const struct node_id *holder, uint64_t incarnation, uint32_t sequence, int64_t age);
+/* HAVE bears NODE, HEARTBEATS (one entry) and AGE, and RECORDS (the holder's, when the asker knew a lower
+ * incarnation): records are taken first, as from gossip, the heartbeat is left to the election. */
 void election_have(struct cluster *self, const struct node_id *from, const struct node_id *holder,
-                   int64_t age);
+                   const uint8_t entry[HEARTBEAT_SIZE], int64_t age);
 void election_ask(struct cluster *self, const struct node_id *from, const char *domain, unsigned verb);
 void election_directory(struct cluster *self, const char *domain, bool reachable);
 void election_candidate(struct cluster *self, const char *domain, bool on);
@@ -166,4 +177,6 @@ bool election_load(struct cluster *self, struct cursor *c);
 /* The bits of certificate.grant.domains that are switched off, for the own record. */
 uint8_t election_candidate_off(const struct cluster *self);
 bool election_view(struct cluster *self, uint32_t domain, struct cluster_domain_view *view);
+/* Whether this node is ACTIVE for the domain; the claim may be NULL. */
+bool election_holds(const struct cluster *self, uint32_t domain, struct claim *claim);
 struct election *core_election(const struct cluster *self);

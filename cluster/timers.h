@@ -26,6 +26,9 @@ struct cluster_timers {
     int64_t claim_reflood;     /* a claim is told again every 5 s ... */
     int64_t claim_reflood_for; /* ... for 60 s */
     int64_t anti_entropy;      /* 10 s */
+    int64_t directory_grace;   /* a directory must be lost, or back, for longer than this to count: 10 s */
+    int64_t pin_healthy;       /* a pinned node takes its domain when it was well for so long: 60 s */
+    int64_t pin_every;         /* ... and at most so often: 10 min */
     int64_t refute_min;        /* no refutation within this after a restart or TILT: 300 s */
     int64_t support_window;    /* whoever was heard within it supports: 60 s */
     int64_t link_silence;      /* a link on which nothing came for so long is asked: 45 s */
