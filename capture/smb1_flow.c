@@ -147,8 +147,7 @@ static void negotiate_response(struct dissect *d, struct smb1_context *s)
     flow->smb1_dialects_size = 0;
 }
 
-/* -- SESSION_SETUP_ANDX, LOGOFF_ANDX
- * -------------------------------------------------------------------------- */
+/* --- SESSION_SETUP_ANDX, LOGOFF_ANDX --- */
 
 static void keep_name(char *to, size_t capacity, const struct smb1_text *text)
 {
@@ -268,8 +267,7 @@ static void session_response(struct dissect *d, struct smb1_context *s)
     smb_session_settle(d, session, status);
 }
 
-/* -- TREE_CONNECT_ANDX, TREE_DISCONNECT
- * ------------------------------------------------------------------------- */
+/* --- TREE_CONNECT_ANDX, TREE_DISCONNECT --- */
 
 static uint64_t tree_pending_key(const struct smb1_context *s)
 {
@@ -339,8 +337,7 @@ static void tree_response(struct dissect *d, struct smb1_context *s)
     dissect_emit(d);
 }
 
-/* -- NT_CREATE_ANDX, OPEN_ANDX, CLOSE
- * ----------------------------------------------------------------------------- */
+/* --- NT_CREATE_ANDX, OPEN_ANDX, CLOSE --- */
 
 static uint64_t file_pending_key(const struct smb1_context *s)
 {
@@ -425,8 +422,7 @@ static void close_response(struct dissect *d, struct smb1_context *s)
         smb_file_end(d, file, true);
 }
 
-/* -- READ, WRITE
- * ------------------------------------------------------------------------------------------------------ */
+/* --- READ, WRITE --- */
 
 static void read_request(struct dissect *d, struct smb1_context *s)
 {
@@ -478,8 +474,7 @@ static void write_response(struct dissect *d, struct smb1_context *s)
     file->write_bytes += m.length;
 }
 
-/* -- TRANSACTION, TRANSACTION2, NT_TRANSACT
- * ---------------------------------------------------------------------------- */
+/* --- TRANSACTION, TRANSACTION2, NT_TRANSACT --- */
 
 enum {
     TRANS_TRANSACT_NMPIPE = 0x26, /* [MS-CIFS] 2.2.2.1.2 */
@@ -616,8 +611,7 @@ static void transaction_response(struct dissect *d, struct smb1_context *s)
     dissect_emit(d);
 }
 
-/* -- commands on paths
- * ---------------------------------------------------------------------------------------------------- */
+/* --- commands on paths --- */
 
 /* [MS-CIFS] 2.2.4.1, .2, .7, .8, .66: the bytes hold BufferFormat(1) = 4 and a path, once or twice */
 static void path_request(struct dissect *d, struct smb1_context *s)
@@ -655,9 +649,7 @@ static void path_response(struct dissect *d, struct smb1_context *s)
     dissect_emit(d);
 }
 
-/* -- blocks
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- blocks --- */
 
 static void request(struct dissect *d, struct smb1_context *s)
 {
@@ -820,38 +812,14 @@ void smb1_flow_message(struct dissect *d, struct cursor c)
         refuse_rest(d, &s);
 }
 
-/* -- framing
- * --------------------------------------------------------------------------------------------------------------------
- */
-
-enum { PEEK = 24 };
-
-static uint64_t want_data(const struct smb_file *file, struct bytes start, uint64_t total, uint64_t offset,
-                          uint32_t *more)
-{
-    if (offset < SMB1_HEADER_SIZE || offset > total)
-        return total;
-    if (file && file->pipe == SMB_PIPE_YES)
-        return total;
-    if (file && file->pipe == SMB_PIPE_NO)
-        return offset;
-    uint64_t peek = offset + PEEK < total ? offset + PEEK : total;
-    if (start.size < peek) {
-        *more = (uint32_t)peek;
-        return 0;
-    }
-    struct bytes data = {.data = start.data + offset, .size = (size_t)(peek - offset)};
-    /* A raw write to a pipe begins with the message's length (smb1_write_request_parse). */
-    struct bytes after = {.data = data.data + 2, .size = data.size >= 2 ? data.size - 2 : 0};
-    return dcerpc_is_pdu(data) || dcerpc_is_pdu(after) ? total : offset;
-}
+/* --- framing --- */
 
 /* Only a read's or write's data is bulk: it starts at DataOffset. */
 uint64_t smb1_flow_want(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more)
 {
     const struct smb_flow *flow = d->state;
     const uint64_t head = SMB1_HEADER_SIZE + 1 + 14 * 2 + 2;
-    if (total < head + PEEK)
+    if (total < head + SMB_PIPE_PEEK)
         return total;
     if (start.size < head) {
         *more = (uint32_t)head;
@@ -873,14 +841,14 @@ uint64_t smb1_flow_want(struct dissect *d, struct bytes start, uint64_t total, u
         if (call && call->command == SMB1_READ_ANDX)
             file = smb_object_find(d, SMB_OBJECT_FILE, call->subject);
         cursor_skip(&w, 11);
-        return want_data(file, start, total, cursor_le16(&w), more);
+        return smb_file_want(file, start, total, SMB1_HEADER_SIZE, cursor_le16(&w), more);
     }
     if (!is_response && block.command == SMB1_WRITE_ANDX &&
         (block.word_count == 12 || block.word_count == 14)) {
         cursor_skip(&w, 3);
         const struct smb_file *file = find_file(d, cursor_le16(&w));
         cursor_skip(&w, 16);
-        return want_data(file, start, total, cursor_le16(&w), more);
+        return smb_file_want(file, start, total, SMB1_HEADER_SIZE, cursor_le16(&w), more);
     }
     return total;
 }

@@ -317,8 +317,7 @@ static void tree_response(struct dissect *d, struct smb2_context *s)
     dissect_emit(d);
 }
 
-/* -- CREATE, CLOSE
- * ------------------------------------------------------------------------------------------- */
+/* --- CREATE, CLOSE --- */
 
 static void create_request(struct dissect *d, struct smb2_context *s)
 {
@@ -397,8 +396,7 @@ static void close_response(struct dissect *d, struct smb2_context *s)
         smb_file_end(d, file, true);
 }
 
-/* -- READ, WRITE
- * ------------------------------------------------------------------------------------------------ */
+/* --- READ, WRITE --- */
 
 static void read_request(struct dissect *d, struct smb2_context *s)
 {
@@ -452,8 +450,7 @@ static void write_response(struct dissect *d, struct smb2_context *s)
     file->write_bytes += m.length;
 }
 
-/* -- IOCTL
- * -------------------------------------------------------------------------------------------------------- */
+/* --- IOCTL --- */
 
 static bool tells_something(uint32_t code)
 {
@@ -571,8 +568,7 @@ static void ioctl_response(struct dissect *d, struct smb2_context *s)
     dissect_emit(d);
 }
 
-/* -- SET_INFO, QUERY_DIRECTORY
- * -------------------------------------------------------------------------------------- */
+/* --- SET_INFO, QUERY_DIRECTORY --- */
 
 enum { /* [MS-FSCC] 2.4 */
        FILE_RENAME_INFORMATION = 10,
@@ -626,9 +622,7 @@ static void query_directory_response(struct dissect *d, struct smb2_context *s)
         file->listings++;
 }
 
-/* -- parts
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- parts --- */
 
 static void request(struct dissect *d, struct smb2_context *s)
 {
@@ -773,8 +767,7 @@ void smb2_flow_message(struct dissect *d, struct cursor c)
         dissect_malformed(d, PROTOCOL_SMB);
 }
 
-/* -- encrypted, compressed
- * ---------------------------------------------------------------------------------------------- */
+/* --- encrypted, compressed --- */
 
 void smb2_flow_encrypted(struct dissect *d, struct cursor c)
 {
@@ -822,36 +815,13 @@ void smb2_flow_compressed(struct dissect *d, struct cursor c, uint64_t size)
     flow->compressed_seen = true;
 }
 
-/* -- framing
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- framing --- */
 
 enum {
     READ_RESPONSE_FIXED = 16,
     WRITE_REQUEST_FIXED = 48,
-    PEEK = 24, /* data bytes that tell a pipe's PDU */
     INFO_MAX = 4096,
 };
-
-/* Whether the data of a READ reply or WRITE request, at `offset`, is wanted: it is when it goes through a
- * pipe. For a file that is not known to be one or not, its first bytes tell. */
-static uint64_t want_data(const struct smb_file *file, struct bytes start, uint64_t total, uint64_t offset,
-                          uint32_t *more)
-{
-    if (offset < SMB2_HEADER_SIZE || offset > total)
-        return total;
-    if (file && file->pipe == SMB_PIPE_YES)
-        return total;
-    if (file && file->pipe == SMB_PIPE_NO)
-        return offset;
-    uint64_t peek = offset + PEEK < total ? offset + PEEK : total;
-    if (start.size < peek) {
-        *more = (uint32_t)peek;
-        return 0;
-    }
-    struct bytes data = {.data = start.data + offset, .size = (size_t)(peek - offset)};
-    return dcerpc_is_pdu(data) ? total : offset;
-}
 
 static uint64_t want_read_response(struct dissect *d, struct bytes start, const struct smb2_header *h,
                                    uint64_t total, uint32_t *more)
@@ -863,7 +833,7 @@ static uint64_t want_read_response(struct dissect *d, struct bytes start, const 
     const struct smb_file *file = NULL;
     if (call && call->command == SMB2_READ && !(call->flags & SMB_CALL_RELATED))
         file = find_file(d, call->subject);
-    return want_data(file, start, total, start.data[SMB2_HEADER_SIZE + 2], more);
+    return smb_file_want(file, start, total, SMB2_HEADER_SIZE, start.data[SMB2_HEADER_SIZE + 2], more);
 }
 
 static uint64_t want_write_request(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more)
@@ -874,7 +844,7 @@ static uint64_t want_write_request(struct dissect *d, struct bytes start, uint64
     cursor_skip(&c, 12);
     id.persistent = cursor_le64(&c);
     id.volatile_ = cursor_le64(&c);
-    return want_data(find_file(d, file_key(&id)), start, total, offset, more);
+    return smb_file_want(find_file(d, file_key(&id)), start, total, SMB2_HEADER_SIZE, offset, more);
 }
 
 uint64_t smb2_flow_want(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more)

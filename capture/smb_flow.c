@@ -166,8 +166,7 @@ static struct frame smb_frame(struct dissect *d, struct bytes start)
     return frame_ok(total, NBSS_HEADER_SIZE + want);
 }
 
-/* -- session service
- * ------------------------------------------------------------------------------------------ */
+/* --- session service --- */
 
 /* RFC 1001 14.1: length 32, then each byte of the 16-byte name as two letters 'A' + half byte. The name is
  * padded with spaces, its last byte is the suffix. */
@@ -236,8 +235,7 @@ static void session_packet(struct dissect *d, uint8_t type, struct cursor c)
     }
 }
 
-/* -- datagram service
- * ------------------------------------------------------------------------------------------- */
+/* --- datagram service --- */
 
 /* [MS-BRWS] 2.2: Command(1), UpdateCount(1), Periodicity(4), ServerName[16], OSVersionMajor(1),
  * OSVersionMinor(1), ServerType(4), BrowserVersionMajor(1), BrowserVersionMinor(1), Signature(2), Comment; of
@@ -314,8 +312,7 @@ static void smb_datagram(struct dissect *d, struct cursor c)
     dissect_emit(d);
 }
 
-/* -- messages
- * ------------------------------------------------------------------------------------------------------ */
+/* --- messages --- */
 
 static void smb_message(struct dissect *d, struct cursor c)
 {

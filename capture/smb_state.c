@@ -765,3 +765,23 @@ void smb_session_settle(struct dissect *d, struct smb_session *session, uint32_t
     else if (!session->established)
         smb_session_end(d, session);
 }
+
+uint64_t smb_file_want(const struct smb_file *file, struct bytes start, uint64_t total, uint64_t header_size,
+                       uint64_t offset, uint32_t *more)
+{
+    if (offset < header_size || offset > total)
+        return total;
+    if (file && file->pipe == SMB_PIPE_YES)
+        return total;
+    if (file && file->pipe == SMB_PIPE_NO)
+        return offset;
+    uint64_t peek = offset + SMB_PIPE_PEEK < total ? offset + SMB_PIPE_PEEK : total;
+    if (start.size < peek) {
+        *more = (uint32_t)peek;
+        return 0;
+    }
+    struct bytes data = {.data = start.data + offset, .size = (size_t)(peek - offset)};
+    /* A raw write of SMB 1 to a pipe begins with the message's length (smb1_write_request_parse). */
+    struct bytes after = {.data = data.data + 2, .size = data.size >= 2 ? data.size - 2 : 0};
+    return dcerpc_is_pdu(data) || dcerpc_is_pdu(after) ? total : offset;
+}

@@ -201,8 +201,7 @@ struct smb_call *smb_call_new(struct dissect *d, uint64_t key, uint16_t command,
 /* Takes the call out of the table into `to`. False when there is none. */
 bool smb_call_take(struct dissect *d, uint64_t key, struct smb_call *to);
 
-/* -- shared by both versions (smb_state.c)
- * ------------------------------------------------------------------- */
+/* --- shared by both versions (smb_state.c) --- */
 
 /* Ends a file: writes its smb_open (`closed`: by the client), ends its association and frees it. */
 void smb_file_end(struct dissect *d, struct smb_file *file, bool closed);
@@ -213,6 +212,13 @@ void smb_file_read(struct dissect *d, struct smb_file *file, uint32_t length, st
 void smb_file_written(struct dissect *d, struct smb_file *file, struct bytes data, bool cut);
 /* Bytes of a pipe, whichever way they came. */
 void smb_pipe_data(struct dissect *d, struct smb_file *file, struct bytes data, bool cut);
+/* How much of a message whose bulk is the data of a read or write, from `offset` on, is wanted, `start` of it
+ * being there: all (`total`) when it goes through a pipe, else what stands before the data. For a file that
+ * is not known to be one or not (NULL too) the first data bytes tell; while they are missing `more` says how
+ * many bytes of the message do, and the return is 0. */
+#define SMB_PIPE_PEEK 24
+uint64_t smb_file_want(const struct smb_file *file, struct bytes start, uint64_t total, uint64_t header_size,
+                       uint64_t offset, uint32_t *more);
 /* A file whose opening was not captured. */
 struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t session_id, uint32_t tree_id,
                                  uint8_t version);
@@ -264,8 +270,7 @@ void smb_session_noted(struct dissect *d, const struct smb_session *session);
 /* The activity that waits for the end of the set-up, d->activity again; NULL when none does. */
 struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_session *session, uint32_t status);
 
-/* -- the two versions
- * ---------------------------------------------------------------------------------------- */
+/* --- the two versions --- */
 
 void smb1_flow_message(struct dissect *d, struct cursor c);
 void smb2_flow_message(struct dissect *d, struct cursor c);

@@ -421,8 +421,7 @@ static int talk_end(void **state)
     return 0;
 }
 
-/* -- parsers
- * -------------------------------------------------------------------------------------------------- */
+/* --- parsers --- */
 
 static void header_is_read(void **state)
 {
@@ -536,8 +535,7 @@ static void unicode_text_is_aligned(void **state)
     assert_false(c.failed);
 }
 
-/* -- connections
- * ------------------------------------------------------------------------------------------------ */
+/* --- connections --- */
 
 static void plain_session(void **state)
 {
@@ -792,9 +790,7 @@ static void path_commands(void **state)
     assert_true(harness_has(harness_find(&t->w.h, ACTIVITY_SMB1_PATH, 2), FIELD_ANSWERED));
 }
 
-/* -- pipes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* --- pipes --- */
 
 static void assert_srvsvc(struct talk *t)
 {
@@ -859,8 +855,7 @@ static void pipe_by_transaction(void **state)
     assert_srvsvc(t);
 }
 
-/* -- other transactions
- * ------------------------------------------------------------------------------------------------ */
+/* --- other transactions --- */
 
 static void transactions_that_tell(void **state)
 {
@@ -932,9 +927,7 @@ static void damage_is_malformed(void **state)
     assert_int_equal(t->w.h.size, 0);
 }
 
-/* -- NetBIOS
- * ----------------------------------------------------------------------------------------------------------------
- */
+/* --- NetBIOS --- */
 
 static void put_name(struct wire_bytes *b, const char *name, uint8_t suffix)
 {
@@ -1025,9 +1018,7 @@ static void host_announcement(void **state)
     free(datagram);
 }
 
-/* -- captures
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- captures --- */
 
 static void psexec_capture(void **state)
 {

@@ -492,8 +492,7 @@ static void rename_target_is_bounded(void **state)
     assert_int_equal(smb2_rename_target((struct bytes){b.data, 10}).size, 0);
 }
 
-/* -- NEGOTIATE
- * ------------------------------------------------------------------------------------------------- */
+/* --- NEGOTIATE --- */
 
 static void context(struct wire_bytes *b, unsigned type, const void *data, size_t size)
 {
@@ -586,9 +585,7 @@ static void damaged_negotiation_is_malformed(void **state)
     assert_int_equal(t->w.h.size, 0);
 }
 
-/* -- files
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- files --- */
 
 static void file_is_one_activity(void **state)
 {
@@ -864,9 +861,7 @@ static void requests_without_replies_are_bounded(void **state)
     assert_int_equal(harness_uint(harness_find(&t->w.h, ACTIVITY_SMB_OPEN, 0), FIELD_READS), 1);
 }
 
-/* -- pipes
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- pipes --- */
 
 static void assert_srvsvc(struct talk *t, bool named)
 {
@@ -961,9 +956,7 @@ static void pipe_after_a_gap(void **state)
     assert_int_equal(t->w.h.counts->dcerpc_pdus[11], 1);
 }
 
-/* -- IOCTL
- * -------------------------------------------------------------------------------------------------------------
- */
+/* --- IOCTL --- */
 
 static void ioctls_that_tell(void **state)
 {
@@ -1033,8 +1026,7 @@ static void ioctls_that_tell(void **state)
     assert_non_null(harness_find_text(&t->w.h, ACTIVITY_SMB_IOCTL, FIELD_FILE_PATH, "dst", 0));
 }
 
-/* -- encrypted, compressed
- * ------------------------------------------------------------------------------------------------ */
+/* --- encrypted, compressed --- */
 
 static void encrypted_is_counted(void **state)
 {
@@ -1091,9 +1083,7 @@ static void compression_overflow_is_told(void **state)
     assert_true(harness_bool(r, FIELD_COMPRESSION_BY_CLIENT));
 }
 
-/* -- framing
- * ------------------------------------------------------------------------------------------------------------------
- */
+/* --- framing --- */
 
 static void state_of_a_flow_is_small(void **state)
 {
@@ -1125,9 +1115,7 @@ static void other_payloads_are_skipped(void **state)
     assert_int_equal(t->w.h.stats->resynchronised, 1);
 }
 
-/* -- captures
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- captures --- */
 
 static void samrdump_capture(void **state)
 {
