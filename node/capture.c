@@ -6,6 +6,7 @@
 #include "capture/filter.h"
 #include "node/capture_worker.h"
 #include "node/command.h"
+#include "node/option.h"
 #include "node/output.h"
 #include "node/schema.h"
 #include "node/summary.h"
@@ -183,9 +184,8 @@ static void write_until_stopped(struct capture_job *job)
 
 static int parse_number(const char *text, int low, int high)
 {
-    char *end;
-    long n = strtol(text, &end, 10);
-    return *end || end == text || n < low || n > high ? -1 : (int)n;
+    int64_t number;
+    return option_number(text, low, high, &number) ? (int)number : -1;
 }
 
 static bool add_port_list(struct capture_job *job, char *list)
@@ -280,8 +280,9 @@ static int parse_option(struct capture_job *job, int c)
         job->ring_bytes = n < 0 ? 0 : n << 20;
         break;
     case 'm':
-        n = parse_number(optarg, 16, 1048576);
-        job->options.memory_limit = (size_t)n << 20;
+        job->options.memory_limit = option_memory(optarg);
+        if (job->options.memory_limit == 0)
+            return command_misused("capture", "--memory %s: " OPTION_MEMORY_WANTED, optarg);
         break;
     case 'j':
         job->json = true;

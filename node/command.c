@@ -13,6 +13,26 @@ const struct command commands[] = {
      command_read},
     {"capture", "-i INTERFACE [OPTION]...", "Shows what happens on an interface, until interrupted.",
      command_capture_options, command_capture},
+    {"status", "[OPTION]...",
+     "Shows the state of the fleet on one screen, problems first (also: picket alone).",
+     command_status_options, command_status},
+    {"members", "[OPTION]...", "Shows all members of the fleet.", command_members_options, command_members},
+    {"synchronizer", "[OPTION]... [yield DOMAIN | pin DOMAIN | unpin DOMAIN]",
+     "Shows each domain's synchronizer and what happens next.", command_synchronizer_options,
+     command_synchronizer},
+    {"why", "[OPTION]... DOMAIN", "Shows this node's reasons in a domain's election.", command_why_options,
+     command_why},
+    {"peers", "[OPTION]...", "Shows this node's links.", command_peers_options, command_peers},
+    {"reach", "[OPTION]...", "Shows which members this node hears, and by whom.", command_reach_options,
+     command_reach},
+    {"history", "[OPTION]...", "Shows every change of the fleet with its cause.", command_history_options,
+     command_history},
+    {"candidate", "on|off DOMAIN", "Switches this node's candidacy for a domain.", command_candidate_options,
+     command_candidate},
+    {"watch", "[OPTION]...", "Draws the state of the fleet again and again.", command_watch_options,
+     command_watch},
+    {"events", "[OPTION]...", "Shows changes of the fleet as they happen.", command_events_options,
+     command_events},
     {"help", "[COMMAND]", "Shows this help, or that of a command.", NULL, command_help},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -53,12 +73,15 @@ int command_failed(const char *subject, const char *reason)
 void command_print_commands(void *stream)
 {
     FILE *out = stream;
-    fprintf(out,
-            "usage: picket COMMAND [ARGUMENT]...\n\nWatches Active Directory on the wire.\n\ncommands:\n");
+    fprintf(out, "usage: picket [COMMAND [ARGUMENT]...]\n\nWatches Active Directory on the wire. Without a "
+                 "command: picket status.\n"
+                 "\ncommands:\n");
     for (const struct command *c = commands; c->name; c++)
-        fprintf(out, "  %-8s %s\n", c->name, c->sentence);
-    fprintf(out, "\npicket help COMMAND tells more; picket --version shows the version.\n"
-                 "Exit status: 0 fine, 1 failure, 2 wrong use.\n");
+        fprintf(out, "  %-12s %s\n", c->name, c->sentence);
+    fprintf(
+        out,
+        "\npicket help COMMAND tells more; picket --version shows the version.\n"
+        "Exit status: 0 fine, 1 failure, 2 wrong use, 3 (picket, picket status) the fleet has a problem.\n");
 }
 
 static int command_help(int argc, char **argv)

@@ -10,14 +10,21 @@
 
 int main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "--help";
+    static char *no_arguments[] = {"status", NULL};
+    if (argc < 2)
+        return command_status(1, no_arguments);
+    const char *name = argv[1];
     if (strcmp(name, "--version") == 0) {
         printf("picket %s\n", picket_version());
         return EXIT_FINE;
     }
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        command_print_commands(argc > 1 ? stdout : stderr);
-        return argc > 1 ? EXIT_FINE : EXIT_USAGE;
+        command_print_commands(stdout);
+        return EXIT_FINE;
+    }
+    if (name[0] == '-') { /* options alone are those of status */
+        argv[0] = no_arguments[0];
+        return command_status(argc, argv);
     }
     const struct command *command = command_find(name);
     if (!command) {

@@ -6,6 +6,7 @@
 #include "capture/source.h"
 #include "node/command.h"
 #include "node/decode_rule.h"
+#include "node/option.h"
 #include "node/output.h"
 #include "node/progress.h"
 #include "node/summary.h"
@@ -239,15 +240,11 @@ static int parse(struct read_job *job, int argc, char **argv)
             if (!decode_rules_add(&job->rules, optarg))
                 return command_misused("read", "--decode %s: %s", optarg, decode_rules_error(optarg));
             break;
-        case 'm': {
-            char *end;
-            unsigned long long megabytes = strtoull(optarg, &end, 10);
-            if (*end || megabytes < 16 || megabytes > 1048576)
-                return command_misused("read", "--memory %s: a number of megabytes from 16 on is wanted",
-                                       optarg);
-            job->options.memory_limit = (size_t)megabytes << 20;
+        case 'm':
+            job->options.memory_limit = option_memory(optarg);
+            if (job->options.memory_limit == 0)
+                return command_misused("read", "--memory %s: " OPTION_MEMORY_WANTED, optarg);
             break;
-        }
         case 'h':
             command_print_help(command_find("read"), stdout);
             exit(EXIT_FINE);

@@ -45,7 +45,9 @@ class Cli:
 
 @test
 def help_and_version(cli):
-    assert cli() == (2, "", cli("--help")[1])
+    code, out, err = cli(env={"PICKET_SOCKET": "/nonexistent/control"})
+    assert code == 1 and not out and "/nonexistent/control" in err and "picketd" in err, "no node runs there"
+    assert cli("--json", env={"PICKET_SOCKET": "/nonexistent/control"}) == (code, out, err)
     code, out, err = cli("--help")
     assert code == 0 and not err
     for command in ("read", "capture", "help"):

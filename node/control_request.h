@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What can be asked of a node by its control socket. docs/control.md.
+ */
+#pragma once
+
+#include "cluster/record.h"
+
+enum control_verb {
+    CONTROL_STATUS,
+    CONTROL_MEMBERS,
+    CONTROL_SYNCHRONIZER,
+    CONTROL_WHY,
+    CONTROL_PEERS,
+    CONTROL_REACH,
+    CONTROL_HISTORY,
+    CONTROL_NAMES,
+    CONTROL_EVENTS,
+    CONTROL_CANDIDATE,
+    CONTROL_YIELD,
+    CONTROL_PIN,
+    CONTROL_POLICY,
+    CONTROL_ROTATE,
+    CONTROL_VERBS,
+};
+
+struct control_request {
+    enum control_verb verb;
+    bool changes; /* only for those who may administer the node */
+    bool stream;  /* answered by more than one frame */
+    char domain[DOMAIN_MAX_SIZE];
+    bool on;
+    unsigned limit; /* of history: the last so many; 0: all */
+    uint8_t *data;  /* of policy: what the authority signed; owned */
+    size_t data_size;
+};
+
+/* Reads a request: one JSON object with known keys and nothing else. False with a sentence of what is wrong.
+ * control_request_free() after either. */
+bool control_request_read(struct control_request *request, struct bytes body, const char **fault);
+void control_request_free(struct control_request *request);
+
+const char *control_verb_name(enum control_verb verb);
