@@ -5,4 +5,4 @@ target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log PROPERTIES LABELS threads)
+set_tests_properties(test_ring test_log test_control PROPERTIES LABELS threads)
