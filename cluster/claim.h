@@ -43,9 +43,12 @@ size_t claim_write(void *buffer, size_t capacity, const struct claim *claim,
 /* Reads without verifying: the cheap test whether it is news comes first. */
 bool claim_read(struct claim *claim, struct bytes encoded);
 
-/* The signature and the draw. Eligibility is the election's to judge. */
-bool claim_verify(const struct claim *claim, struct bytes encoded, const uint8_t public_key[PUBLIC_KEY_SIZE],
+/* Whether the claimant signed it. */
+bool claim_signed(struct bytes encoded, const uint8_t public_key[PUBLIC_KEY_SIZE],
                   const struct cluster_crypto *crypto);
+
+/* Whether its draw is the claimant's for the term. A signed claim with another one is a lie of its signer. */
+bool claim_drawn(const struct claim *claim, const struct cluster_crypto *crypto);
 
 /* --- the fence: what goes with every entity batch, and what its receiver stores --- */
 struct fence {

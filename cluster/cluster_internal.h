@@ -17,10 +17,10 @@ enum wire_key {
     WIRE_KEY_RECORDS,     /* array of binary: encoded records */
     WIRE_KEY_CLAIMS,      /* array of binary: encoded claims */
     WIRE_KEY_POLICY,      /* binary: an encoded policy */
-    WIRE_KEY_DIGEST,      /* binary, 8: over all that is durable */
+    WIRE_KEY_DIGEST,      /* binary, 24: of the records 8, of the claims 8, version of the policy 8 */
     WIRE_KEY_BUCKETS,     /* binary: 64 x 8, digests of the buckets */
-    WIRE_KEY_ITEMS,       /* binary: of the buckets that differ: what the sender has (gossip.c) */
-    WIRE_KEY_WANTED,      /* binary: what the sender wants (gossip.c) */
+    WIRE_KEY_ITEMS,       /* binary: which buckets 8, then what the sender has in them (gossip.c) */
+    WIRE_KEY_WANTED,      /* binary: short ids whose records the sender wants */
     WIRE_KEY_OVERDUE,     /* binary: entries {short id 8, sequence 4}: heartbeats that the sender waits for */
     WIRE_KEY_DOMAIN,      /* text */
     WIRE_KEY_NODE,        /* binary, 16 */
@@ -31,6 +31,9 @@ enum wire_key {
     WIRE_KEY_ECHO,        /* uint: the stamp that is echoed */
     WIRE_KEY_LINK,        /* uint: enum link_verb (overlay.c) */
     WIRE_KEY_ASK,         /* uint: enum ask_verb (election.c) */
+    WIRE_KEY_DEGREE,      /* uint: active links of the sender (overlay.c) */
+    WIRE_KEY_MORE,        /* uint 1: the answer was cut, ask again */
+    WIRE_KEYS,
 };
 
 enum wire_type {
@@ -54,22 +57,7 @@ enum member_flag {
     MEMBER_FLAG_LEFT = 4,
     MEMBER_FLAG_REVOKED = 8,
     MEMBER_FLAG_CANDIDATE = 16, /* of any domain: heartbeats at the candidates' period */
-    MEMBER_FLAG_PENDING = 32,   /* its heartbeat goes out with the next batch */
 };
-
-/* The hot part of a member: what each heartbeat touches. The rest is in its record. */
-struct member {
-    uint64_t short_id;
-    uint8_t link[LINK_SIZE];
-    uint32_t sequence;
-    uint32_t seen;    /* observation clock / OBSERVED_UNIT when it was last heard */
-    uint64_t domains; /* bit i: candidate (granted and on, not left, not revoked) of domain i */
-    const struct record_blob *record;
-    uint16_t site;
-    uint8_t flags;
-    uint8_t pending_from; /* links that need not be told: bit i = link i of the first 8 */
-};
-#define OBSERVED_UNIT 100 /* ms */
 
 /* --- services of cluster.c --- */
 int64_t core_mono(const struct cluster *self);
@@ -107,7 +95,7 @@ void core_hostile(struct cluster *self, const struct node_id *peer);
 
 /* --- services of members.c --- */
 uint32_t members_find(const struct cluster *self, const struct node_id *id);
-struct member *members_at(struct cluster *self, uint32_t index);
+unsigned members_flags(const struct cluster *self, uint32_t index); /* enum member_flag */
 uint32_t members_count(const struct cluster *self);
 void members_id(const struct cluster *self, uint32_t index, struct node_id *id);
 bool members_public_key(const struct cluster *self, uint32_t index, uint8_t key[PUBLIC_KEY_SIZE]);
