@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/wheel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MASK (WHEEL_SLOTS - 1)
+
+void wheel_init(struct wheel *wheel)
+{
+    memset(wheel, 0, sizeof *wheel);
+    wheel->free = WHEEL_NONE;
+    for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+        wheel->head[i] = WHEEL_NONE;
+}
+
+void wheel_clear(struct wheel *wheel)
+{
+    free(wheel->events);
+    free(wheel->far);
+    wheel_init(wheel);
+}
+
+static bool slab_grow(struct wheel *wheel)
+{
+    uint32_t capacity = wheel->capacity ? wheel->capacity * 2 : 1024;
+    struct sim_event *events = realloc(wheel->events, capacity * sizeof *events);
+    if (!events)
+        return false;
+    for (uint32_t i = capacity; i > wheel->capacity; i--) {
+        events[i - 1].next = wheel->free;
+        wheel->free = i - 1;
+    }
+    wheel->events = events;
+    wheel->capacity = capacity;
+    return true;
+}
+
+static void append(struct wheel *wheel, int64_t time, uint32_t index)
+{
+    unsigned slot = (unsigned)(time & MASK);
+    wheel->events[index].next = WHEEL_NONE;
+    if (wheel->head[slot] == WHEEL_NONE) {
+        wheel->head[slot] = index;
+        wheel->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
+    } else {
+        wheel->events[wheel->tail[slot]].next = index;
+    }
+    wheel->tail[slot] = index;
+}
+
+static bool far_before(const struct wheel_far *a, const struct wheel_far *b)
+{
+    return a->time != b->time ? a->time < b->time : a->order < b->order;
+}
+
+static bool far_push(struct wheel *wheel, struct wheel_far item)
+{
+    if (wheel->far_count == wheel->far_capacity) {
+        uint32_t capacity = wheel->far_capacity ? wheel->far_capacity * 2 : 256;
+        struct wheel_far *far = realloc(wheel->far, capacity * sizeof *far);
+        if (!far)
+            return false;
+        wheel->far = far;
+        wheel->far_capacity = capacity;
+    }
+    uint32_t i = wheel->far_count++;
+    for (; i > 0 && far_before(&item, &wheel->far[(i - 1) / 2]); i = (i - 1) / 2)
+        wheel->far[i] = wheel->far[(i - 1) / 2];
+    wheel->far[i] = item;
+    return true;
+}
+
+static struct wheel_far far_pop(struct wheel *wheel)
+{
+    struct wheel_far first = wheel->far[0], item = wheel->far[--wheel->far_count];
+    uint32_t i = 0;
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= wheel->far_count)
+            break;
+        if (child + 1 < wheel->far_count && far_before(&wheel->far[child + 1], &wheel->far[child]))
+            child++;
+        if (!far_before(&wheel->far[child], &item))
+            break;
+        wheel->far[i] = wheel->far[child];
+        i = child;
+    }
+    if (wheel->far_count)
+        wheel->far[i] = item;
+    return first;
+}
+
+bool wheel_add(struct wheel *wheel, int64_t time, const struct sim_event *event)
+{
+    if (wheel->free == WHEEL_NONE && !slab_grow(wheel))
+        return false;
+    if (time < wheel->now)
+        time = wheel->now;
+    uint32_t index = wheel->free;
+    wheel->free = wheel->events[index].next;
+    wheel->events[index] = *event;
+    if (time < wheel->now + WHEEL_SLOTS) {
+        append(wheel, time, index);
+        return true;
+    }
+    if (far_push(wheel, (struct wheel_far){.time = time, .order = wheel->order++, .event = index}))
+        return true;
+    wheel->events[index].next = wheel->free;
+    wheel->free = index;
+    return false;
+}
+
+/* The far ones whose time the wheel reaches now, before anybody can add behind them. */
+static void advance(struct wheel *wheel, int64_t now)
+{
+    wheel->now = now;
+    while (wheel->far_count && wheel->far[0].time < now + WHEEL_SLOTS) {
+        struct wheel_far item = far_pop(wheel);
+        append(wheel, item.time, item.event);
+    }
+}
+
+/* The next time with an event within the wheel, `limit` when there is none before it. */
+static int64_t next_occupied(const struct wheel *wheel, int64_t limit)
+{
+    int64_t time = wheel->now;
+    int64_t end = wheel->now + WHEEL_SLOTS;
+    if (end > limit + 1)
+        end = limit + 1;
+    while (time < end) {
+        unsigned slot = (unsigned)(time & MASK);
+        uint64_t bits = wheel->occupied[slot / 64] >> (slot % 64);
+        if (bits) {
+            int64_t found = time + __builtin_ctzll(bits);
+            return found < end ? found : end;
+        }
+        time += 64 - (int64_t)(slot % 64);
+    }
+    return end;
+}
+
+bool wheel_take(struct wheel *wheel, int64_t until, struct sim_event *event)
+{
+    for (;;) {
+        unsigned slot = (unsigned)(wheel->now & MASK);
+        uint32_t index = wheel->head[slot];
+        if (index != WHEEL_NONE && wheel->now <= until) {
+            *event = wheel->events[index];
+            wheel->head[slot] = event->next;
+            if (event->next == WHEEL_NONE)
+                wheel->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+            wheel->events[index].next = wheel->free;
+            wheel->free = index;
+            return true;
+        }
+        if (wheel->now >= until)
+            return false;
+        int64_t next = next_occupied(wheel, until);
+        advance(wheel, next < until ? next : until);
+    }
+}
+
+size_t wheel_memory(const struct wheel *wheel)
+{
+    return wheel->capacity * sizeof *wheel->events + wheel->far_capacity * sizeof *wheel->far;
+}
