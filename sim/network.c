@@ -67,6 +67,7 @@ uint32_t network_payload(struct sim_world *world, const void *data, size_t size,
     payload->references = 1;
     payload->size = (uint32_t)size;
     payload->marks = mark_count;
+    payload->age = 0;
     payload->size_class = (uint8_t)size_class;
     payload->claims = claims;
     memcpy(payload->data, data, size);

@@ -253,6 +253,7 @@ uint32_t sim_world_agreement(struct sim_world *world);
     X(BIDS, "I11", "the bids of a term stay few")                                                            \
     X(ELIGIBLE, "I12", "only candidates that are granted, on and not revoked claim")                         \
     X(INCARNATION, "I13", "incarnations stay within twice the starts")                                       \
+    X(HEARD, "heard", "nobody counts as heard by what it did not send")                                      \
     X(OFFLINE, "offline", "nobody is told offline who was heard of late")                                    \
     X(CONVERGED, "converged", "in quiet times all tables become equal")                                      \
     X(REVOKED, "revoked", "a revoked node holds nothing in the eyes of others")                              \

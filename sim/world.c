@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "cluster/claim.h"
+#include "sim/scenario.h"
 
 /* --- options --- */
 
@@ -520,6 +521,35 @@ static void obey_notices(struct sim_world *world, uint32_t number)
                   (struct sim_event){.type = EVENT_STOP, .generation = node->generation, .a = number});
 }
 
+/* What a node of the next version would send: its version, and a key that this one does not know. */
+static uint32_t upgrade_message(const struct cluster_message *message, uint8_t *to)
+{
+    static const uint8_t unknown[] = {0xcc, 0xc8, 0x92, 0x01, 0xa1, 'x'}; /* 200: [1, "x"] */
+    uint32_t size = message->size;
+    memcpy(to, message->data, size);
+    bool plain = size > 3 && to[0] >= 0x80 && to[0] < 0x8f && to[1] == 0 && to[2] == 1;
+    if (!plain || size + sizeof unknown > CLUSTER_MESSAGE_MAX)
+        return size;
+    to[0]++;
+    to[2]++;
+    memcpy(to + size, unknown, sizeof unknown);
+    return size + (uint32_t)sizeof unknown;
+}
+
+static uint32_t message_payload(struct sim_world *world, uint32_t number,
+                                const struct cluster_message *message)
+{
+    if (!world->nodes[number].upgraded)
+        return checker_message(world, number, message->data, message->size, false);
+    uint8_t *upgraded = malloc(CLUSTER_MESSAGE_MAX + message->size);
+    if (!upgraded)
+        abort();
+    uint32_t size = upgrade_message(message, upgraded);
+    uint32_t payload = checker_message(world, number, upgraded, size, false);
+    free(upgraded);
+    return payload;
+}
+
 static void obey_messages(struct sim_world *world, uint32_t number)
 {
     const struct cluster_update *update = world->update;
@@ -533,7 +563,7 @@ static void obey_messages(struct sim_world *world, uint32_t number)
         if (message->data != last || message->size != last_size) {
             if (payload != NONE)
                 network_release(world, payload);
-            payload = checker_message(world, number, message->data, message->size, false);
+            payload = message_payload(world, number, message);
             last = message->data;
             last_size = message->size;
         }
@@ -575,7 +605,6 @@ void world_step(struct sim_world *world, uint32_t number, struct cluster_event *
 {
     struct sim_node *node = &world->nodes[number];
     struct cluster_update *update = world->update;
-    checker_before(world, number);
     step_core(world, number, event);
     if (update->persist) {
         if (node->armed && node->armed_point == SIM_CRASH_BEFORE_PERSIST) {
@@ -798,7 +827,7 @@ static bool make_names(struct sim_world *world)
     for (unsigned i = 0; i < world->options.sites; i++)
         snprintf(world->site_names[i], sizeof world->site_names[i], "s%u", i + 1);
     for (unsigned i = 0; i < world->options.domains; i++)
-        snprintf(world->domain_names[i], sizeof world->domain_names[i], "d%u.example", i + 1);
+        snprintf(world->domain_names[i], sizeof world->domain_names[i], "%s", scenario_domain(i));
     return true;
 }
 

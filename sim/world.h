@@ -134,6 +134,7 @@ struct payload {
     uint32_t references;
     uint32_t size;
     uint32_t marks; /* behind the data, aligned */
+    uint32_t age;   /* ms: of a HAVE's heartbeat */
     uint8_t size_class;
     bool claims; /* carries some */
     uint8_t data[];
@@ -265,7 +266,6 @@ void checker_destroy(struct sim_world *world);
  */
 uint32_t checker_message(struct sim_world *world, uint32_t node, const void *data, size_t size, bool hostile);
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload);
-void checker_before(struct sim_world *world, uint32_t node);
 void checker_after(struct sim_world *world, uint32_t node, const struct cluster_event *event);
 void checker_notice(struct sim_world *world, uint32_t node, const struct cluster_notice *notice);
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept);

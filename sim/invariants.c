@@ -1,0 +1,937 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What must hold, checked at every step. The checker does not believe the cores: it reads what they send,
+ * knows which heartbeats their owners really sent and when each node really got them, measures silence on a
+ * clock of its own for each node, and keeps its own list of what was claimed and accepted. It asks a core
+ * only for what the core would tell its users: its state, its register, its digest.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/msgpack.h"
+#include "cluster/cluster_internal.h"
+#include "sim/world.h"
+
+#define EMISSIONS     256u /* the last of a node: about an hour of a candidate's heartbeats */
+#define DRAWS         32u
+#define CLAIMS_KEPT   64u
+#define MARKS_MAX     4096u
+#define COLUMNS_ALL   128u /* up to so many nodes each is watched by each; beyond only candidates are */
+#define QUIET_HOLDERS (180 * SIM_SECOND)
+#define LOOK_EVERY    8 /* ticks of a node between looks into its views */
+
+/* What a node sent about itself and when: heartbeats by their link, records by their revision. */
+struct emissions {
+    uint64_t key[EMISSIONS];
+    uint32_t count;
+    int64_t heard_by_any; /* world time at which anybody else got something new of it */
+};
+
+struct heard {
+    int64_t run; /* the receiver's run clock */
+    uint32_t emission;
+};
+
+struct seen_claim {
+    uint64_t term;
+    uint32_t node;
+    uint16_t support;
+};
+
+/* A node's election for one domain, as last looked at. */
+struct view {
+    struct claim claim;
+    bool has, active, alarmed;
+    int64_t since_run; /* run clock: when the register's claim became that */
+    struct claim own;  /* the greatest that the node ever sent in its own name */
+    bool has_own;
+    uint64_t draw_term[DRAWS], draw[DRAWS];
+    unsigned draws;
+};
+
+struct watched {
+    int64_t started_run, up_since;
+    int64_t calm_since;          /* world time of the last start, pause or jump that put it into TILT */
+    uint64_t incarnation;        /* greatest that it sent */
+    uint64_t incarnation_before; /* ... before this process */
+    bool must_rise, dirty;
+    unsigned looks;
+};
+
+struct domain_watch {
+    unsigned active;
+    int64_t last_claim, vacant_since, able_since;
+    struct seen_claim claims[CLAIMS_KEPT];
+    unsigned claim_count;
+    uint64_t bid_term;
+    unsigned bids;
+};
+
+struct checker {
+    uint32_t *column_of; /* of a node; NONE: not watched */
+    uint32_t columns;
+    uint32_t *node_of;
+    struct emissions *emissions; /* by column */
+    struct heard *heard;         /* nodes x columns */
+    struct view *views;          /* nodes x domains */
+    struct watched *watched;     /* by node */
+    struct domain_watch domains[SIM_DOMAINS_MAX];
+    bool ever_hostile;
+    int64_t quiet_since, disagree_since, last_look;
+    struct mark marks[MARKS_MAX];
+};
+
+/* --- verdicts --- */
+
+void checker_violation(struct sim_world *world, enum sim_invariant invariant, const char *format, ...)
+{
+    struct sim_verdict *verdict = &world->verdicts[invariant];
+    char text[sizeof verdict->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (!verdict->violations++) {
+        verdict->first = world->time;
+        memcpy(verdict->text, text, sizeof text);
+    }
+    world->violated = true;
+    world->unseed = sim_mix(world->unseed, invariant);
+    if (world->observer.violation)
+        world->observer.violation(world->observer.context, world->time, invariant, text);
+}
+
+static void looked(struct sim_world *world, enum sim_invariant invariant)
+{
+    world->verdicts[invariant].checks++;
+}
+
+/* --- reading messages --- */
+
+struct message_view {
+    uint64_t type, age;
+    struct bytes heartbeats;
+    struct cursor claims, records; /* at the first item */
+    uint32_t claim_count, record_count;
+};
+
+static void read_list(struct cursor *c, const struct msgpack_item *item, struct cursor *list, uint32_t *count)
+{
+    *list = *c;
+    *count = item->count;
+    for (uint32_t i = 0; i < item->count; i++)
+        msgpack_skip(c);
+}
+
+static bool read_message(struct message_view *view, struct bytes message)
+{
+    struct cursor c = cursor_of_bytes(message);
+    *view = (struct message_view){.type = WIRE_TYPES};
+    struct msgpack_item map = msgpack_next(&c);
+    if (map.type != MSGPACK_MAP)
+        return false;
+    for (uint32_t i = 0; i < map.count && !c.failed; i++) {
+        struct msgpack_item key = msgpack_next(&c);
+        struct cursor at = c;
+        struct msgpack_item item = msgpack_next(&c);
+        bool list = item.type == MSGPACK_ARRAY, number = item.type == MSGPACK_UINT;
+        if (key.type != MSGPACK_UINT || item.type == MSGPACK_MAP ||
+            (list && key.uint != WIRE_KEY_RECORDS && key.uint != WIRE_KEY_CLAIMS)) {
+            c = at;
+            msgpack_skip(&c);
+        } else if (key.uint == WIRE_KEY_TYPE && number) {
+            view->type = item.uint;
+        } else if (key.uint == WIRE_KEY_AGE && number) {
+            view->age = item.uint;
+        } else if (key.uint == WIRE_KEY_HEARTBEATS && item.type == MSGPACK_BINARY) {
+            view->heartbeats = item.bytes;
+        } else if (key.uint == WIRE_KEY_RECORDS && list) {
+            read_list(&c, &item, &view->records, &view->record_count);
+        } else if (key.uint == WIRE_KEY_CLAIMS && list) {
+            read_list(&c, &item, &view->claims, &view->claim_count);
+        }
+    }
+    return !c.failed;
+}
+
+/* --- who really said what --- */
+
+static struct watched *watched_of(struct sim_world *world, uint32_t node)
+{
+    return &world->checker->watched[node];
+}
+
+static struct view *view_of(struct sim_world *world, uint32_t node, unsigned domain)
+{
+    return &world->checker->views[(size_t)node * world->options.domains + domain];
+}
+
+static struct heard *heard_of(struct sim_world *world, uint32_t node, uint32_t column)
+{
+    return &world->checker->heard[(size_t)node * world->checker->columns + column];
+}
+
+/* The number of the emission with this key; its owner's first use of it makes it one. 0: nobody's. */
+static uint32_t emission_number(struct emissions *e, uint64_t key, bool owner)
+{
+    uint32_t oldest = e->count > EMISSIONS ? e->count - EMISSIONS : 0;
+    for (uint32_t i = e->count; i > oldest; i--)
+        if (e->key[(i - 1) % EMISSIONS] == key)
+            return i;
+    if (!owner)
+        return 0;
+    e->key[e->count++ % EMISSIONS] = key;
+    return e->count;
+}
+
+static void mark_add(struct checker *checker, uint32_t *count, uint32_t column, uint32_t emission)
+{
+    if (emission && *count < MARKS_MAX)
+        checker->marks[(*count)++] = (struct mark){.column = column, .emission = emission};
+}
+
+static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes heartbeats, bool hostile,
+                            uint32_t *count)
+{
+    struct checker *checker = world->checker;
+    for (size_t at = 0; at + HEARTBEAT_SIZE <= heartbeats.size; at += HEARTBEAT_SIZE) {
+        struct cursor c = cursor_of(heartbeats.data + at, HEARTBEAT_SIZE);
+        uint32_t owner = world_by_short_id(world, cursor_be64(&c));
+        uint32_t column = owner == NONE ? NONE : checker->column_of[owner];
+        cursor_be32(&c);
+        uint64_t key = cursor_be64(&c); /* of the link: half of it will do */
+        if (column != NONE)
+            mark_add(checker, count, column,
+                     emission_number(&checker->emissions[column], key, owner == from && !hostile));
+    }
+}
+
+static void own_record(struct sim_world *world, uint32_t node, const struct record_head *head)
+{
+    struct watched *watched = watched_of(world, node);
+    if (head->incarnation <= watched->incarnation && !watched->must_rise)
+        return;
+    looked(world, SIM_INVARIANT_INCARNATION);
+    if (watched->must_rise && head->incarnation <= watched->incarnation_before)
+        checker_violation(world, SIM_INVARIANT_INCARNATION,
+                          "%s tells incarnation %llu after a restart, %llu was told before",
+                          world->nodes[node].name, (unsigned long long)head->incarnation,
+                          (unsigned long long)watched->incarnation_before);
+    watched->must_rise = false;
+    if (head->incarnation > watched->incarnation)
+        watched->incarnation = head->incarnation;
+    uint64_t bound = 2 * world->nodes[node].starts + 2;
+    if (head->incarnation > bound)
+        checker_violation(world, SIM_INVARIANT_INCARNATION, "%s tells incarnation %llu after %llu starts",
+                          world->nodes[node].name, (unsigned long long)head->incarnation,
+                          (unsigned long long)world->nodes[node].starts);
+}
+
+static void mark_records(struct sim_world *world, uint32_t from, const struct message_view *message,
+                         bool hostile, uint32_t *count)
+{
+    struct checker *checker = world->checker;
+    struct cursor c = message->records;
+    for (uint32_t i = 0; i < message->record_count; i++) {
+        struct msgpack_item item = msgpack_next(&c);
+        struct record_head head;
+        if (item.type != MSGPACK_BINARY || !record_peek(&head, item.bytes))
+            continue;
+        uint32_t owner = sim_node_by_id(world, &head.id);
+        if (owner == NONE)
+            continue;
+        if (owner == from && !hostile && !world->nodes[from].hostile_now)
+            own_record(world, owner, &head);
+        uint32_t column = checker->column_of[owner];
+        if (column == NONE)
+            continue;
+        uint64_t key = sim_mix(head.incarnation, head.revision);
+        mark_add(checker, count, column,
+                 emission_number(&checker->emissions[column], key, owner == from && !hostile));
+    }
+}
+
+/* --- claims --- */
+
+static unsigned domain_number(const struct sim_world *world, const char *domain)
+{
+    for (unsigned d = 0; d < world->options.domains; d++)
+        if (strcmp(domain, world->domain_names[d]) == 0)
+            return d;
+    return NONE;
+}
+
+static void check_draw(struct sim_world *world, uint32_t node, struct view *view, const struct claim *claim)
+{
+    looked(world, SIM_INVARIANT_DRAW);
+    unsigned kept = view->draws < DRAWS ? view->draws : DRAWS;
+    for (unsigned i = 0; i < kept; i++)
+        if (view->draw_term[i] == claim->term) {
+            if (view->draw[i] != claim->draw)
+                checker_violation(world, SIM_INVARIANT_DRAW, "%s sends a second draw for term %llu of %s",
+                                  world->nodes[node].name, (unsigned long long)claim->term, claim->domain);
+            return;
+        }
+    view->draw_term[view->draws % DRAWS] = claim->term;
+    view->draw[view->draws++ % DRAWS] = claim->draw;
+}
+
+/* Members other than itself that the node really heard within `window` of its run clock. */
+static unsigned true_support(struct sim_world *world, uint32_t node, int64_t window)
+{
+    struct checker *checker = world->checker;
+    int64_t now = world_run_clock(world, &world->nodes[node]);
+    unsigned support = 0;
+    for (uint32_t column = 0; column < checker->columns; column++) {
+        const struct heard *heard = heard_of(world, node, column);
+        if (checker->node_of[column] != node && heard->emission &&
+            heard->run >= watched_of(world, node)->started_run && now - heard->run <= window)
+            support++;
+    }
+    return support;
+}
+
+static void check_support(struct sim_world *world, uint32_t node, const struct claim *claim)
+{
+    struct checker *checker = world->checker;
+    uint32_t column = checker->column_of[node];
+    if (checker->columns != world->count || column == NONE || !claim->support)
+        return;
+    looked(world, SIM_INVARIANT_SUPPORT);
+    int64_t window = world->options.replace_after / 30; /* support_window */
+    unsigned support = true_support(world, node, 2 * window + 5 * SIM_SECOND) + 1;
+    if (claim->support > support)
+        checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
+                          world->nodes[node].name, claim->support, support);
+    int64_t unheard = world->time - checker->emissions[column].heard_by_any;
+    if (unheard > 5 * window)
+        checker_violation(world, SIM_INVARIANT_SUPPORT,
+                          "%s, which nobody has heard for %llds, claims the support of %u",
+                          world->nodes[node].name, (long long)(unheard / 1000), claim->support);
+}
+
+static bool on_disk(const struct sim_node *node, struct bytes encoded)
+{
+    const struct disk_version *version = &node->disk.version[node->disk.newest];
+    return node->disk.count && memmem(version->data, version->size, encoded.data, encoded.size);
+}
+
+/* A claim in its sender's own name that is greater than all that it sent before. */
+static void own_claim(struct sim_world *world, uint32_t number, unsigned domain, const struct claim *claim,
+                      struct bytes encoded)
+{
+    struct sim_node *node = &world->nodes[number];
+    struct view *view = view_of(world, number, domain);
+    struct domain_watch *watch = &world->checker->domains[domain];
+    view->own = *claim;
+    view->has_own = true;
+    watch->last_claim = world->time;
+    watch->claims[watch->claim_count++ % CLAIMS_KEPT] =
+        (struct seen_claim){.term = claim->term, .node = number, .support = claim->support};
+    check_draw(world, number, view, claim);
+    check_support(world, number, claim);
+    looked(world, SIM_INVARIANT_PERSIST);
+    if (!on_disk(node, encoded))
+        checker_violation(world, SIM_INVARIANT_PERSIST,
+                          "%s sends a claim of term %llu that is not on its disk", node->name,
+                          (unsigned long long)claim->term);
+    looked(world, SIM_INVARIANT_ELIGIBLE);
+    if (!claim->released && (!(node->granted >> domain & 1) || (node->off >> domain & 1)))
+        checker_violation(world, SIM_INVARIANT_ELIGIBLE, "%s claims %s, of which it is no candidate",
+                          node->name, claim->domain);
+}
+
+static void read_claims(struct sim_world *world, uint32_t from, const struct message_view *message)
+{
+    struct cursor c = message->claims;
+    for (uint32_t i = 0; i < message->claim_count; i++) {
+        struct msgpack_item item = msgpack_next(&c);
+        struct claim claim;
+        if (item.type != MSGPACK_BINARY || !claim_read(&claim, item.bytes) ||
+            !node_id_equal(&claim.id, &world->nodes[from].id))
+            continue;
+        unsigned domain = domain_number(world, claim.domain);
+        if (domain == NONE)
+            continue;
+        struct view *view = view_of(world, from, domain);
+        if (!view->has_own || claim_compare(&claim, &view->own) > 0)
+            own_claim(world, from, domain, &claim, item.bytes);
+    }
+}
+
+uint32_t checker_message(struct sim_world *world, uint32_t node, const void *data, size_t size, bool hostile)
+{
+    if (world->options.unchecked)
+        return network_payload(world, data, size, NULL, 0, false);
+    struct message_view message;
+    uint32_t marks = 0;
+    looked(world, SIM_INVARIANT_BOUNDS);
+    if (size > CLUSTER_MESSAGE_MAX && !hostile)
+        checker_violation(world, SIM_INVARIANT_BOUNDS, "%s sends a message of %zu bytes",
+                          world->nodes[node].name, size);
+    if (read_message(&message, (struct bytes){.data = data, .size = size})) {
+        mark_heartbeats(world, node, message.heartbeats, hostile, &marks);
+        mark_records(world, node, &message, hostile, &marks);
+        if (message.claim_count && !hostile && !world->nodes[node].hostile_now) {
+            watched_of(world, node)->dirty = true;
+            read_claims(world, node, &message);
+        }
+    }
+    uint32_t payload =
+        network_payload(world, data, size, world->checker->marks, marks, message.claim_count > 0);
+    if (message.type == WIRE_HAVE)
+        world->payloads[payload]->age = message.age < UINT32_MAX ? (uint32_t)message.age : UINT32_MAX;
+    return payload;
+}
+
+void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload)
+{
+    (void)from;
+    if (world->options.unchecked)
+        return;
+    struct checker *checker = world->checker;
+    if (payload->claims)
+        checker->watched[to].dirty = true;
+    if (!payload->marks)
+        return;
+    int64_t now = world_run_clock(world, &world->nodes[to]) - payload->age;
+    const struct mark *marks = payload_marks(payload);
+    for (uint32_t i = 0; i < payload->marks; i++) {
+        struct heard *heard = heard_of(world, to, marks[i].column);
+        if (marks[i].emission <= heard->emission)
+            continue;
+        heard->emission = marks[i].emission;
+        if (now > heard->run)
+            heard->run = now;
+        if (checker->node_of[marks[i].column] != to)
+            checker->emissions[marks[i].column].heard_by_any = world->time;
+    }
+}
+
+/* --- silence --- */
+
+/* Ms of the node's run clock since it really got something new of `peer`, or since its process started. */
+static int64_t true_silence(struct sim_world *world, uint32_t node, uint32_t peer)
+{
+    struct checker *checker = world->checker;
+    uint32_t column = checker->column_of[peer];
+    int64_t now = world_run_clock(world, &world->nodes[node]);
+    int64_t since = checker->watched[node].started_run;
+    if (column != NONE && heard_of(world, node, column)->emission &&
+        heard_of(world, node, column)->run > since)
+        since = heard_of(world, node, column)->run;
+    return now - since;
+}
+
+static bool quiet_for(const struct sim_world *world, int64_t time)
+{
+    return world->time - world->checker->quiet_since >= time;
+}
+
+/* --- a node's elections --- */
+
+static bool holder_gone(const struct sim_world *world, uint32_t holder, unsigned domain)
+{
+    const struct sim_node *node = &world->nodes[holder];
+    return bit_get(world->revoked, holder) || (node->off >> domain & 1) || node->left ||
+           !(node->granted >> domain & 1) || node->state == NODE_ABSENT;
+}
+
+/* Whether somebody claimed the term before with less support: then the holder may have refuted it. */
+static bool refutable(const struct domain_watch *watch, uint64_t term, uint32_t self, uint16_t support)
+{
+    unsigned kept = watch->claim_count < CLAIMS_KEPT ? watch->claim_count : CLAIMS_KEPT;
+    for (unsigned i = 0; i < kept; i++)
+        if (watch->claims[i].term == term && watch->claims[i].node != self &&
+            watch->claims[i].support < support)
+            return true;
+    return false;
+}
+
+static void count_bid(struct sim_world *world, unsigned domain, const struct claim *claim)
+{
+    struct domain_watch *watch = &world->checker->domains[domain];
+    world->stats.bids++;
+    if (claim->term > watch->bid_term) {
+        watch->bid_term = claim->term;
+        watch->bids = 0;
+    }
+    if (claim->term == watch->bid_term)
+        watch->bids++;
+    looked(world, SIM_INVARIANT_BIDS);
+    if (watch->bids > 12)
+        checker_violation(world, SIM_INVARIANT_BIDS, "%u bids for term %llu of %s", watch->bids,
+                          (unsigned long long)claim->term, claim->domain);
+}
+
+/* The node's register went from `old` to a claim of its own with a greater term. */
+static void opened(struct sim_world *world, uint32_t node, unsigned domain, const struct view *old,
+                   const struct cluster_domain_view *now)
+{
+    const struct claim *claim = &now->claim;
+    int64_t replace_after = world->options.replace_after;
+    looked(world, SIM_INVARIANT_OPENING);
+    if (old->active) {
+        world->stats.refutations++;
+        if (!refutable(&world->checker->domains[domain], claim->term - 1, node, claim->support) &&
+            claim->cause == CAUSE_REFUTED)
+            checker_violation(world, SIM_INVARIANT_SUPPORT,
+                              "%s refutes term %llu of %s, whose claimant had as much support",
+                              world->nodes[node].name, (unsigned long long)claim->term - 1, claim->domain);
+        return;
+    }
+    count_bid(world, domain, claim);
+    if (now->pinned)
+        return;
+    int64_t up = world_run_clock(world, &world->nodes[node]) - watched_of(world, node)->started_run;
+    if (!old->has) {
+        if (up < 4 * SIM_SECOND)
+            checker_violation(world, SIM_INVARIANT_OPENING,
+                              "%s opens the first term of %s %lldms after its start", world->nodes[node].name,
+                              claim->domain, (long long)up);
+        return;
+    }
+    uint32_t holder = sim_node_by_id(world, &old->claim.id);
+    if (old->claim.released || holder == NONE || holder_gone(world, holder, domain))
+        return;
+    int64_t age = world_run_clock(world, &world->nodes[node]) - old->since_run;
+    if (!old->claim.settled && age >= replace_after / 15 - 3 * SIM_SECOND)
+        return;
+    int64_t silence = holder == node ? up : true_silence(world, node, holder);
+    if (silence < replace_after - 2 * SIM_SECOND)
+        checker_violation(world, SIM_INVARIANT_OPENING,
+                          "%s opens term %llu of %s after %lldms of %s's silence", world->nodes[node].name,
+                          (unsigned long long)claim->term, claim->domain, (long long)silence,
+                          world->nodes[holder].name);
+}
+
+static bool network_one_way(const struct sim_world *world)
+{
+    for (unsigned i = 0; i < world->network_count; i++)
+        if (world->faults[world->network_faults[i]].fault.oneway)
+            return true;
+    return false;
+}
+
+/* The node was ACTIVE and another's greater claim stands in its register now. */
+static void deposed(struct sim_world *world, uint32_t node, unsigned domain,
+                    const struct cluster_domain_view *now)
+{
+    struct sim_node *holder = &world->nodes[node];
+    uint32_t by = sim_node_by_id(world, &now->claim.id);
+    (void)domain;
+    if (now->claim.cause == CAUSE_PINNED || by == NONE || world->checker->ever_hostile)
+        return;
+    looked(world, SIM_INVARIANT_DEPOSED);
+    if (quiet_for(world, world->options.replace_after + 10 * SIM_MINUTE))
+        checker_violation(world, SIM_INVARIANT_DEPOSED,
+                          "%s, healthy and connected, is deposed by %s in term %llu of %s", holder->name,
+                          world->nodes[by].name, (unsigned long long)now->claim.term, now->claim.domain);
+    struct checker *checker = world->checker;
+    if (checker->columns != world->count || network_one_way(world) || !quiet_for(world, 0) ||
+        world->time - watched_of(world, node)->calm_since < world->options.replace_after / 5)
+        return;
+    looked(world, SIM_INVARIANT_SUPPORT);
+    unsigned support = true_support(world, node, world->options.replace_after / 30 - 20 * SIM_SECOND);
+    if (support > now->claim.support + 1u)
+        checker_violation(world, SIM_INVARIANT_SUPPORT,
+                          "%s, hearing %u, yields to %s's term %llu with a support of %u", holder->name,
+                          support, world->nodes[by].name, (unsigned long long)now->claim.term,
+                          now->claim.support);
+}
+
+static void alarmed(struct sim_world *world, uint32_t node, unsigned domain,
+                    const struct cluster_domain_view *now)
+{
+    uint32_t holder = now->has_claim ? sim_node_by_id(world, &now->claim.id) : NONE;
+    if (holder == NONE || holder == node || now->claim.released || !now->claim.settled || now->pinned ||
+        holder_gone(world, holder, domain))
+        return;
+    looked(world, SIM_INVARIANT_ALARM);
+    int64_t silence = true_silence(world, node, holder);
+    if (silence < world->options.replace_after / 10 * 9)
+        checker_violation(world, SIM_INVARIANT_ALARM, "%s waits to replace %s in %s after %lldms of silence",
+                          world->nodes[node].name, world->nodes[holder].name, now->domain,
+                          (long long)silence);
+}
+
+static void check_fresh(struct sim_world *world, uint32_t node, const struct cluster_domain_view *now)
+{
+    looked(world, SIM_INVARIANT_REACTIVE);
+    if (!now->fresh)
+        return;
+    uint32_t holder = sim_node_by_id(world, &now->claim.id);
+    if (!now->has_claim || !now->claim.settled || now->claim.released)
+        checker_violation(world, SIM_INVARIANT_REACTIVE, "%s takes %s for fresh without a settled holder",
+                          world->nodes[node].name, now->domain);
+    if (holder == NONE || holder == node || world->checker->column_of[holder] == NONE)
+        return;
+    int64_t silence = true_silence(world, node, holder);
+    if (silence > world->options.replace_after / 20 + 5 * SIM_SECOND)
+        checker_violation(world, SIM_INVARIANT_REACTIVE, "%s takes %s for fresh after %lldms of %s's silence",
+                          world->nodes[node].name, now->domain, (long long)silence,
+                          world->nodes[holder].name);
+    if (bit_get(world->revoked, holder) && quiet_for(world, 5 * SIM_MINUTE)) {
+        looked(world, SIM_INVARIANT_REVOKED);
+        checker_violation(world, SIM_INVARIANT_REVOKED, "%s takes the revoked %s for the holder of %s",
+                          world->nodes[node].name, world->nodes[holder].name, now->domain);
+    }
+}
+
+/* Nobody counts as heard by what it did not send. */
+static void check_heard(struct sim_world *world, uint32_t node, uint32_t peer)
+{
+    if (peer == NONE || peer == node || world->checker->column_of[peer] == NONE)
+        return;
+    int64_t core = cluster_silence(world->nodes[node].core, &world->nodes[peer].id);
+    if (core < 0)
+        return;
+    looked(world, SIM_INVARIANT_HEARD);
+    int64_t silence = true_silence(world, node, peer);
+    if (core + 10 * SIM_SECOND < silence)
+        checker_violation(world, SIM_INVARIANT_HEARD, "%s counts %lldms since it heard %s, it is %lldms",
+                          world->nodes[node].name, (long long)core, world->nodes[peer].name,
+                          (long long)silence);
+}
+
+static void look_at_domain(struct sim_world *world, uint32_t node, unsigned domain)
+{
+    struct cluster_domain_view now;
+    struct view *view = view_of(world, node, domain);
+    struct domain_watch *watch = &world->checker->domains[domain];
+    if (!cluster_domain_find(world->nodes[node].core, world->domain_names[domain], &now))
+        return;
+    bool hostile = world->nodes[node].hostile_now;
+    bool active = now.state == ELECTION_ACTIVE;
+    bool waiting = now.state == ELECTION_WAIT || now.state == ELECTION_PRECHECK;
+    bool changed = now.has_claim && (!view->has || claim_compare(&now.claim, &view->claim) != 0);
+    if (changed && !hostile) {
+        watch->last_claim = world->time;
+        world->unseed = sim_mix_bytes(world->unseed, &now.claim.draw, sizeof now.claim.draw);
+        looked(world, SIM_INVARIANT_ONE_HOLDER);
+        if (view->has && claim_compare(&now.claim, &view->claim) < 0 && !world->nodes[node].disk.full)
+            checker_violation(world, SIM_INVARIANT_ONE_HOLDER,
+                              "%s's register of %s goes back from term %llu to %llu", world->nodes[node].name,
+                              now.domain, (unsigned long long)view->claim.term,
+                              (unsigned long long)now.claim.term);
+        bool own = node_id_equal(&now.claim.id, &world->nodes[node].id);
+        if (own && (!view->has || now.claim.term > view->claim.term))
+            opened(world, node, domain, view, &now);
+        if (!own && view->active && !active)
+            deposed(world, node, domain, &now);
+    }
+    if (waiting && !view->alarmed && !hostile)
+        alarmed(world, node, domain, &now);
+    if (active && !view->active)
+        world->stats.elections++;
+    if (changed) {
+        bool same_token = view->has && claim_token_compare(&view->claim, &now.claim) == 0 &&
+                          view->claim.settled == now.claim.settled;
+        if (!same_token)
+            view->since_run = world_run_clock(world, &world->nodes[node]);
+        view->claim = now.claim;
+        view->has = true;
+    }
+    view->active = active;
+    view->alarmed = waiting;
+    if (!hostile)
+        check_fresh(world, node, &now);
+}
+
+static void look(struct sim_world *world, uint32_t node)
+{
+    struct sim_node *n = &world->nodes[node];
+    for (unsigned d = 0; d < world->options.domains; d++) {
+        look_at_domain(world, node, d);
+        const struct view *view = view_of(world, node, d);
+        if (view->has && !n->hostile_now)
+            check_heard(world, node, sim_node_by_id(world, &view->claim.id));
+    }
+}
+
+static void check_bounds(struct sim_world *world, uint32_t node)
+{
+    const struct cluster_counters *counters = cluster_counters(world->nodes[node].core);
+    looked(world, SIM_INVARIANT_BOUNDS);
+    if (counters->update_full && !world->checker->ever_hostile)
+        checker_violation(world, SIM_INVARIANT_BOUNDS, "%s: %llu actions did not fit an update",
+                          world->nodes[node].name, (unsigned long long)counters->update_full);
+}
+
+void checker_after(struct sim_world *world, uint32_t node, const struct cluster_event *event)
+{
+    if (world->options.unchecked)
+        return;
+    struct watched *watched = watched_of(world, node);
+    bool tick = event->type == CLUSTER_TICK;
+    bool due = watched->dirty;
+    if (tick && ++watched->looks % LOOK_EVERY == 0) {
+        due = true;
+        if (watched->looks % (16 * LOOK_EVERY) == 0)
+            check_bounds(world, node);
+    }
+    if (event->type != CLUSTER_TICK && event->type != CLUSTER_RECEIVED)
+        due = true;
+    if (!due)
+        return;
+    watched->dirty = false;
+    look(world, node);
+}
+
+void checker_notice(struct sim_world *world, uint32_t node, const struct cluster_notice *notice)
+{
+    if (world->options.unchecked)
+        return;
+    struct watched *watched = watched_of(world, node);
+    world->unseed = sim_mix(world->unseed, (uint64_t)notice->type << 32 | notice->cause);
+    if (notice->domain)
+        watched->dirty = true;
+    if (notice->type == NOTICE_TILT || notice->type == NOTICE_TILT_OVER)
+        watched->calm_since = world->time;
+    if (notice->type != NOTICE_MEMBER_OFFLINE || world->nodes[node].hostile_now)
+        return;
+    uint32_t peer = sim_node_by_id(world, &notice->node);
+    looked(world, SIM_INVARIANT_OFFLINE);
+    if (peer == NONE || world->nodes[peer].state != NODE_UP || bit_get(world->revoked, peer))
+        return;
+    int64_t settled = 10 * SIM_MINUTE;
+    if (quiet_for(world, settled) && world->time - watched_of(world, peer)->up_since > settled)
+        checker_violation(world, SIM_INVARIANT_OFFLINE, "%s tells that %s is offline, which it is not",
+                          world->nodes[node].name, world->nodes[peer].name);
+    else if (world->checker->column_of[peer] != NONE && true_silence(world, node, peer) < 20 * SIM_SECOND &&
+             world->options.replace_after >= 30 * SIM_MINUTE)
+        checker_violation(world, SIM_INVARIANT_OFFLINE, "%s tells that %s is offline, heard %lldms ago",
+                          world->nodes[node].name, world->nodes[peer].name,
+                          (long long)true_silence(world, node, peer));
+}
+
+void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
+{
+    struct watched *watched = watched_of(world, node);
+    watched->started_run = world_run_clock(world, &world->nodes[node]);
+    watched->up_since = world->time;
+    watched->calm_since = world->time;
+    watched->must_rise = disk_kept && watched->incarnation > 0;
+    watched->incarnation_before = watched->incarnation;
+    for (unsigned d = 0; d < world->options.domains; d++) {
+        struct view *view = view_of(world, node, d);
+        view->has = view->active = view->alarmed = false;
+        view->since_run = watched->started_run;
+    }
+    for (uint32_t column = 0; column < world->checker->columns; column++)
+        heard_of(world, node, column)->run = watched->started_run;
+    for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
+         i++)
+        if (world->receivers[i].host == node)
+            world->receivers[i].has_stored = false;
+}
+
+void checker_killed(struct sim_world *world, uint32_t node)
+{
+    for (unsigned d = 0; d < world->options.domains; d++)
+        view_of(world, node, d)->active = false;
+}
+
+/* --- batches and their receivers --- */
+
+static void receive(struct sim_world *world, struct receiver *receiver, unsigned domain,
+                    const struct fence *fence)
+{
+    struct cluster_domain_view view;
+    struct cluster *host = world->nodes[receiver->host].core;
+    const struct claim *known = NULL;
+    if (cluster_domain_find(host, world->domain_names[domain], &view) && view.has_claim)
+        known = &view.claim;
+    looked(world, SIM_INVARIANT_FENCE);
+    looked(world, SIM_INVARIANT_STALE);
+    if (!fence_accepts(receiver->has_stored ? &receiver->stored : NULL, known, fence)) {
+        world->stats.batches_refused++;
+        return;
+    }
+    world->stats.batches_accepted++;
+    if (receiver->has_truth && fence_compare(fence, &receiver->truth) <= 0)
+        checker_violation(world, SIM_INVARIANT_FENCE,
+                          "a batch of term %llu of %s is taken after one of term %llu",
+                          (unsigned long long)fence->term, world->domain_names[domain],
+                          (unsigned long long)receiver->truth.term);
+    struct claim token = {.term = fence->term, .draw = fence->draw, .id = fence->id};
+    if (known && claim_token_compare(&token, known) < 0)
+        checker_violation(
+            world, SIM_INVARIANT_STALE, "a batch of term %llu of %s is taken, the register is at %llu",
+            (unsigned long long)fence->term, world->domain_names[domain], (unsigned long long)known->term);
+    receiver->stored = *fence;
+    receiver->has_stored = true;
+    if (!receiver->has_truth || fence_compare(fence, &receiver->truth) > 0)
+        receiver->truth = *fence;
+    receiver->has_truth = true;
+}
+
+void checker_batch(struct sim_world *world, uint32_t node, unsigned domain, const struct claim *claim)
+{
+    if (world->options.unchecked)
+        return;
+    struct fence fence = {.term = claim->term,
+                          .draw = claim->draw,
+                          .id = claim->id,
+                          .incarnation = claim->incarnation,
+                          .sequence = ++world->nodes[node].batch_sequence[domain]};
+    for (unsigned i = 0; i < world->options.receivers; i++) {
+        struct receiver *receiver = &world->receivers[domain * world->options.receivers + i];
+        const struct sim_node *host = &world->nodes[receiver->host];
+        if (host->state == NODE_UP &&
+            (receiver->host == node || network_reaches(world, node, receiver->host)))
+            receive(world, receiver, domain, &fence);
+    }
+}
+
+/* --- in quiet times --- */
+
+static bool able(const struct sim_world *world, uint32_t node, unsigned domain)
+{
+    const struct sim_node *n = &world->nodes[node];
+    uint8_t bit = (uint8_t)(1u << domain);
+    return n->state == NODE_UP && (n->granted & bit) && !(n->off & bit) && !(n->unreachable & bit) &&
+           !bit_get(world->revoked, node) && !n->hostile_now && !n->left && !n->disk.full;
+}
+
+static void check_holders(struct sim_world *world, unsigned domain)
+{
+    struct checker *checker = world->checker;
+    struct domain_watch *watch = &checker->domains[domain];
+    unsigned active = 0, candidates = 0;
+    uint32_t who[2] = {0, 0};
+    struct claim claim;
+    for (uint32_t i = 0; i < world->count; i++) {
+        const struct sim_node *node = &world->nodes[i];
+        if (!(node->granted >> domain & 1) || node->state != NODE_UP)
+            continue;
+        candidates += able(world, i, domain);
+        if (!node->hostile_now && cluster_holds(node->core, world->domain_names[domain], &claim)) {
+            if (active < 2)
+                who[active] = i;
+            active++;
+        }
+    }
+    watch->active = active;
+    if (active || checker->ever_hostile)
+        watch->vacant_since = world->time;
+    if (!candidates)
+        watch->able_since = world->time;
+    int64_t still = watch->last_claim > checker->quiet_since ? watch->last_claim : checker->quiet_since;
+    if (world->time - still >= QUIET_HOLDERS) {
+        looked(world, SIM_INVARIANT_ONE_HOLDER);
+        if (active > 1)
+            checker_violation(world, SIM_INVARIANT_ONE_HOLDER, "%u holders of %s: %s and %s", active,
+                              world->domain_names[domain], world->nodes[who[0]].name,
+                              world->nodes[who[1]].name);
+    }
+    int64_t since = watch->vacant_since > watch->able_since ? watch->vacant_since : watch->able_since;
+    since = since > checker->quiet_since ? since : checker->quiet_since;
+    looked(world, SIM_INVARIANT_REPLACED);
+    if (world->time - since > world->options.liveness && world->options.min_observers <= 1) {
+        checker_violation(world, SIM_INVARIANT_REPLACED,
+                          "%s has no holder for %llds, with %u able candidates", world->domain_names[domain],
+                          (long long)((world->time - since) / 1000), candidates);
+        watch->vacant_since = world->time;
+    }
+}
+
+static void check_agreement(struct sim_world *world)
+{
+    struct checker *checker = world->checker;
+    if (!quiet_for(world, QUIET_HOLDERS) || checker->ever_hostile) {
+        checker->disagree_since = world->time;
+        return;
+    }
+    uint64_t first = 0;
+    uint32_t reference = NONE, other = NONE;
+    for (uint32_t i = 0; i < world->count && other == NONE; i++) {
+        const struct sim_node *node = &world->nodes[i];
+        if (node->state != NODE_UP || bit_get(world->revoked, i) || node->disk.full)
+            continue;
+        uint64_t digest = cluster_digest(node->core);
+        if (reference == NONE) {
+            reference = i;
+            first = digest;
+        } else if (digest != first) {
+            other = i;
+        }
+    }
+    looked(world, SIM_INVARIANT_CONVERGED);
+    if (other == NONE) {
+        checker->disagree_since = world->time;
+        world->unseed = sim_mix(world->unseed, first);
+        return;
+    }
+    if (world->time - checker->disagree_since > 5 * SIM_MINUTE + 300 * (int64_t)world->count) {
+        checker_violation(world, SIM_INVARIANT_CONVERGED, "%s and %s do not know the same for %llds",
+                          world->nodes[reference].name, world->nodes[other].name,
+                          (long long)((world->time - checker->disagree_since) / 1000));
+        checker->disagree_since = world->time;
+    }
+}
+
+void checker_second(struct sim_world *world)
+{
+    struct checker *checker = world->checker;
+    bool quiet = world->network_count == 0;
+    for (uint32_t i = 0; i < world->count && (quiet || !checker->ever_hostile); i++) {
+        const struct sim_node *node = &world->nodes[i];
+        if (node->state >= NODE_PAUSED)
+            quiet = false;
+        if (node->hostile_now)
+            checker->ever_hostile = true;
+    }
+    if (!quiet)
+        checker->quiet_since = world->time;
+    else if (world->last_change > checker->quiet_since)
+        checker->quiet_since = world->last_change;
+    for (unsigned d = 0; d < world->options.domains; d++)
+        check_holders(world, d);
+    if (world->time - checker->last_look >= 30 * SIM_SECOND) {
+        checker->last_look = world->time;
+        check_agreement(world);
+    }
+}
+
+/* --- making and unmaking --- */
+
+bool checker_new(struct sim_world *world)
+{
+    struct checker *checker = calloc(1, sizeof *checker);
+    world->checker = checker;
+    if (!checker)
+        return false;
+    size_t nodes = world->count;
+    checker->column_of = malloc(nodes * sizeof *checker->column_of);
+    checker->node_of = malloc(nodes * sizeof *checker->node_of);
+    checker->watched = calloc(nodes, sizeof *checker->watched);
+    checker->views = calloc(nodes * world->options.domains, sizeof *checker->views);
+    if (!checker->column_of || !checker->node_of || !checker->watched || !checker->views)
+        return false;
+    for (uint32_t i = 0; i < nodes; i++) {
+        bool watch = nodes <= COLUMNS_ALL || world->nodes[i].granted;
+        checker->column_of[i] = watch ? checker->columns : NONE;
+        if (watch)
+            checker->node_of[checker->columns++] = i;
+    }
+    size_t columns = checker->columns ? checker->columns : 1;
+    checker->emissions = calloc(columns, sizeof *checker->emissions);
+    checker->heard = calloc(nodes * columns, sizeof *checker->heard);
+    return checker->emissions && checker->heard;
+}
+
+void checker_destroy(struct sim_world *world)
+{
+    struct checker *checker = world->checker;
+    if (!checker)
+        return;
+    free(checker->column_of);
+    free(checker->node_of);
+    free(checker->watched);
+    free(checker->views);
+    free(checker->emissions);
+    free(checker->heard);
+    free(checker);
+    world->checker = NULL;
+}
