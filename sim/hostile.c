@@ -96,7 +96,7 @@ static void forge(struct hostile *h)
         const struct node_id *id =
             i == 0 && !node_id_is_zero(&claim.id) ? &claim.id : &h->world->nodes[draw(h, h->world->count)].id;
         memcpy(entry, id->bytes, 8);
-        uint64_t sequence = h->world->time / 14000 + 1 + (int64_t)draw(h, 100);
+        uint64_t sequence = (uint64_t)(h->world->time / 14000) + 1 + draw(h, 100);
         for (int b = 0; b < 4; b++)
             entry[8 + b] = (uint8_t)(sequence >> (24 - 8 * b));
         sim_random_bytes(h->random, entry + 12, LINK_SIZE);
