@@ -88,6 +88,12 @@ struct cluster_crypto crypto_sodium_table(struct crypto_sodium *self)
         .context = self, .sign = sign, .verify = verify, .hash = hash, .draw = draw};
 }
 
+const struct cluster_crypto *crypto_verifier(void)
+{
+    static const struct cluster_crypto table = {.verify = verify, .hash = hash};
+    return &table;
+}
+
 void crypto_sodium_rekey(struct crypto_sodium *self, const uint8_t seed[KEY_SEED_SIZE])
 {
     crypto_sign_seed_keypair(self->public_key, self->secret_key, seed);

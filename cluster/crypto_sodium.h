@@ -31,6 +31,9 @@ void crypto_sodium_destroy(struct crypto_sodium **self);
 /* The table, which lives as long as `self`. Only reads: any thread may call it. */
 struct cluster_crypto crypto_sodium_table(struct crypto_sodium *self);
 
+/* A table that can only verify and hash, for who has no key. */
+const struct cluster_crypto *crypto_verifier(void);
+
 /* From now on it signs with this key. No other thread may be using the table meanwhile. */
 void crypto_sodium_rekey(struct crypto_sodium *self, const uint8_t seed[KEY_SEED_SIZE]);
 

@@ -8,39 +8,24 @@
 
 #include "cluster/crypto_sodium.h"
 #include "tests/unit/crash_disk.h"
+#include "tests/unit/place.h"
 #include "tests/unit/unit.h"
 
 /* -- a directory of its own ------------------------------------------------------------------------- */
 
-struct place {
-    char path[64];
-};
-
 static int open_place(void **state)
 {
     struct place *place = calloc(1, sizeof *place);
-    strcpy(place->path, "/tmp/picket-state-XXXXXX");
-    assert_non_null(mkdtemp(place->path));
+    place_open(place);
     assert_true(crypto_sodium_start());
     *state = place;
     return 0;
 }
 
-static const char *file_in(const struct place *place, const char *name)
-{
-    static char path[128];
-    snprintf(path, sizeof path, "%s/%s", place->path, name);
-    return path;
-}
-
 static int close_place(void **state)
 {
-    struct place *place = *state;
-    static const char *const names[] = {"state.0", "state.1", "peers", "peers.new", "x", "link", "d"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        (void)remove(file_in(place, names[i]));
-    assert_int_equal(rmdir(place->path), 0);
-    free(place);
+    place_close(*state);
+    free(*state);
     return 0;
 }
 
@@ -106,15 +91,6 @@ static void test_saved_is_loaded(void **state)
     state_file_close(&file);
 }
 
-static void put_file(const char *path, const void *data, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0600), 0);
-}
-
 /* The newer slot torn at every byte, and with every bit flipped: the older one is taken. */
 static void test_torn_and_flipped(void **state)
 {
@@ -124,9 +100,9 @@ static void test_torn_and_flipped(void **state)
     size_t size = state_slot_write(good, 8, text_bytes("newer"));
     uint8_t older[256];
     size_t older_size = state_slot_write(older, 7, text_bytes("older"));
-    put_file(file_in(place, "state.0"), older, older_size);
+    place_put(place, "state.0", older, older_size);
     for (size_t cut = 0; cut < size; cut++) {
-        put_file(file_in(place, "state.1"), good, cut);
+        place_put(place, "state.1", good, cut);
         file = reopen(file, place->path, STATE_GOOD);
         assert_payload(file, "older");
         assert_int_equal(state_file_version(file), 7);
@@ -134,12 +110,12 @@ static void test_torn_and_flipped(void **state)
     for (size_t bit = 0; bit < size * 8; bit++) {
         memcpy(bad, good, size);
         bad[bit / 8] ^= (uint8_t)(1u << bit % 8);
-        put_file(file_in(place, "state.1"), bad, size);
+        place_put(place, "state.1", bad, size);
         file = reopen(file, place->path, STATE_GOOD);
         assert_payload(file, "older");
     }
     good[size] = 0; /* longer than it says */
-    put_file(file_in(place, "state.1"), good, size + 1);
+    place_put(place, "state.1", good, size + 1);
     file = reopen(file, place->path, STATE_GOOD);
     assert_payload(file, "older");
     save(file, "next");
@@ -157,8 +133,8 @@ static void test_what_is_lost(void **state)
     size_t a_size = state_slot_write(a, 7, text_bytes("one"));
     size_t b_size = state_slot_write(b, 7, text_bytes("two"));
     /* Equal versions: neither. */
-    put_file(file_in(place, "state.0"), a, a_size);
-    put_file(file_in(place, "state.1"), b, b_size);
+    place_put(place, "state.0", a, a_size);
+    place_put(place, "state.1", b, b_size);
     struct state_file *file = reopen(NULL, place->path, STATE_LOST);
     assert_int_equal(state_file_payload(file).size, 0);
     save(file, "after");
@@ -166,29 +142,29 @@ static void test_what_is_lost(void **state)
     assert_payload(file, "after");
     assert_int_equal(state_file_version(file), 8);
     /* One slot lost: the other is all there is; it may be the older one, nobody can tell. */
-    assert_int_equal(remove(file_in(place, "state.0")), 0);
+    assert_int_equal(remove(place_file(place, "state.0")), 0);
     file = reopen(file, place->path, STATE_GOOD);
     assert_payload(file, "two");
     /* Both damaged. */
-    put_file(file_in(place, "state.0"), zeros, 100);
-    put_file(file_in(place, "state.1"), zeros, sizeof zeros);
+    place_put(place, "state.0", zeros, 100);
+    place_put(place, "state.1", zeros, sizeof zeros);
     file = reopen(file, place->path, STATE_LOST);
     save(file, "new life");
     file = reopen(file, place->path, STATE_GOOD);
     assert_payload(file, "new life");
     /* A size that cannot be. */
     memset(a + 16, 0xff, 4);
-    put_file(file_in(place, "state.0"), a, a_size);
-    put_file(file_in(place, "state.1"), zeros, 0);
+    place_put(place, "state.0", a, a_size);
+    place_put(place, "state.1", zeros, 0);
     file = reopen(file, place->path, STATE_LOST);
     /* The first save of all, cut: nothing was acknowledged, nothing is lost. */
-    put_file(file_in(place, "state.0"), b, b_size - 1);
+    place_put(place, "state.0", b, b_size - 1);
     file = reopen(file, place->path, STATE_FRESH);
     state_file_close(&file);
     /* Old: both valid, the version decides. */
     state_slot_write(a, 3, text_bytes("old"));
-    put_file(file_in(place, "state.0"), b, b_size);
-    put_file(file_in(place, "state.1"), a, a_size);
+    place_put(place, "state.0", b, b_size);
+    place_put(place, "state.1", a, a_size);
     file = reopen(NULL, place->path, STATE_GOOD);
     assert_payload(file, "two");
     state_file_close(&file);
@@ -205,7 +181,7 @@ static void test_unusable_places(void **state)
     memset(deep, 'x', sizeof deep - 1);
     deep[sizeof deep - 1] = '\0';
     assert_null(state_file_open(disk_system(), deep, &verdict, &fault));
-    assert_int_equal(mkfifo(file_in(place, "state.0"), 0600), 0);
+    assert_int_equal(mkfifo(place_file(place, "state.0"), 0600), 0);
     assert_null(state_file_open(disk_system(), place->path, &verdict, &fault));
     assert_non_null(strstr(fault.text, "not a regular file"));
 }
@@ -246,7 +222,7 @@ static void test_full_disk(void **state)
     struct state_file *file = reopen(NULL, place->path, STATE_GOOD);
     assert_payload(file, "fits");
     state_file_close(&file);
-    assert_int_not_equal(access(file_in(place, "peers.new"), F_OK), 0);
+    assert_int_not_equal(access(place_file(place, "peers.new"), F_OK), 0);
 }
 
 /* -- crashes -------------------------------------------------------------------------------------- */
@@ -444,28 +420,28 @@ static void test_private_files(void **state)
     struct fault fault;
     struct disk_content content;
     const struct disk *disk = disk_system();
-    assert_int_equal(disk_read(disk, file_in(place, "x"), 10, &content, &fault), DISK_ABSENT);
+    assert_int_equal(disk_read(disk, place_file(place, "x"), 10, &content, &fault), DISK_ABSENT);
     assert_true(disk_replace(disk, place->path, "x", text_bytes("secret"), &fault));
     struct stat status;
-    assert_int_equal(stat(file_in(place, "x"), &status), 0);
+    assert_int_equal(stat(place_file(place, "x"), &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
-    assert_int_equal(disk_read(disk, file_in(place, "x"), 6, &content, &fault), DISK_FOUND);
+    assert_int_equal(disk_read(disk, place_file(place, "x"), 6, &content, &fault), DISK_FOUND);
     assert_int_equal(content.size, 6);
     assert_bytes_equal(content.data, "secret", 6);
     disk_content_free(&content);
-    assert_int_equal(disk_read(disk, file_in(place, "x"), 5, &content, &fault), DISK_FAILED);
+    assert_int_equal(disk_read(disk, place_file(place, "x"), 5, &content, &fault), DISK_FAILED);
     assert_non_null(strstr(fault.text, "too long"));
     static const mode_t wide[] = {0640, 0604, 0620, 0602, 0610, 0601};
     for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
-        assert_int_equal(chmod(file_in(place, "x"), wide[i]), 0);
-        assert_int_equal(disk_read(disk, file_in(place, "x"), 10, &content, &fault), DISK_FAILED);
+        assert_int_equal(chmod(place_file(place, "x"), wide[i]), 0);
+        assert_int_equal(disk_read(disk, place_file(place, "x"), 10, &content, &fault), DISK_FAILED);
         assert_non_null(strstr(fault.text, "chmod 600"));
     }
     char target[128];
-    snprintf(target, sizeof target, "%s", file_in(place, "x"));
+    snprintf(target, sizeof target, "%s", place_file(place, "x"));
     assert_int_equal(chmod(target, 0600), 0);
-    assert_int_equal(symlink(target, file_in(place, "link")), 0);
-    assert_int_equal(disk_read(disk, file_in(place, "link"), 10, &content, &fault), DISK_FAILED);
+    assert_int_equal(symlink(target, place_file(place, "link")), 0);
+    assert_int_equal(disk_read(disk, place_file(place, "link"), 10, &content, &fault), DISK_FAILED);
     assert_int_equal(disk_read(disk, place->path, 10, &content, &fault), DISK_FAILED);
     assert_non_null(strstr(fault.text, "not a regular file"));
     if (geteuid() == 0) {
@@ -473,7 +449,7 @@ static void test_private_files(void **state)
         assert_int_equal(disk_read(disk, target, 10, &content, &fault), DISK_FAILED);
         assert_non_null(strstr(fault.text, "belongs to user 1"));
     }
-    assert_int_equal(disk_read_checked(disk, file_in(place, "none"), "picketX1", 9, &content, &fault),
+    assert_int_equal(disk_read_checked(disk, place_file(place, "none"), "picketX1", 9, &content, &fault),
                      DISK_ABSENT);
 }
 
@@ -482,7 +458,7 @@ static void test_directories(void **state)
     struct place *place = *state;
     struct fault fault;
     char path[128];
-    snprintf(path, sizeof path, "%s", file_in(place, "d"));
+    snprintf(path, sizeof path, "%s", place_file(place, "d"));
     assert_true(directory_prepare(path, &fault));
     assert_true(directory_prepare(path, &fault));
     assert_int_equal(chmod(path, 0770), 0);
@@ -503,8 +479,8 @@ static void test_directories(void **state)
         assert_false(directory_prepare(path, &fault));
         assert_int_equal(chown(path, 0, 0), 0);
     }
-    put_file(file_in(place, "x"), "", 0);
-    assert_false(directory_prepare(file_in(place, "x"), &fault));
+    place_put(place, "x", "", 0);
+    assert_false(directory_prepare(place_file(place, "x"), &fault));
     assert_false(directory_prepare("/nonexistent/place", &fault));
     assert_int_equal(directory_lock("/nonexistent/place", &fault), -1);
     assert_false(fault_say(NULL, "nobody listens"));
@@ -545,9 +521,9 @@ static void test_peers(void **state)
     seen = (struct seen){0};
     assert_int_equal(peers_load(disk_system(), place->path, see, &seen, &fault), DISK_FOUND);
     assert_int_equal(seen.count, 0);
-    put_file(file_in(place, "peers"), record, sizeof record);
+    place_put(place, "peers", record, sizeof record);
     assert_int_equal(peers_load(disk_system(), place->path, see, &seen, &fault), DISK_FAILED);
-    put_file(file_in(place, "peers"), record, 3);
+    place_put(place, "peers", record, 3);
     assert_int_equal(peers_load(disk_system(), place->path, see, &seen, &fault), DISK_FAILED);
     writer = peers_writer_new();
     static uint8_t huge[32769];
