@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/scenario_words.h"
+#include "sim/vector.h"
 
 static const char *const domain_names[SIM_DOMAINS_MAX] = {"corp", "emea", "apac",  "latam",
                                                           "lab",  "dmz",  "plant", "retail"};
@@ -179,28 +180,12 @@ void scenario_destroy(struct scenario **scenario)
     *scenario = NULL;
 }
 
-/* Room for one more of `size` bytes. Returns the array, moved perhaps; NULL when there is none. */
-static void *grow(void *array, unsigned count, unsigned *capacity, unsigned most, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    if (count >= most)
-        return NULL;
-    unsigned wanted = *capacity ? *capacity * 2 : 16;
-    void *grown = realloc(array, wanted * size);
-    if (grown)
-        *capacity = wanted;
-    return grown;
-}
-
 bool scenario_add_fault(struct scenario *scenario, const struct sim_fault *fault)
 {
     struct sim_plan *plan = &scenario->plan;
-    void *grown = grow(plan->faults, plan->fault_count, &scenario->fault_capacity, SCENARIO_FAULTS_MAX,
-                       sizeof *plan->faults);
-    if (!grown)
+    if (!vector_room((void **)&plan->faults, plan->fault_count, &scenario->fault_capacity,
+                     SCENARIO_FAULTS_MAX, sizeof *plan->faults))
         return false;
-    plan->faults = grown;
     unsigned at = plan->fault_count++;
     for (; at && plan->faults[at - 1].at > fault->at; at--)
         plan->faults[at] = plan->faults[at - 1];
@@ -210,11 +195,9 @@ bool scenario_add_fault(struct scenario *scenario, const struct sim_fault *fault
 
 bool scenario_add_expect(struct scenario *scenario, const struct scenario_expect *expect)
 {
-    void *grown = grow(scenario->expects, scenario->expect_count, &scenario->expect_capacity,
-                       SCENARIO_EXPECTS_MAX, sizeof *scenario->expects);
-    if (!grown)
+    if (!vector_room((void **)&scenario->expects, scenario->expect_count, &scenario->expect_capacity,
+                     SCENARIO_EXPECTS_MAX, sizeof *scenario->expects))
         return false;
-    scenario->expects = grown;
     scenario->expects[scenario->expect_count++] = *expect;
     return true;
 }

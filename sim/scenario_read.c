@@ -82,7 +82,7 @@ static bool take_digits(const char **at, uint64_t most, uint64_t *value)
         return false;
     for (; *s >= '0' && *s <= '9'; s++) {
         uint64_t digit = (uint64_t)(*s - '0');
-        if (v > (most - digit) / 10)
+        if (digit > most || v > (most - digit) / 10)
             return false;
         v = v * 10 + digit;
     }
