@@ -21,6 +21,24 @@ static const struct {
 #undef SIM_INVARIANT_NAME
 };
 
+void sim_options_init(struct sim_options *options)
+{
+    *options = (struct sim_options){
+        .seed = 1,
+        .nodes = 5,
+        .sites = 1,
+        .domains = 1,
+        .start_spread = 10 * SIM_SECOND,
+        .replace_after = 30 * SIM_MINUTE,
+        .min_observers = 1,
+        .inside = {.latency = 1, .jitter = 1},
+        .between = {.latency = 10, .jitter = 20},
+        .drift = 50,
+        .batch_interval = 30 * SIM_SECOND,
+        .receivers = 2,
+    };
+}
+
 const char *sim_fault_name(enum sim_fault_kind kind)
 {
     return kind < SIM_FAULT_KINDS ? fault_names[kind] : "?";

@@ -222,9 +222,9 @@ uint64_t sim_world_unseed(const struct sim_world *world);
 /* Of a plan, for people who compare: options and faults. */
 uint64_t sim_plan_hash(const struct sim_plan *plan);
 
-const char *sim_node_name(const struct sim_world *world, unsigned node);     /* "s07" */
-const char *sim_site_name(const struct sim_world *world, unsigned site);     /* "site2" */
-const char *sim_domain_name(const struct sim_world *world, unsigned domain); /* "d1.example" */
+const char *sim_node_name(const struct sim_world *world, unsigned node);     /* "n07" */
+const char *sim_site_name(const struct sim_world *world, unsigned site);     /* "s2" */
+const char *sim_domain_name(const struct sim_world *world, unsigned domain); /* "corp.example" */
 unsigned sim_node_site(const struct sim_world *world, unsigned node);
 bool sim_node_candidate(const struct sim_world *world, unsigned node, unsigned domain); /* by its grant */
 /* The node's core, to be asked through cluster.h; NULL while its process does not run. */

@@ -10,26 +10,6 @@
 #include "cluster/claim.h"
 #include "sim/scenario.h"
 
-/* --- options --- */
-
-void sim_options_init(struct sim_options *options)
-{
-    *options = (struct sim_options){
-        .seed = 1,
-        .nodes = 5,
-        .sites = 1,
-        .domains = 1,
-        .start_spread = 10 * SIM_SECOND,
-        .replace_after = 30 * SIM_MINUTE,
-        .min_observers = 1,
-        .inside = {.latency = 1, .jitter = 1},
-        .between = {.latency = 10, .jitter = 20},
-        .drift = 50,
-        .batch_interval = 30 * SIM_SECOND,
-        .receivers = 2,
-    };
-}
-
 /* --- clocks --- */
 
 static int64_t clock_advance(const struct clocks *clocks, int64_t elapsed)
@@ -786,7 +766,7 @@ static bool make_node(struct sim_world *world, uint32_t number)
     const struct sim_options *options = &world->options;
     struct sim_node *node = &world->nodes[number];
     node->site = (uint16_t)((uint64_t)number * options->sites / options->nodes);
-    snprintf(node->name, sizeof node->name, options->nodes < 100 ? "n%02u" : "n%04u", number + 1);
+    snprintf(node->name, sizeof node->name, "n%02u", number + 1);
     node_make_id(world, number);
     int64_t ppm = 0;
     if (options->drift)
