@@ -6,11 +6,125 @@
 #define MIB (INT64_C(1) << 20)
 #define GIB (INT64_C(1) << 30)
 
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const log_forms[] = {"auto", "plain", "journal", "json", NULL};
+
 static const struct config_section sections[] = {
+    {.key = "node", .doc = "The process itself."},
+    {.key = "control", .doc = "The socket by which `picket` asks a running node."},
+    {.key = "cluster", .doc = "The fleet that this node is a member of."},
+    {.key = "synchronizer", .doc = "The election of the node that replicates a domain's directory."},
+    {.key = "directory", .doc = "Domains and their domain controllers."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
 static const struct config_rule rules[] = {
+    {.key = "node/name",
+     .type = CONFIG_STRING,
+     .doc = "This node's name in the fleet, taken when it joins. Not set: the host's name."},
+    {.key = "node/state",
+     .type = CONFIG_PATH,
+     .preset = "/var/lib/picket",
+     .doc =
+         "Directory of the node's identity and memory. Nobody else may read it; two processes may not share "
+         "it."},
+    {.key = "node/log-level",
+     .type = CONFIG_CHOICE,
+     .choices = log_levels,
+     .preset = "notice",
+     .doc = "What is less important than this is not logged."},
+    {.key = "node/log-form",
+     .type = CONFIG_CHOICE,
+     .choices = log_forms,
+     .preset = "auto",
+     .doc = "Form of the log on standard error; `auto`: for the journal when it listens."},
+    {.key = "control/socket",
+     .type = CONFIG_PATH,
+     .preset = "/run/picket/control",
+     .doc = "Where `picket` finds this node (`--socket`, `$PICKET_SOCKET`). Mode 0660."},
+    {.key = "control/group",
+     .type = CONFIG_STRING,
+     .preset = "picket",
+     .doc = "Group that may ask, when there is such a group."},
+    {.key = "control/administrators",
+     .type = CONFIG_STRING,
+     .doc = "Group whose members may also change things, beside root and the node's own user."},
+    {.key = "cluster/fleet", .type = CONFIG_STRING, .doc = "Name of the fleet, shown to people."},
+    {.key = "cluster/listen",
+     .type = CONFIG_ENDPOINT,
+     .list = true,
+     .preset = "[::]:49200",
+     .doc = "Where other nodes dial this one. `[::]` means IPv4 too."},
+    {.key = "cluster/advertise",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc =
+         "HOST:PORT by which others reach this node, at most four: names, IPv4 or [IPv6]. Not set: what it "
+         "listens on, or the host's addresses when it listens on all of them. `none`: others do not dial it, "
+         "it dials them."},
+    {.key = "cluster/seeds",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc =
+         "NAME HOST:PORT of members to dial first when none of the known ones answers where it was last, as "
+         "`dc-hq-1 hq.example.com:49200`. The name stands for the key, which is known since this node "
+         "joined."},
+    {.key = "cluster/enrolment",
+     .type = CONFIG_ENDPOINT,
+     .list = true,
+     .preset = "[::]:49201",
+     .doc = "Where new nodes ask to join, when this node may enrol them. Otherwise nothing listens there."},
+    {.key = "cluster/members-max",
+     .type = CONFIG_INT,
+     .min = 16,
+     .max = 65536,
+     .preset = "16384",
+     .doc = "Members that are remembered at most."},
+    {.key = "cluster/history",
+     .type = CONFIG_INT,
+     .min = 16,
+     .max = 65536,
+     .preset = "1024",
+     .doc = "Changes that `picket history` can show."},
+    {.key = "synchronizer/replace-after",
+     .type = CONFIG_DURATION,
+     .min = 10 * CLOCK_SECOND,
+     .max = 7 * CLOCK_DAY,
+     .preset = "30min",
+     .doc =
+         "A synchronizer that was silent for longer than this is replaced. The same on all nodes of a fleet. "
+         "Less than 30 minutes is for tests."},
+    {.key = "synchronizer/candidate",
+     .type = CONFIG_BOOL,
+     .preset = "yes",
+     .doc =
+         "`no`: this node stands for no domain, whatever its grant says. `yes`: as `picket candidate` says."},
+    {.key = "synchronizer/min-observers",
+     .type = CONFIG_INT,
+     .min = 1,
+     .max = 65535,
+     .unit = "members",
+     .preset = "1",
+     .doc =
+         "A node bids only when it hears so many members, itself among them, and a synchronizer that hears "
+         "fewer for half of `replace-after` lets go. 1: always; more: the smaller side of a long partition "
+         "has no synchronizer."},
+    {.key = "directory/controllers",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "DOMAIN HOST[:PORT] of domain controllers, as `corp.example dc1.corp.example`. A candidate that "
+            "reaches none of its domain's does not stand for it. A domain without any counts as reachable."},
+    {.key = "directory/watched",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "Names of the domain controllers whose traffic this node sees, at most eight; shown by `picket "
+            "members`."},
+    {.key = "directory/period",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_SECOND,
+     .max = CLOCK_HOUR,
+     .preset = "10s",
+     .doc = "How often each domain controller is tried."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,
@@ -67,7 +181,10 @@ static const struct config_rule rules[] = {
 
 const struct config_schema node_schema = {
     .title = "Configuration",
-    .introduction = "The keys of Picket's configuration file.\n",
+    .introduction =
+        "The keys of Picket's configuration file: `picketd --config FILE` reads all of it, `picket "
+        "capture --config FILE` the section `capture`. `picketd --check --config FILE` says whether it is "
+        "right.\n",
     .sections = sections,
     .section_count = sizeof sections / sizeof sections[0],
     .rules = rules,
