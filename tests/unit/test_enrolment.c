@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cluster/enrolment.h"
+#include "cluster/joining.h"
+#include "cluster/state_file.h"
 
 #include "tests/unit/crash_disk.h"
 #include "tests/unit/fleet.h"
@@ -564,6 +565,114 @@ static void test_rotation_refusals(void **state)
     assert_int_equal(rotation_request(w->request, 100, w->identity), 0);
 }
 
+/* -- the node's side with its disk ----------------------------------------------------------------- */
+
+static void count_record(void *context, struct bytes record)
+{
+    (void)record;
+    ++*(unsigned *)context;
+}
+
+static enum joining_result send(struct world *w, struct joining *joining, struct fault *fault)
+{
+    memcpy(w->request, joining->request, joining->request_size);
+    w->request_size = joining->request_size;
+    answer(w);
+    return joining_finish(joining, fleet_bytes(w->reply, w->reply_size), fault);
+}
+
+static void test_joining(void **state)
+{
+    struct world *w = *state;
+    struct fault fault;
+    struct joining joining;
+    struct crash_disk *d = crash_disk_new(5);
+    unsigned records = 0;
+    assert_false(joining_begin(&joining, &d->disk, "n", w->token, NULL, &fault));
+    assert_non_null(strstr(fault.text, "needs a name"));
+    assert_true(joining_begin(&joining, &d->disk, "n", w->token, "dc1-s02", &fault));
+    uint8_t seed[KEY_SEED_SIZE];
+    memcpy(seed, joining.identity->seed, sizeof seed);
+    assert_int_equal(joining_finish(&joining, fleet_bytes("x", 1), &fault), JOINING_AGAIN);
+    identity_destroy(&joining.identity);
+    /* Started again: the same keys. */
+    assert_true(joining_begin(&joining, &d->disk, "n", w->token, "dc1-s02", &fault));
+    assert_memory_equal(seed, joining.identity->seed, sizeof seed);
+    assert_int_equal(send(w, &joining, &fault), JOINING_DONE);
+    identity_destroy(&joining.identity);
+
+    struct policy policy;
+    struct disk_content content;
+    assert_int_equal(identity_load(&joining.identity, &d->disk, "n", &fault), DISK_FOUND);
+    assert_string_equal(joining.identity->certificate.name, "dc1-s02");
+    assert_int_equal(policy_load(&policy, &content, &w->fleet.trust, &d->disk, "n", &fault), DISK_FOUND);
+    disk_content_free(&content);
+    assert_int_equal(peers_load(&d->disk, "n", count_record, &records, &fault), DISK_FOUND);
+    assert_int_equal(records, 1);
+
+    /* It has an identity now. */
+    struct joining second;
+    assert_false(joining_begin(&second, &d->disk, "n", w->token, "dc1-s02", &fault));
+    assert_non_null(strstr(fault.text, "joins once"));
+    identity_destroy(&second.identity);
+
+    /* A new key. */
+    struct identity *identity = joining.identity;
+    assert_true(joining_rotate(&joining, &d->disk, "n", identity, &fault));
+    assert_int_equal(send(w, &joining, &fault), JOINING_DONE);
+    assert_memory_not_equal(seed, identity->seed, sizeof seed);
+    assert_int_equal(identity->certificate.generation, 1);
+    identity_destroy(&identity);
+    crash_disk_free(d);
+}
+
+static void test_joining_that_fails(void **state)
+{
+    struct world *w = *state;
+    struct fault fault;
+    struct joining joining;
+    struct crash_disk *d = crash_disk_new(6);
+    /* A token that led nowhere, then another: new keys. */
+    struct token *other = make_token(w, 9);
+    assert_true(joining_begin(&joining, &d->disk, "n", other, "x", &fault));
+    uint8_t seed[KEY_SEED_SIZE];
+    memcpy(seed, joining.identity->seed, sizeof seed);
+    assert_false(joining_rotate(&joining, &d->disk, "n", joining.identity, &fault));
+    assert_non_null(strstr(fault.text, "not joined"));
+    identity_destroy(&joining.identity);
+    assert_true(joining_begin(&joining, &d->disk, "n", w->token, "dc1-s02", &fault));
+    assert_memory_not_equal(seed, joining.identity->seed, sizeof seed);
+    secret_free(other);
+
+    w->taken_name = "dc1-s02";
+    assert_int_equal(send(w, &joining, &fault), JOINING_REFUSED);
+    assert_string_equal(fault.text, "another member has that name");
+    w->taken_name = NULL;
+    w->disk->fail_at = w->disk->calls + 2;
+    assert_int_equal(send(w, &joining, &fault), JOINING_AGAIN);
+    /* The node's own disk fails at each call in turn: it is not a member until all is there. */
+    for (unsigned at = 1; at <= 21; at++) {
+        d->fail_at = d->calls + at;
+        enum joining_result result = send(w, &joining, &fault);
+        if (result == JOINING_DONE)
+            break;
+        assert_int_equal(joining.identity->encoded_size, 0);
+    }
+    d->fail_at = 0;
+    if (joining.identity->encoded_size == 0)
+        assert_int_equal(send(w, &joining, &fault), JOINING_DONE);
+    identity_destroy(&joining.identity);
+
+    /* A name that is not the token's; an identity that cannot be read. */
+    strcpy(w->token->name, "dc1-s02");
+    assert_false(joining_begin(&joining, &d->disk, "n", w->token, "y", &fault));
+    assert_non_null(strstr(fault.text, "dc1-s02"));
+    assert_true(disk_replace(&d->disk, "n", IDENTITY_NAME, fleet_bytes("abc", 3), &fault));
+    assert_false(joining_begin(&joining, &d->disk, "n", w->token, NULL, &fault));
+    assert_null(joining.identity);
+    crash_disk_free(d);
+}
+
 /* -- formats -------------------------------------------------------------------------------------- */
 
 static void test_golden(void **state)
@@ -644,10 +753,20 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
     const struct CMUnitTest tests[] = {
-        TEST(test_token_round_trip), TEST(test_token_of_another_authority), TEST(test_join),
-        TEST(test_refusals),         TEST(test_requests_that_are_none),     TEST(test_replies_that_are_none),
-        TEST(test_many_records),     TEST(test_ledger_cannot_be_saved),     TEST(test_enroller_crashes),
-        TEST(test_rotation),         TEST(test_rotation_refusals),          TEST(test_golden),
+        TEST(test_token_round_trip),
+        TEST(test_token_of_another_authority),
+        TEST(test_join),
+        TEST(test_refusals),
+        TEST(test_requests_that_are_none),
+        TEST(test_replies_that_are_none),
+        TEST(test_many_records),
+        TEST(test_ledger_cannot_be_saved),
+        TEST(test_enroller_crashes),
+        TEST(test_rotation),
+        TEST(test_rotation_refusals),
+        TEST(test_joining),
+        TEST(test_joining_that_fails),
+        TEST(test_golden),
         TEST(test_ledger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
