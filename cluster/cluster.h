@@ -29,6 +29,7 @@ struct cluster_config {
     const char *version;
     const char *endpoints[RECORD_ENDPOINTS]; /* where it can be dialled; none: others cannot dial it */
     unsigned endpoint_count;
+    uint16_t enrolment_port; /* of its enrolment socket, at the same hosts; 0: none */
     const char *controllers[RECORD_CONTROLLERS];
     unsigned controller_count;
     struct cluster_timers timers;

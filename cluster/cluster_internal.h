@@ -57,6 +57,7 @@ enum member_flag {
     MEMBER_FLAG_LEFT = 4,
     MEMBER_FLAG_REVOKED = 8,
     MEMBER_FLAG_CANDIDATE = 16, /* of any domain: heartbeats at the candidates' period */
+    MEMBER_FLAG_MARKED = 32,    /* within one step only */
 };
 
 /* --- services of cluster.c --- */
@@ -107,7 +108,7 @@ struct bytes members_record(const struct cluster *self, uint32_t index);
 /* ms of observation since it was heard; INT64_MAX: never since this node started. 0 for this node itself. */
 int64_t members_silence(const struct cluster *self, uint32_t index);
 /* Members heard within timers.support_window; 0 when nobody echoes this node's own heartbeats (mute). */
-uint16_t members_support(struct cluster *self);
+uint16_t members_support(const struct cluster *self);
 /* Domain names are interned for good; UINT32_MAX when the table is full. */
 uint32_t members_domain(struct cluster *self, const char *domain, bool add);
 const char *members_domain_name(const struct cluster *self, uint32_t domain);
