@@ -29,6 +29,8 @@ struct contest {
     int64_t due;                   /* observed: not to be looked at before */
     int64_t until;                 /* observed: of WAIT, PRECHECK, SETTLING */
     uint64_t bid_term;
+    struct node_id silent; /* whom this node is about to replace for its silence */
+    uint32_t silent_member;
     unsigned queries; /* of this PRECHECK */
     unsigned vetoes;
 
@@ -148,14 +150,18 @@ static bool mine(const struct cluster *self, const struct contest *c)
 
 /* How long this node, awake, heard nothing of the holder. A claim is a sign of life as well: who never was
  * heard counts from it, or from this node's start. */
+static int64_t silence_since(const struct cluster *self, uint32_t member, int64_t since)
+{
+    int64_t silence = core_observed(self) - since;
+    if (member == NO_MEMBER)
+        return silence;
+    int64_t heard = members_silence(self, member);
+    return heard < silence ? heard : silence;
+}
+
 static int64_t holder_silence(const struct cluster *self, const struct election *e, const struct contest *c)
 {
-    int64_t known = c->reg.arrived > e->start ? c->reg.arrived : e->start;
-    int64_t silence = core_observed(self) - known;
-    if (c->reg.holder == NO_MEMBER)
-        return silence;
-    int64_t heard = members_silence(self, c->reg.holder);
-    return heard < silence ? heard : silence;
+    return silence_since(self, c->reg.holder, c->reg.arrived > e->start ? c->reg.arrived : e->start);
 }
 
 static int64_t replace_after(const struct cluster *self)
@@ -357,6 +363,8 @@ static void open_term(struct cluster *self, struct election *e, struct contest *
 {
     c->reason = reason;
     c->bid_term = register_term(&c->reg) + 1;
+    c->silent = c->reg.claim.id;
+    c->silent_member = c->reg.holder;
     c->until = core_observed(self) + wait_for(self, c, draw_of(self, c, c->bid_term));
     set_state(e, c, ELECTION_WAIT);
     tell_step(self, c, reason);
@@ -370,7 +378,7 @@ static void ask_others(struct cluster *self, const struct election *e, struct co
     if (c->queries == QUERIES || core_observed(self) < begun + length * tenths[c->queries] / 10)
         return;
     c->queries++;
-    inquiry_send(self, c->domain, &c->reg.claim.id, holder_silence(self, e, c));
+    inquiry_send(self, c->domain, &c->silent, silence_since(self, c->silent_member, e->start));
 }
 
 static void bid(struct cluster *self, struct election *e, struct contest *c)
@@ -622,14 +630,22 @@ static void in_active(struct cluster *self, struct election *e, struct contest *
         release(self, e, c, cause);
 }
 
-/* The right to bid comes and goes with the directory, the candidacy, the certificate. */
+/* Whether this contest would replace the member for its silence. */
+static bool replaces(const struct contest *c, uint32_t member)
+{
+    return c && attends(c->state) && c->reason == CAUSE_SILENT && c->silent_member == member;
+}
+
+/* The right to bid comes and goes with the directory, the candidacy, the certificate; the reason with the
+ * holder's claim. A smaller bid of the same term, which this node's would beat, changes neither. */
 static bool still_bidding(struct cluster *self, struct election *e, struct contest *c)
 {
     int64_t next = NEVER;
     enum cluster_cause cause = unfit(self, e, c);
     if (cause == CAUSE_NONE && !may_bid(self, e, c))
         cause = CAUSE_DIRECTORY_LOST;
-    if (cause == CAUSE_NONE && reason_to_bid(self, e, c, &next) != c->reason)
+    if (cause == CAUSE_NONE && register_term(&c->reg) < c->bid_term &&
+        reason_to_bid(self, e, c, &next) != c->reason)
         cause = CAUSE_HOLDER_HEARD;
     if (cause != CAUSE_NONE)
         give_up(self, e, c, cause);
@@ -884,8 +900,7 @@ void election_heard(struct cluster *self, uint32_t member)
         return;
     for (uint32_t i = 0; i < e->count; i++) {
         struct contest *c = e->contests[i];
-        if (c && c->reg.holder == member && attends(c->state) && c->reason == CAUSE_SILENT &&
-            members_silence(self, member) <= replace_after(self))
+        if (replaces(c, member) && members_silence(self, member) <= replace_after(self))
             give_up(self, e, c, CAUSE_HOLDER_HEARD);
     }
 }
@@ -964,7 +979,7 @@ void election_have(struct cluster *self, const struct node_id *from, const struc
         return;
     for (uint32_t i = 0; i < e->count; i++) {
         struct contest *c = e->contests[i];
-        if (!c || c->reg.holder != member || !attends(c->state) || c->reason != CAUSE_SILENT)
+        if (!replaces(c, member))
             continue;
         c->vetoes++;
         core_counters(self)->vetoes++;

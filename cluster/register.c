@@ -153,6 +153,7 @@ bool register_write(struct cluster *self, struct claim_register *reg, const stru
         memcpy(reg->before, reg->encoded, reg->size);
         reg->before_size = reg->size;
         reg->before_wall = reg->wall;
+        reg->before_arrived = reg->arrived;
         reg->before_cause = reg->cause;
     }
     store(self, reg, claim, bytes, false);
@@ -171,6 +172,7 @@ bool register_undo(struct cluster *self, struct claim_register *reg, uint64_t wr
     else
         reg->size = 0;
     reg->wall = reg->before_wall;
+    reg->arrived = reg->before_arrived;
     reg->cause = reg->before_cause;
     reg->written = 0;
     return true;
@@ -183,8 +185,9 @@ bool register_review(struct cluster *self, struct claim_register *reg, uint32_t 
     reg->holder = members_find(self, &reg->claim.id);
     if (reg->holder == NO_MEMBER || entitled(self, reg->holder, domain))
         return false;
-    /* A term that nothing was there to measure by goes with its claimant: it may be a lie. */
-    if (reg->unproven)
+    /* A term that no right fleet reaches, and that nothing was there to measure by, goes with its claimant.
+     */
+    if (reg->unproven && reg->floor > TERM_JUMP_MAX)
         reg->floor = 0;
     reg->size = 0;
     reg->written = 0;

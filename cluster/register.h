@@ -24,7 +24,7 @@ struct claim_register {
     /* What stood before this node's own claim of step `written`: taken back when it never reached the disk.
      */
     uint64_t written;
-    int64_t before_wall;
+    int64_t before_wall, before_arrived;
     uint16_t before_size;
     uint8_t before_cause;
     uint8_t before[CLAIM_MAX_SIZE];
