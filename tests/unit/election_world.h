@@ -345,7 +345,7 @@ int64_t members_silence(const struct cluster *self, uint32_t index)
     const struct acquaintance *other = &self->others[world_member(self, index)];
     return other->heard ? self->observed - other->seen : INT64_MAX;
 }
-uint16_t members_support(struct cluster *self)
+uint16_t members_support(const struct cluster *self)
 {
     unsigned support = 0;
     if (self->mute)
