@@ -82,7 +82,8 @@ void core_persist(struct cluster *self);
 void core_raise_incarnation(struct cluster *self, uint64_t seen);
 uint64_t core_incarnation(const struct cluster *self);
 const struct node_id *core_self(const struct cluster *self);
-/* Space for a message that is being written; core_send() ends it. Two of them cannot be written at once. */
+/* Space for a message that is being written; core_send() ends it. Two of them cannot be written at once.
+ * NULL: the update is full. */
 struct msgpack_writer;
 struct msgpack_writer *core_message(struct cluster *self, enum wire_type type, uint32_t further_pairs);
 void core_send(struct cluster *self, const struct node_id *to, bool open_link);

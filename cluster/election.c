@@ -34,7 +34,8 @@ struct contest {
     unsigned queries; /* of this PRECHECK */
     unsigned vetoes;
 
-    bool off; /* candidacy switched off */
+    bool outdated; /* this node's claim is signed with a key that it has no longer */
+    bool off;      /* candidacy switched off */
     bool pinned;
     bool reachable; /* the directory, as told last */
     bool alarm;
@@ -267,7 +268,6 @@ struct statement {
     uint64_t term;
     bool settled, released;
     enum cluster_cause cause;
-    bool forgettable; /* a release that need not reach the disk */
 };
 
 static uint64_t draw_of(struct cluster *self, struct contest *c, uint64_t term)
@@ -295,8 +295,8 @@ static bool publish(struct cluster *self, struct election *e, struct contest *c,
         claim.draw = c->reg.claim.draw; /* the faulty node remembers it as long as it runs */
     if (!register_write(self, &c->reg, &claim))
         return false;
-    if (!statement->forgettable)
-        core_persist(self);
+    c->outdated = false;
+    core_persist(self);
     gossip_claim(self, c->domain, NULL);
     c->reflood_next = core_observed(self) + timers_of(self)->claim_reflood;
     c->reflood_until = core_observed(self) + timers_of(self)->claim_reflood_for;
@@ -307,21 +307,18 @@ static bool publish(struct cluster *self, struct election *e, struct contest *c,
 
 /* Lets go of what this node's claim holds, settled or not. */
 static void publish_release(struct cluster *self, struct election *e, struct contest *c,
-                            enum cluster_cause cause, bool forgettable)
+                            enum cluster_cause cause)
 {
     if (!mine(self, c) || c->reg.claim.released)
         return;
-    struct statement statement = {.term = c->reg.claim.term,
-                                  .settled = c->reg.claim.settled,
-                                  .released = true,
-                                  .cause = cause,
-                                  .forgettable = forgettable};
+    struct statement statement = {
+        .term = c->reg.claim.term, .settled = c->reg.claim.settled, .released = true, .cause = cause};
     publish(self, e, c, &statement);
 }
 
 static void release(struct cluster *self, struct election *e, struct contest *c, enum cluster_cause cause)
 {
-    publish_release(self, e, c, cause, false);
+    publish_release(self, e, c, cause);
     if (c->state == ELECTION_ACTIVE)
         step_down(self, e, c, cause);
     else if (c->state == ELECTION_SETTLING)
@@ -555,8 +552,8 @@ static void resume(struct cluster *self, struct election *e, struct contest *c)
 static void mind_own_claim(struct cluster *self, struct election *e, struct contest *c)
 {
     const struct claim *claim = &c->reg.claim;
-    bool outdated = claim->incarnation < core_incarnation(self);
-    if (!mine(self, c) || e->leaving)
+    bool outdated = c->outdated || claim->incarnation < core_incarnation(self);
+    if (!mine(self, c) || e->leaving || core_observed(self) < e->barred_until)
         return;
     if (c->state == ELECTION_ACTIVE) {
         if ((outdated && !MUTANT(RESUME_WITHOUT_CLAIM)) || claim->released)
@@ -574,7 +571,7 @@ static void mind_own_claim(struct cluster *self, struct election *e, struct cont
     if (cause == CAUSE_NONE)
         resume(self, e, c);
     else if (claim->incarnation <= core_incarnation(self))
-        publish_release(self, e, c, cause, false);
+        publish_release(self, e, c, cause);
 }
 
 /* -- time ----------------------------------------------------------------------------------------- */
@@ -929,6 +926,8 @@ void election_member_changed(struct cluster *self, uint32_t member)
         if (!c || (c->reg.holder != member && c->reg.holder != NO_MEMBER && member != e->self))
             continue;
         review(self, e, c);
+        c->outdated = mine(self, c) && !claim_signed(election_register(self, i),
+                                                     core_certificate(self)->public_key, core_crypto(self));
         wake(e, c);
     }
 }
@@ -949,7 +948,6 @@ bool election_claim(struct cluster *self, struct bytes encoded, const struct nod
         return false;
     if (!from)
         return true;
-    core_counters(self)->claims_new++;
     core_persist(self);
     gossip_claim(self, c->domain, from);
     tell_holder(self, c);
@@ -1082,7 +1080,7 @@ void election_leave(struct cluster *self, enum cluster_cause cause)
 }
 
 /* What was claimed in the last step never left this node: it was not claimed. A holder whose disk fails lets
- * go, and says so without the disk: a release that is forgotten again does no harm. */
+ * go; nothing is sent until the disk works again, so the others hear of it then, or miss it for T_OFF. */
 void election_persist_failed(struct cluster *self)
 {
     struct election *e = core_election(self);
@@ -1096,7 +1094,7 @@ void election_persist_failed(struct cluster *self)
             step_down(self, e, c, CAUSE_PERSIST_FAILED);
         else if (c->state > ELECTION_FOLLOWER)
             give_up(self, e, c, CAUSE_PERSIST_FAILED);
-        publish_release(self, e, c, CAUSE_PERSIST_FAILED, true);
+        publish_release(self, e, c, CAUSE_PERSIST_FAILED);
     }
 }
 
@@ -1162,7 +1160,8 @@ static bool load_domain(struct cluster *self, struct cursor *cursor)
     c->pinned = flags & SAVED_PINNED;
     c->off = flags & SAVED_OFF;
     c->pin_term = pin_term;
-    c->reg.floor = floor;
+    if (floor > c->reg.floor)
+        c->reg.floor = floor;
     return true;
 }
 

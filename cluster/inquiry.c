@@ -72,6 +72,8 @@ void inquiry_send(struct cluster *self, uint32_t domain, const struct node_id *h
     bool heard = member != NO_MEMBER && members_heartbeat(self, member, entry);
 
     struct msgpack_writer *w = core_message(self, WIRE_QUERY, 5);
+    if (!w)
+        return;
     msgpack_put_uint(w, WIRE_KEY_DOMAIN);
     msgpack_put_text(w, members_domain_name(self, domain));
     msgpack_put_uint(w, WIRE_KEY_NODE);
@@ -118,6 +120,8 @@ void inquiry_answer(struct cluster *self, const struct node_id *asker, const str
     bool with_record = members_incarnation(self, member) > incarnation && record.size > 0;
 
     struct msgpack_writer *w = core_message(self, WIRE_HAVE, with_record ? 4 : 3);
+    if (!w)
+        return;
     msgpack_put_uint(w, WIRE_KEY_HEARTBEATS);
     msgpack_put_binary(w, entry, HEARTBEAT_SIZE);
     if (with_record) {
@@ -137,6 +141,8 @@ void inquiry_answer(struct cluster *self, const struct node_id *asker, const str
 void inquiry_ask(struct cluster *self, const struct node_id *holder, const char *domain, enum ask_verb verb)
 {
     struct msgpack_writer *w = core_message(self, WIRE_ASK, 2);
+    if (!w)
+        return;
     msgpack_put_uint(w, WIRE_KEY_DOMAIN);
     msgpack_put_text(w, domain);
     msgpack_put_uint(w, WIRE_KEY_ASK);

@@ -76,7 +76,7 @@ struct cluster {
     struct acquaintance others[WORLD_NODES];
     unsigned claims_wait; /* bit i: of domain i, for everybody */
 
-    bool persist, disk_fails, dies_after_persist;
+    bool persist, unsaved, disk_fails, dies_after_persist;
     struct saved_state disk;
 
     uint8_t buffer[1024];
@@ -510,20 +510,21 @@ static inline void world_kill(struct cluster *node)
     election_destroy(&node->election);
 }
 
-/* Persist, then send. */
+/* Persist, then send. While the disk fails nothing is sent; it is tried again with each tick. */
 static inline void world_end(struct cluster *node)
 {
     struct world *w = node->world;
-    bool failed = node->persist && node->disk_fails;
-    if (failed) {
-        node->claims_wait = 0;
+    if (node->persist && node->disk_fails) {
         world_begin(node);
         election_persist_failed(node);
-        node->persist = false;
+        node->unsaved = true;
     }
+    if (node->unsaved && node->disk_fails)
+        return;
     world_post_claims(node);
-    if (node->persist) {
+    if (node->persist || node->unsaved) {
         world_save(node);
+        node->unsaved = false;
         if (node->dies_after_persist) {
             world_kill(node);
             return;
@@ -676,6 +677,7 @@ static inline void world_clock(struct cluster *node)
 static inline void world_tick_node(struct cluster *node)
 {
     world_begin(node);
+    node->persist = node->unsaved;
     world_clock(node);
     if (node->observed >= node->heartbeat_due) {
         node->sequence++;
@@ -742,7 +744,7 @@ static inline void world_start(struct world *w, unsigned number)
     assert_false(node->runs);
     node->runs = true;
     node->frozen = node->tilt = node->exchanged = false;
-    node->dies_after_persist = false;
+    node->dies_after_persist = node->unsaved = false;
     node->observed = node->sync_due = node->quiet_since = 0;
     node->heartbeat_due = 0;
     node->last_tick = w->now;

@@ -8,3 +8,8 @@ target_link_libraries(test_svg PRIVATE picket_sim)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
 set_tests_properties(test_ring test_log test_control PROPERTIES LABELS threads)
+
+# The election once more, with the deliberate faults that its tests must notice.
+target_compile_definitions(test_mutants PRIVATE PICKET_MUTANTS)
+target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJECT_SOURCE_DIR}/cluster/register.c
+  ${PROJECT_SOURCE_DIR}/cluster/inquiry.c ${PROJECT_SOURCE_DIR}/cluster/election.c)
