@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,10 +14,15 @@
 
 /* -- from a file ---------------------------------------------------------------------------------- */
 
-/* To the end of the file or, from a terminal, of the line. False when it is too long or fails. */
-static bool read_to_end(int file, struct disk_content *content, bool line)
+/* To the end of the file or, from a terminal (`mask`: signals that may come while it waits), of the line.
+ * False when it is too long or fails. */
+static bool read_to_end(int file, struct disk_content *content, const sigset_t *mask)
 {
+    bool line = mask != NULL;
     for (;;) {
+        struct pollfd ready = {.fd = file, .events = POLLIN};
+        if (line && ppoll(&ready, 1, NULL, mask) < 0)
+            return false;
         if (content->size == PASSPHRASE_MAX) {
             errno = EFBIG;
             return false;
@@ -47,7 +53,7 @@ static bool from_file(struct disk_content *passphrase, const char *path, struct 
     if (file < 0)
         return fault_say(fault, "%s: %s", path, strerror(errno));
     bool fine = file_may_be_read(file, path, fault);
-    if (fine && !read_to_end(file, passphrase, false))
+    if (fine && !read_to_end(file, passphrase, NULL))
         fine = fault_say(fault, "%s: %s", path, strerror(errno));
     close(file);
     if (fine && passphrase->size > 0 && passphrase->data[passphrase->size - 1] == '\n')
@@ -67,27 +73,34 @@ static void catch_signal(int signal)
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 #define SIGNALS (sizeof signals / sizeof *signals)
 
-/* A line without an echo. A signal ends it, and takes effect when the terminal is as it was. */
+/* A line without an echo. A signal ends it, and takes effect when the terminal is as it was; it comes only
+ * while ppoll() waits, so that none is missed between a look and a read. */
 static bool read_line(int terminal, const char *prompt, struct disk_content *line)
 {
     struct termios before, quiet;
     struct sigaction old[SIGNALS], action = {.sa_handler = catch_signal};
+    sigset_t blocked, mask;
     if (tcgetattr(terminal, &before) != 0)
         return false;
     caught = 0;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&blocked, signals[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &mask);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &old[i]);
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     quiet.c_lflag |= ECHONL;
     bool fine = tcsetattr(terminal, TCSAFLUSH, &quiet) == 0 && dprintf(terminal, "%s: ", prompt) > 0 &&
-                read_to_end(terminal, line, true);
+                read_to_end(terminal, line, &mask);
     int reason = errno;
     tcsetattr(terminal, TCSAFLUSH, &before);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &old[i], NULL);
     if (caught)
         raise(caught);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
     errno = reason;
     return fine;
 }
