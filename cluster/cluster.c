@@ -111,8 +111,8 @@ static void send_one(struct cluster *self, const struct node_id *to, bool open_l
     int slot = overlay_find(self, to);
     if (!send_bytes(self, to, open_link, again) || slot < 0)
         return;
-    self->overlay.links[slot].messages_out++;
-    self->overlay.links[slot].bytes_out += self->writer.size;
+    self->links[slot].messages_out++;
+    self->links[slot].bytes_out += self->writer.size;
 }
 
 void core_send(struct cluster *self, const struct node_id *to, bool open_link)
@@ -155,7 +155,7 @@ void core_hostile(struct cluster *self, const struct node_id *peer)
 {
     int slot = overlay_find(self, peer);
     if (slot >= 0)
-        self->overlay.links[slot].malformed++;
+        self->links[slot].malformed++;
     if (self->mono < self->hostile_told + HOSTILE_EVERY)
         return;
     self->hostile_told = self->mono;
@@ -776,7 +776,7 @@ static void take_claims(struct cluster *self, const struct wire *wire, const str
                 break;
         }
         if (domain < self->members.domain_count)
-            self->gossip.claims[domain].told |= source_bit(source);
+            self->outbox.claims_told[domain] |= source_bit(source);
         else if (budget_record(self, source->budget) && election_claim(self, claim, &source->id))
             self->counters.claims_new++;
     }
@@ -795,7 +795,7 @@ static void take_durable(struct cluster *self, const struct wire *wire, struct s
     if (source->member == NO_MEMBER) {
         source->member = members_find(self, &source->id);
         if (source->link >= 0 && source->member != NO_MEMBER) {
-            struct link *link = &self->overlay.links[source->link];
+            struct link *link = &self->links[source->link];
             link->member = source->member;
             link->outside = self->members.table[source->member].record->site != self->site;
         }
@@ -885,13 +885,13 @@ static void tell_revoked(struct cluster *self, const struct source *source)
 
 static struct source source_of(struct cluster *self, const struct node_id *from)
 {
-    struct source source = {.id = *from, .short_id = node_id_short(from), .budget = &self->strangers};
+    struct source source = {.id = *from, .budget = &self->strangers};
     source.link = overlay_find(self, from);
     if (source.link < 0) {
         source.member = members_find(self, from);
         return source;
     }
-    struct link *link = &self->overlay.links[source.link];
+    struct link *link = &self->links[source.link];
     if (link->member == NO_MEMBER)
         link->member = members_find(self, from);
     source.member = link->member;
@@ -939,12 +939,13 @@ static void received(struct cluster *self, const struct cluster_event *event)
     self->counters.bytes_in += message.size;
     struct source source = source_of(self, &event->received.from);
     if (source.link >= 0) {
-        struct link *link = &self->overlay.links[source.link];
+        struct link *link = &self->links[source.link];
         link->messages_in++;
         link->bytes_in += message.size;
         link->heard = self->mono;
     }
-    if (sender_revoked(self, &source)) {
+    /* A link of a revoked member is dropped at once. */
+    if (source.link < 0 && sender_revoked(self, &source)) {
         tell_revoked(self, &source);
         return;
     }

@@ -30,7 +30,7 @@ static enum member_state state_of(const struct cluster *self, uint32_t index)
 static const struct link *link_of(const struct cluster *self, const struct node_id *id)
 {
     int slot = overlay_find(self, id);
-    return slot >= 0 && self->overlay.links[slot].state == LINK_ACTIVE ? &self->overlay.links[slot] : NULL;
+    return slot >= 0 && self->links[slot].state == LINK_ACTIVE ? &self->links[slot] : NULL;
 }
 
 bool cluster_member_at(struct cluster *self, unsigned index, struct cluster_member_view *view)
@@ -125,14 +125,14 @@ unsigned cluster_peer_count(const struct cluster *self)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < CLUSTER_LINKS; i++)
-        count += self->overlay.links[i].state != LINK_FREE;
+        count += self->links[i].state != LINK_FREE;
     return count;
 }
 
 bool cluster_peer_at(const struct cluster *self, unsigned index, struct cluster_peer_view *view)
 {
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        const struct link *link = &self->overlay.links[i];
+        const struct link *link = &self->links[i];
         if (link->state == LINK_FREE || index-- > 0)
             continue;
         *view = (struct cluster_peer_view){

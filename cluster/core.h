@@ -117,6 +117,7 @@ struct candidate {
 
 #define BUCKETS 64u
 
+/* What every heartbeat and every tick touches; the rest of the table is struct digests. */
 struct members {
     struct index_entry *index;
     struct member *table;
@@ -124,15 +125,17 @@ struct members {
     uint32_t index_mask, index_shift;
     uint32_t count, capacity;
     uint32_t candidate_count, candidate_capacity;
-    uint64_t buckets[BUCKETS];            /* digests: exclusive or of the members' hashes */
-    uint32_t reverify;                    /* the next member to be verified under a new policy; count: done */
-    uint32_t present;                     /* neither left nor revoked */
-    bool changes_counted;                 /* some member's `changes` is not zero */
-    int64_t changes_until;                /* when they are forgotten */
-    int64_t candidates_due, others_due;   /* observation: when somebody may have gone silent */
-    uint8_t domain_of[CLUSTER_DOMAINS];   /* pool's domain + 1 of ours */
-    uint8_t domain_here[CLUSTER_DOMAINS]; /* our domain + 1 of the pool's */
+    uint32_t present;                   /* neither left nor revoked */
+    uint32_t reverify;                  /* the next to be verified under a new policy; 0: none */
+    int64_t candidates_due, others_due; /* observation: when somebody may have gone silent */
+    int64_t changes_until;              /* when the members' `changes` are forgotten */
     uint32_t domain_count;
+    bool changes_counted; /* some member's `changes` is not zero */
+};
+
+struct domains {
+    uint8_t in_pool[CLUSTER_DOMAINS]; /* the pool's number of ours */
+    uint8_t here[CLUSTER_DOMAINS];    /* our number of the pool's, plus 1 */
 };
 
 /* --- links --- */
@@ -152,19 +155,19 @@ struct budget {
 };
 
 struct link {
-    struct node_id id;
-    uint64_t short_id;
+    /* what every message touches */
+    int64_t heard; /* mono */
+    uint64_t messages_in, messages_out, bytes_in, bytes_out, malformed;
     uint32_t member; /* NO_MEMBER until its record is known */
     enum link_state state;
+    struct node_id id;
     bool dialled; /* by this side */
     bool outside;
     uint8_t tries;
-    int64_t since; /* mono */
-    int64_t since_wall;
-    int64_t heard;    /* mono */
-    int64_t deadline; /* of the dialling or the request; of the next ping */
     int32_t rtt;      /* microseconds */
-    uint64_t messages_in, messages_out, bytes_in, bytes_out, malformed;
+    int64_t since;    /* mono */
+    int64_t deadline; /* of the dialling or the request; of the next ping */
+    int64_t since_wall;
     struct budget budget;
 };
 
@@ -175,14 +178,14 @@ struct backoff {
 #define BACKOFFS 64u
 
 struct overlay {
-    struct link links[CLUSTER_LINKS];
     uint16_t active; /* bit i: link i is active */
-    struct backoff backoffs[BACKOFFS];
-    unsigned backoff_next;
+    uint16_t used;   /* ... is not free */
     int64_t due;
+    uint64_t short_ids[CLUSTER_LINKS];
     int64_t outside_retry, inside_retry; /* none were found: not sought again before */
     int64_t renew_due;                   /* a link is exchanged for a random one now and then */
     int64_t bridged; /* the last link asked for because a silent part of the fleet answered */
+    unsigned backoff_next;
 };
 
 /* --- gossip --- */
@@ -203,55 +206,65 @@ struct pending_record {
 };
 
 struct gossip {
-    struct pending_heartbeat heartbeats[GOSSIP_BATCH];
-    unsigned heartbeat_count;
-    struct pending_record news[GOSSIP_NEWS];
-    unsigned news_count;
-    struct pending_claim {
-        uint16_t told;
-    } claims[CLUSTER_DOMAINS];
-    uint64_t claims_waiting; /* bit i: domain i */
+    unsigned heartbeat_count, news_count;
+    bool news_waiting; /* a record, claim or policy that nobody was told yet */
     bool policy_waits;
-    bool news_waiting; /* any of the above that nobody was told yet */
-    uint16_t policy_told;
-    int64_t flushed;    /* mono: the last time that news went out */
-    int64_t repeat_due; /* the earliest `due` of the news told once */
-    int64_t sync_due;
-    unsigned sync_round;
-    unsigned sync_link; /* the last one that was asked */
     bool exchanged;
-    int64_t converged;     /* mono; -1: never */
-    int64_t echoed;        /* observation when somebody last proved to hear this node; -1 */
+    uint16_t policy_told;
+    uint64_t claims_waiting; /* bit i: domain i */
+    int64_t sync_due;
+    int64_t repeat_due; /* the earliest `due` of the news told once */
+    int64_t flushed;    /* mono: the last time that news went out */
+    int64_t converged;  /* mono; -1: never */
+    int64_t echoed;     /* observation when somebody last proved to hear this node; -1 */
+    unsigned sync_round;
+    unsigned sync_link;    /* the last one that was asked */
     uint32_t overdue_next; /* where the search for silent members goes on */
+};
+
+/* What waits to be told. */
+struct outbox {
+    struct pending_heartbeat heartbeats[GOSSIP_BATCH];
+    struct pending_record news[GOSSIP_NEWS];
+    uint16_t claims_told[CLUSTER_DOMAINS]; /* bit i: link i need not be told */
 };
 
 /* --- the core --- */
 struct history;
 
+/* What every step touches stands at its beginning, close together: a simulation has thousands of cores and
+ * lives on its caches. */
 struct cluster {
-    /* what every step touches */
     int64_t mono, boot, wall;
     int64_t observed;
+    int64_t tilt_until; /* observation; INT64_MIN: no TILT */
     int64_t heartbeat_due;
     struct cluster_update *update;
-    bool started, stopped;
+    uint64_t step;
+    struct election *election;
+    bool started, left, revoked;
+    bool persist, unsaved, persist_again;
+    bool writing;
+    uint32_t sequence; /* of this node's last heartbeat */
+    struct gossip gossip;
     struct members members;
     struct overlay overlay;
     struct cluster_counters counters;
-    struct budget strangers, all; /* of peers that are no links, together; of everybody */
-    uint64_t step;
-    uint64_t random[4];
-
-    int64_t tilt_until; /* observation; INT64_MIN: no TILT */
-    int64_t quiet_since;
-    bool persist, unsaved, persist_again;
-    bool writing;
+    struct link links[CLUSTER_LINKS];
     struct msgpack_writer writer;
-
-    struct cluster_config config;
     struct cluster_crypto crypto;
+    struct budget strangers, all; /* of peers that are no links, together; of everybody */
+    uint64_t random[4];
+    struct cluster_config config;
+
+    uint64_t buckets[BUCKETS]; /* digests: exclusive or of the members' hashes */
+    struct domains domains;
+    struct backoff backoffs[BACKOFFS];
+    struct outbox outbox;
+    int64_t quiet_since;
     struct record_pool *pool;
     struct policy_blob *policy;
+    struct history *history;
     struct certificate certificate;
     uint8_t *certificate_bytes;
     size_t certificate_size;
@@ -263,26 +276,19 @@ struct cluster {
     uint64_t incarnation;
     uint32_t revision, boot_nonce;
     uint64_t started_wall;
-    uint64_t chains;   /* made so far */
-    uint32_t sequence; /* of this node's last heartbeat */
+    uint64_t chains; /* made so far */
     uint8_t candidate_off;
-    bool left, revoked;
     unsigned raises;
     int64_t raise_after;
     int64_t hostile_told; /* mono: when the last notice about a hostile peer was given */
     int64_t revoked_told; /* mono: when a revoked node was last sent the policy */
-    uint64_t hostile_counted;
     struct chain chain;
-    struct gossip gossip;
-    struct history *history;
-    struct election *election;
     struct record scratch; /* decoded for a view */
 };
 
 /* Who a message is from, while it is handled. */
 struct source {
     struct node_id id;
-    uint64_t short_id;
     uint32_t member; /* NO_MEMBER: not known */
     int link;        /* slot; -1: no link */
     struct budget *budget;
@@ -355,6 +361,8 @@ void overlay_link_down(struct cluster *self, const struct node_id *peer);
 void overlay_received(struct cluster *self, const struct wire *wire, const struct source *source);
 /* A GOSSIP from a peer that is no active link: it believes to be a neighbour. */
 void overlay_stray(struct cluster *self, const struct source *source);
+/* A member that was not known, or was away, is there. */
+void overlay_member_joined(struct cluster *self, uint32_t member);
 void overlay_drop_member(struct cluster *self, uint32_t member);
 /* A member that was silent here answered from outside of the links: the fleet was in parts. */
 void overlay_bridge(struct cluster *self, const struct source *source);

@@ -44,7 +44,7 @@ static void send_to(struct cluster *self, uint16_t links)
 {
     bool again = false;
     for (; links; links &= (uint16_t)(links - 1)) {
-        core_send_link(self, &self->overlay.links[__builtin_ctz(links)], again);
+        core_send_link(self, &self->links[__builtin_ctz(links)], again);
         again = true;
     }
 }
@@ -65,7 +65,7 @@ static void write_batch(struct cluster *self, const uint64_t set[WORDS], uint16_
         to = msgpack_encode_binary_header(to, count * HEARTBEAT_SIZE);
         for (unsigned i = 0; i < WORDS; i++) {
             for (uint64_t word = set[i]; word; word &= word - 1) {
-                memcpy(to, self->gossip.heartbeats[i * 64 + (unsigned)__builtin_ctzll(word)].entry,
+                memcpy(to, self->outbox.heartbeats[i * 64 + (unsigned)__builtin_ctzll(word)].entry,
                        HEARTBEAT_SIZE);
                 to += HEARTBEAT_SIZE;
             }
@@ -87,7 +87,7 @@ static void flush_heartbeats(struct cluster *self)
     for (uint16_t links = active; links; links &= (uint16_t)(links - 1))
         memset(sets[__builtin_ctz(links)], 0, sizeof sets[0]);
     for (unsigned i = 0; i < count; i++) {
-        const struct pending_heartbeat *pending = &gossip->heartbeats[i];
+        const struct pending_heartbeat *pending = &self->outbox.heartbeats[i];
         members_slot(self, pending->member)->member = pending->member;
         for (uint16_t links = active & (uint16_t)~pending->told; links; links &= (uint16_t)(links - 1))
             sets[__builtin_ctz(links)][i / 64] |= UINT64_C(1) << i % 64;
@@ -117,12 +117,12 @@ void gossip_heartbeat(struct cluster *self, uint32_t member, const uint8_t entry
     struct index_entry *slot = members_slot(self, member);
     struct pending_heartbeat *pending;
     if (slot->member & MEMBER_PENDING) {
-        pending = &gossip->heartbeats[self->members.table[member].pending];
+        pending = &self->outbox.heartbeats[self->members.table[member].pending];
     } else {
         if (gossip->heartbeat_count == GOSSIP_BATCH)
             flush_heartbeats(self);
         self->members.table[member].pending = (uint16_t)gossip->heartbeat_count;
-        pending = &gossip->heartbeats[gossip->heartbeat_count++];
+        pending = &self->outbox.heartbeats[gossip->heartbeat_count++];
         slot->member |= MEMBER_PENDING;
     }
     memcpy(pending->entry, entry, HEARTBEAT_SIZE);
@@ -132,11 +132,11 @@ void gossip_heartbeat(struct cluster *self, uint32_t member, const uint8_t entry
 
 /* --- records, claims, policy --- */
 
-static struct pending_record *find_news(struct gossip *gossip, uint32_t member)
+static struct pending_record *find_news(struct cluster *self, uint32_t member)
 {
-    for (unsigned i = 0; i < gossip->news_count; i++)
-        if (gossip->news[i].member == member)
-            return &gossip->news[i];
+    for (unsigned i = 0; i < self->gossip.news_count; i++)
+        if (self->outbox.news[i].member == member)
+            return &self->outbox.news[i];
     return NULL;
 }
 
@@ -161,13 +161,13 @@ static struct parcel parcel_for(const struct cluster *self, unsigned link)
     const struct gossip *gossip = &self->gossip;
     struct parcel parcel = {.policy = gossip->policy_waits && !(gossip->policy_told >> link & 1u)};
     for (unsigned i = 0; i < gossip->news_count; i++) {
-        const struct pending_record *pending = &gossip->news[i];
+        const struct pending_record *pending = &self->outbox.news[i];
         if ((pending->round == 0 || self->mono >= pending->due) && !(pending->told >> link & 1u))
             parcel.records |= UINT64_C(1) << i;
     }
     for (uint64_t waiting = gossip->claims_waiting; waiting; waiting &= waiting - 1) {
         unsigned domain = (unsigned)__builtin_ctzll(waiting);
-        if (!(gossip->claims[domain].told >> link & 1u) && election_register(self, domain).size)
+        if (!(self->outbox.claims_told[domain] >> link & 1u) && election_register(self, domain).size)
             parcel.claims |= UINT64_C(1) << domain;
     }
     return parcel;
@@ -196,7 +196,7 @@ static uint64_t cut_records(const struct cluster *self, uint64_t *records)
     size_t size = 0;
     for (uint64_t left = *records; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctzll(left);
-        size += self->members.table[self->gossip.news[i].member].record->size + MSGPACK_HEADER_MAX;
+        size += self->members.table[self->outbox.news[i].member].record->size + MSGPACK_HEADER_MAX;
         if (size > ANSWER_MAX)
             break;
         cut |= UINT64_C(1) << i;
@@ -210,7 +210,7 @@ static void put_news(struct cluster *self, struct msgpack_writer *w, uint64_t re
     msgpack_put_uint(w, WIRE_KEY_RECORDS);
     msgpack_put_array(w, (uint32_t)__builtin_popcountll(records));
     for (; records; records &= records - 1) {
-        const struct pending_record *pending = &self->gossip.news[__builtin_ctzll(records)];
+        const struct pending_record *pending = &self->outbox.news[__builtin_ctzll(records)];
         const struct record_blob *record = self->members.table[pending->member].record;
         msgpack_put_binary(w, record->data, record->size);
     }
@@ -251,7 +251,7 @@ static void news_told(struct cluster *self)
     unsigned kept = 0;
     gossip->repeat_due = INT64_MAX;
     for (unsigned i = 0; i < gossip->news_count; i++) {
-        struct pending_record pending = gossip->news[i];
+        struct pending_record pending = self->outbox.news[i];
         if (pending.round == 0) {
             pending.round = 1;
             pending.due = self->mono + 2 * self->config.timers.tick;
@@ -260,7 +260,7 @@ static void news_told(struct cluster *self)
         }
         if (pending.due < gossip->repeat_due)
             gossip->repeat_due = pending.due;
-        gossip->news[kept++] = pending;
+        self->outbox.news[kept++] = pending;
     }
     gossip->news_count = kept;
 }
@@ -305,13 +305,13 @@ void gossip_flush(struct cluster *self)
 void gossip_record(struct cluster *self, uint32_t member, uint16_t told)
 {
     struct gossip *gossip = &self->gossip;
-    struct pending_record *pending = find_news(gossip, member);
+    struct pending_record *pending = find_news(self, member);
     if (!pending) {
         if (gossip->news_count == GOSSIP_NEWS)
             flush_news(self);
         if (gossip->news_count == GOSSIP_NEWS)
             gossip->news_count = 0; /* told once, all of them: there is no room for a second time */
-        pending = &gossip->news[gossip->news_count++];
+        pending = &self->outbox.news[gossip->news_count++];
     }
     *pending = (struct pending_record){.member = member, .told = told};
     gossip->news_waiting = true;
@@ -319,7 +319,7 @@ void gossip_record(struct cluster *self, uint32_t member, uint16_t told)
 
 void gossip_record_known(struct cluster *self, uint32_t member, uint16_t told)
 {
-    struct pending_record *pending = find_news(&self->gossip, member);
+    struct pending_record *pending = find_news(self, member);
     if (pending)
         pending->told |= told;
 }
@@ -329,7 +329,7 @@ void gossip_claim(struct cluster *self, uint32_t domain, const struct node_id *n
     if (domain >= CLUSTER_DOMAINS)
         return;
     int link = not_to ? overlay_find(self, not_to) : -1;
-    self->gossip.claims[domain].told = link < 0 ? 0 : (uint16_t)(1u << link);
+    self->outbox.claims_told[domain] = link < 0 ? 0 : (uint16_t)(1u << link);
     self->gossip.claims_waiting |= UINT64_C(1) << domain;
     self->gossip.news_waiting = true;
 }
@@ -346,11 +346,11 @@ void gossip_forget_link(struct cluster *self, int link)
     struct gossip *gossip = &self->gossip;
     uint16_t others = (uint16_t) ~(1u << link);
     for (unsigned i = 0; i < gossip->heartbeat_count; i++)
-        gossip->heartbeats[i].told &= others;
+        self->outbox.heartbeats[i].told &= others;
     for (unsigned i = 0; i < gossip->news_count; i++)
-        gossip->news[i].told &= others;
+        self->outbox.news[i].told &= others;
     for (unsigned i = 0; i < CLUSTER_DOMAINS; i++)
-        gossip->claims[i].told &= others;
+        self->outbox.claims_told[i] &= others;
     gossip->policy_told &= others;
 }
 
@@ -541,7 +541,7 @@ static void put_buckets(const struct cluster *self, struct msgpack_writer *w)
 {
     uint8_t buckets[BUCKETS * 8];
     for (unsigned i = 0; i < BUCKETS; i++)
-        put_be64(buckets + (size_t)i * 8, self->members.buckets[i]);
+        put_be64(buckets + (size_t)i * 8, self->buckets[i]);
     msgpack_put_uint(w, WIRE_KEY_BUCKETS);
     msgpack_put_binary(w, buckets, sizeof buckets);
 }
@@ -601,7 +601,7 @@ static uint64_t differing(const struct cluster *self, struct bytes buckets, bool
     uint64_t mask = 0;
     uint32_t items = 0;
     for (unsigned i = 0; i < BUCKETS; i++) {
-        if (cursor_be64(&c) == self->members.buckets[i])
+        if (cursor_be64(&c) == self->buckets[i])
             continue;
         if (items && items + sizes[i] > ANSWER_MAX / ITEM_SIZE) {
             *cut = true;
@@ -650,7 +650,7 @@ static void sync_answered(struct cluster *self, const struct wire *wire, const s
     struct digests ours = digests_of(self), theirs = digests_read(wire->digest);
     self->gossip.exchanged = true;
     if (source->link >= 0 && wire->echo <= (uint64_t)self->mono) {
-        struct link *link = &self->overlay.links[source->link];
+        struct link *link = &self->links[source->link];
         int64_t sample = (self->mono - (int64_t)wire->echo) * 1000;
         if (sample < INT32_MAX)
             link->rtt = link->rtt < 0 ? (int32_t)sample : (int32_t)((link->rtt * INT64_C(7) + sample) / 8);
@@ -888,7 +888,7 @@ static void sync_with_neighbour(struct cluster *self)
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
         self->gossip.sync_link = (self->gossip.sync_link + 1) % CLUSTER_LINKS;
         if (self->overlay.active >> self->gossip.sync_link & 1u) {
-            gossip_sync(self, &self->overlay.links[self->gossip.sync_link].id, false);
+            gossip_sync(self, &self->links[self->gossip.sync_link].id, false);
             return;
         }
     }

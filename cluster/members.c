@@ -211,13 +211,13 @@ static uint32_t domain_local(struct cluster *self, uint32_t in_pool, bool add)
     struct members *members = &self->members;
     if (in_pool >= CLUSTER_DOMAINS)
         return UINT32_MAX;
-    if (members->domain_here[in_pool] == 0) {
+    if (self->domains.here[in_pool] == 0) {
         if (!add)
             return UINT32_MAX;
-        members->domain_of[members->domain_count] = (uint8_t)in_pool;
-        members->domain_here[in_pool] = (uint8_t)++members->domain_count;
+        self->domains.in_pool[members->domain_count] = (uint8_t)in_pool;
+        self->domains.here[in_pool] = (uint8_t)++members->domain_count;
     }
-    return members->domain_here[in_pool] - 1u;
+    return self->domains.here[in_pool] - 1u;
 }
 
 uint32_t members_domain(struct cluster *self, const char *domain, bool add)
@@ -227,7 +227,7 @@ uint32_t members_domain(struct cluster *self, const char *domain, bool add)
 
 const char *members_domain_name(const struct cluster *self, uint32_t domain)
 {
-    return record_pool_domain_name(self->pool, self->members.domain_of[domain]);
+    return record_pool_domain_name(self->pool, self->domains.in_pool[domain]);
 }
 
 uint32_t members_domain_count(const struct cluster *self)
@@ -250,7 +250,7 @@ bool members_granted(const struct cluster *self, uint32_t index, uint32_t domain
 {
     const struct record_blob *record = self->members.table[index].record;
     for (unsigned i = 0; i < record->domain_count; i++)
-        if (record->domains[i] == self->members.domain_of[domain])
+        if (record->domains[i] == self->domains.in_pool[domain])
             return true;
     return false;
 }
@@ -340,14 +340,14 @@ uint32_t members_candidate_at(const struct cluster *self, uint32_t domain, unsig
 
 static void digest_toggle(struct cluster *self, uint64_t short_id, const struct record_blob *record)
 {
-    self->members.buckets[short_id / (UINT64_MAX / BUCKETS + 1)] ^= record->hash;
+    self->buckets[short_id / (UINT64_MAX / BUCKETS + 1)] ^= record->hash;
 }
 
 uint64_t members_root(const struct cluster *self)
 {
     uint64_t root = 0;
     for (unsigned i = 0; i < BUCKETS; i++) {
-        root = (root ^ self->members.buckets[i]) * UINT64_C(0x9e3779b97f4a7c15);
+        root = (root ^ self->buckets[i]) * UINT64_C(0x9e3779b97f4a7c15);
         root ^= root >> 29;
     }
     return root;
@@ -390,8 +390,10 @@ static void heard_at(struct cluster *self, uint32_t index, uint32_t seen)
             member->flags & MEMBER_FLAG_CANDIDATE ? &members->candidates_due : &members->others_due;
         if (due < *scan)
             *scan = due;
-        if (back)
+        if (back) {
             notice(self, index, NOTICE_MEMBER_ONLINE);
+            overlay_member_joined(self, index);
+        }
     }
     if (member->flags & MEMBER_FLAG_CANDIDATE && self->started)
         election_heard(self, index);
@@ -600,6 +602,7 @@ static bool take_new(struct cluster *self, struct record_blob *record, uint64_t 
     if (!self->started)
         return true;
     gossip_record(self, index, source ? source_bit(source) : 0);
+    overlay_member_joined(self, index);
     election_member_changed(self, index);
     return true;
 }
@@ -860,7 +863,7 @@ void members_take_heartbeats(struct cluster *self, struct bytes entries, const s
         }
         self->counters.heartbeats_old++;
         if (sequence == slot->sequence && slot->member & MEMBER_PENDING)
-            self->gossip.heartbeats[members->table[slot->member & ~MEMBER_PENDING].pending].told |= told;
+            self->outbox.heartbeats[members->table[slot->member & ~MEMBER_PENDING].pending].told |= told;
         if (MUTANT(OWN_ECHO_BUMP) && (slot->member & ~MEMBER_PENDING) == 0)
             core_raise_incarnation(self, self->incarnation);
     }
@@ -877,7 +880,7 @@ bool members_take_heartbeat(struct cluster *self, const uint8_t entry[HEARTBEAT_
     struct source source = {.id = *from,
                             .member = NO_MEMBER,
                             .link = link,
-                            .budget = link < 0 ? &self->strangers : &self->overlay.links[link].budget};
+                            .budget = link < 0 ? &self->strangers : &self->links[link].budget};
     return take_news(self, slot, sequence, entry + 12, &source, age);
 }
 
@@ -932,6 +935,6 @@ void members_tick(struct cluster *self)
         return;
     if (self->observed >= members->candidates_due)
         scan_candidates(self);
-    if (self->observed >= members->others_due)
+    if (self->observed >= members->others_due && !self->config.sensors_silent)
         scan_others(self);
 }

@@ -25,6 +25,7 @@ enum link_verb {
 #define PING_EVERY     5000
 #define RANDOM_PROBES  64u
 #define RETRY_NONE     10000  /* nobody was found: the table is not searched again before */
+#define RETRY_OUTSIDE  120000 /* ... of another site, unless such a member joins */
 #define RENEW_EVERY    600000 /* a link is given up for another: the graph stays random */
 #define BRIDGE_EVERY   30000
 
@@ -69,11 +70,12 @@ static int64_t least(int64_t a, int64_t b)
 
 int overlay_find(const struct cluster *self, const struct node_id *id)
 {
+    const struct overlay *overlay = &self->overlay;
     uint64_t short_id = node_id_short(id);
-    for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        const struct link *link = &self->overlay.links[i];
-        if (link->state != LINK_FREE && link->short_id == short_id && node_id_equal(&link->id, id))
-            return (int)i;
+    for (uint16_t used = overlay->used; used; used &= (uint16_t)(used - 1)) {
+        int i = __builtin_ctz(used);
+        if (overlay->short_ids[i] == short_id && node_id_equal(&self->links[i].id, id))
+            return i;
     }
     return -1;
 }
@@ -86,13 +88,12 @@ static unsigned active_count(const struct cluster *self)
 static struct link *slot_new(struct cluster *self, const struct node_id *id, enum link_state state)
 {
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &self->overlay.links[i];
+        struct link *link = &self->links[i];
         if (link->state != LINK_FREE)
             continue;
         uint32_t member = members_find(self, id);
         *link = (struct link){
             .id = *id,
-            .short_id = node_id_short(id),
             .member = member,
             .state = state,
             .outside = member != NO_MEMBER && self->members.table[member].record->site != self->site,
@@ -101,6 +102,8 @@ static struct link *slot_new(struct cluster *self, const struct node_id *id, enu
             .heard = self->mono,
             .rtt = -1,
         };
+        self->overlay.used |= (uint16_t)(1u << i);
+        self->overlay.short_ids[i] = node_id_short(id);
         return link;
     }
     return NULL;
@@ -108,7 +111,7 @@ static struct link *slot_new(struct cluster *self, const struct node_id *id, enu
 
 static unsigned slot_number(const struct cluster *self, const struct link *link)
 {
-    return (unsigned)(link - self->overlay.links);
+    return (unsigned)(link - self->links);
 }
 
 static void activate(struct cluster *self, struct link *link)
@@ -141,19 +144,19 @@ static void back_off(struct cluster *self, const struct node_id *id, int64_t tim
     struct overlay *overlay = &self->overlay;
     time += (int64_t)(core_random(self) % (uint64_t)(time / 4 + 1));
     for (unsigned i = 0; i < BACKOFFS; i++) {
-        if (node_id_equal(&overlay->backoffs[i].id, id)) {
-            overlay->backoffs[i].until = self->mono + time;
+        if (node_id_equal(&self->backoffs[i].id, id)) {
+            self->backoffs[i].until = self->mono + time;
             return;
         }
     }
-    overlay->backoffs[overlay->backoff_next] = (struct backoff){.id = *id, .until = self->mono + time};
+    self->backoffs[overlay->backoff_next] = (struct backoff){.id = *id, .until = self->mono + time};
     overlay->backoff_next = (overlay->backoff_next + 1) % BACKOFFS;
 }
 
 static bool backed_off(const struct cluster *self, const struct node_id *id)
 {
     for (unsigned i = 0; i < BACKOFFS; i++)
-        if (self->overlay.backoffs[i].until > self->mono && node_id_equal(&self->overlay.backoffs[i].id, id))
+        if (self->backoffs[i].until > self->mono && node_id_equal(&self->backoffs[i].id, id))
             return true;
     return false;
 }
@@ -231,7 +234,7 @@ static struct tally tally_links(const struct cluster *self)
 {
     struct tally tally = {0};
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        const struct link *link = &self->overlay.links[i];
+        const struct link *link = &self->links[i];
         bool active = link->state == LINK_ACTIVE;
         bool pending = link->state == LINK_DIALLING || link->state == LINK_REQUESTED;
         tally.active += active;
@@ -252,7 +255,7 @@ static bool seek(struct cluster *self)
         uint32_t index = choose(self, &(struct wish){.site = true, .outside = true});
         if (index != NO_MEMBER)
             return dial(self, index);
-        overlay->outside_retry = self->mono + RETRY_NONE;
+        overlay->outside_retry = self->mono + RETRY_OUTSIDE;
     }
     if (tally.active + tally.pending >= wanted)
         return false;
@@ -278,7 +281,7 @@ static struct link *dispensable(struct cluster *self, const struct link *but)
     struct tally tally = tally_links(self);
     struct link *oldest = NULL;
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &self->overlay.links[i];
+        struct link *link = &self->links[i];
         if (link->state != LINK_ACTIVE || link == but ||
             (link->outside && tally.outside <= self->config.outside_links && tally.outside < tally.active))
             continue;
@@ -317,7 +320,7 @@ void overlay_start(struct cluster *self)
 void overlay_link_up(struct cluster *self, const struct node_id *peer, bool dialled)
 {
     int slot = overlay_find(self, peer);
-    struct link *link = slot < 0 ? NULL : &self->overlay.links[slot];
+    struct link *link = slot < 0 ? NULL : &self->links[slot];
     if (!link) {
         /* A seed that the driver dialled by itself: worth asking as long as there is nobody else. */
         if (!dialled || active_count(self) >= self->config.active_links)
@@ -337,7 +340,7 @@ void overlay_link_down(struct cluster *self, const struct node_id *peer)
     int slot = overlay_find(self, peer);
     if (slot < 0)
         return;
-    struct link *link = &self->overlay.links[slot];
+    struct link *link = &self->links[slot];
     if (link->state != LINK_ACTIVE)
         back_off(self, peer, self->config.timers.dial_backoff);
     release(self, link);
@@ -345,7 +348,7 @@ void overlay_link_down(struct cluster *self, const struct node_id *peer)
 
 static void requested(struct cluster *self, const struct wire *wire, const struct source *source)
 {
-    struct link *link = source->link < 0 ? NULL : &self->overlay.links[source->link];
+    struct link *link = source->link < 0 ? NULL : &self->links[source->link];
     unsigned wanted = self->config.active_links, have = active_count(self);
     bool room = have < wanted || (wire->degree < FEW && have < wanted + ACCEPTED_ABOVE);
     if (link && link->state == LINK_ACTIVE)
@@ -387,7 +390,7 @@ static void ponged(struct cluster *self, const struct wire *wire, struct link *l
 
 void overlay_received(struct cluster *self, const struct wire *wire, const struct source *source)
 {
-    struct link *link = source->link < 0 ? NULL : &self->overlay.links[source->link];
+    struct link *link = source->link < 0 ? NULL : &self->links[source->link];
     switch (wire->link) {
     case LINK_VERB_REQUEST:
         if (source->member != NO_MEMBER && !self->left)
@@ -420,17 +423,25 @@ void overlay_received(struct cluster *self, const struct wire *wire, const struc
 
 void overlay_stray(struct cluster *self, const struct source *source)
 {
-    struct link *link = source->link < 0 ? NULL : &self->overlay.links[source->link];
+    struct link *link = source->link < 0 ? NULL : &self->links[source->link];
     if (link && link->state == LINK_REQUESTED)
         accepted(self, link); /* its answer was lost */
     else if (!link && budget_answer(self, source->budget))
         send_verb(self, &source->id, LINK_VERB_CLOSE, 0);
 }
 
+void overlay_member_joined(struct cluster *self, uint32_t member)
+{
+    if (self->members.table[member].record->site == self->site)
+        return;
+    self->overlay.outside_retry = self->mono;
+    self->overlay.due = self->mono;
+}
+
 void overlay_drop_member(struct cluster *self, uint32_t member)
 {
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &self->overlay.links[i];
+        struct link *link = &self->links[i];
         if (link->state != LINK_FREE && link->member == member) {
             core_dial(self, &link->id, true);
             link->dialled = false;
@@ -459,7 +470,7 @@ void overlay_bridge(struct cluster *self, const struct source *source)
 void overlay_leave(struct cluster *self)
 {
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &self->overlay.links[i];
+        struct link *link = &self->links[i];
         if (link->state == LINK_ACTIVE)
             send_verb(self, &link->id, LINK_VERB_CLOSE, 0);
     }
@@ -469,8 +480,8 @@ unsigned overlay_neighbours(const struct cluster *self, struct node_id ids[CLUST
 {
     unsigned count = 0;
     for (unsigned i = 0; i < CLUSTER_LINKS; i++)
-        if (self->overlay.links[i].state == LINK_ACTIVE)
-            ids[count++] = self->overlay.links[i].id;
+        if (self->links[i].state == LINK_ACTIVE)
+            ids[count++] = self->links[i].id;
     return count;
 }
 
@@ -523,7 +534,7 @@ void overlay_tick(struct cluster *self)
         return;
     overlay->due = self->mono + self->config.timers.link_silence;
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &overlay->links[i];
+        struct link *link = &self->links[i];
         if (link->state != LINK_FREE && self->mono >= link->deadline)
             watch(self, link);
     }
@@ -534,10 +545,13 @@ void overlay_tick(struct cluster *self)
     while (at_once > 0 && seek(self))
         at_once--;
     struct tally tally = tally_links(self);
-    if (tally.active < self->config.active_links || tally.outside < self->config.outside_links)
-        overlay->due = self->mono + self->config.timers.tick;
+    int64_t next = self->mono + self->config.timers.tick;
+    if (tally.active + tally.pending < self->config.active_links)
+        overlay->due = least(overlay->due, next);
+    if (tally.outside + tally.outside_pending < self->config.outside_links)
+        overlay->due = least(overlay->due, overlay->outside_retry > next ? overlay->outside_retry : next);
     for (unsigned i = 0; i < CLUSTER_LINKS; i++)
-        if (overlay->links[i].state != LINK_FREE)
-            overlay->due = least(overlay->due, overlay->links[i].deadline);
+        if (self->links[i].state != LINK_FREE)
+            overlay->due = least(overlay->due, self->links[i].deadline);
     overlay->due = least(overlay->due, overlay->renew_due);
 }

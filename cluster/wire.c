@@ -84,7 +84,7 @@ static bool read_value(struct wire *wire, uint64_t key, struct cursor *c)
     case WIRE_KEY_BUCKETS:
         return read_exactly(c, 512, &wire->buckets);
     case WIRE_KEY_ITEMS:
-        return read_bytes(c, MSGPACK_BINARY, 8, &wire->items) && wire->items.size >= 8;
+        return read_bytes(c, MSGPACK_BINARY, 4, &wire->items) && wire->items.size >= 8;
     case WIRE_KEY_WANTED:
         return read_bytes(c, MSGPACK_BINARY, 8, &wire->wanted);
     case WIRE_KEY_OVERDUE:

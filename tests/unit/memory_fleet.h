@@ -189,14 +189,14 @@ static inline uint64_t fleet_random(struct fleet *fleet)
 static inline void fleet_id(struct node_id *id, uint64_t seed, unsigned number)
 {
     fleet_put(id->bytes, fleet_mix(fleet_mix(seed, 5), number));
-    fleet_put(id->bytes + 8, fleet_mix(fleet_mix(seed, 6), number));
+    fleet_put(id->bytes + 8, number); /* for fleet_find() */
 }
 
 static inline unsigned fleet_find(const struct fleet *fleet, const struct node_id *id)
 {
-    for (unsigned i = 0; i < fleet->options.count; i++)
-        if (node_id_equal(&fleet->nodes[i].id, id))
-            return i;
+    uint64_t number = fleet_word(id->bytes + 8, 8);
+    if (number < fleet->options.count && node_id_equal(&fleet->nodes[number].id, id))
+        return (unsigned)number;
     return UINT32_MAX;
 }
 
