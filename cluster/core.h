@@ -144,7 +144,6 @@ enum link_state {
     LINK_DIALLING,  /* the driver connects */
     LINK_REQUESTED, /* connected; asked to be neighbours */
     LINK_ACTIVE,
-    LINK_CLOSING, /* of a revoked member: what was sent may still go out, nothing is heard */
 };
 
 /* What a peer may cost within one second; the hard work is bounded for each peer by itself. */

@@ -301,19 +301,39 @@ bool directory_prepare(const char *path, struct fault *fault)
     return true;
 }
 
-int directory_lock(const char *path, struct fault *fault)
+/* Locks what was opened, or closes it. */
+static int lock(int file, const char *path, struct fault *fault)
 {
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0) {
+    if (file < 0) {
         fault_say(fault, "%s: %s", path, strerror(errno));
         return -1;
     }
-    if (flock(directory, LOCK_EX | LOCK_NB) == 0)
-        return directory;
+    if (flock(file, LOCK_EX | LOCK_NB) == 0)
+        return file;
     if (errno == EWOULDBLOCK)
         fault_say(fault, "%s: in use by another picketd or picket", path);
     else
         fault_say(fault, "%s: %s", path, strerror(errno));
-    close(directory);
+    close(file);
     return -1;
+}
+
+int directory_lock(const char *path, struct fault *fault)
+{
+    return lock(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), path, fault);
+}
+
+/* Until the lock was had the file may have been replaced: then it is the lock of a file that is gone. */
+int file_lock(const char *path, struct fault *fault)
+{
+    for (;;) {
+        struct stat held, there;
+        int file = lock(open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK), path, fault);
+        if (file < 0)
+            return -1;
+        if (fstat(file, &held) == 0 && stat(path, &there) == 0 && held.st_ino == there.st_ino &&
+            held.st_dev == there.st_dev)
+            return file;
+        close(file);
+    }
 }

@@ -74,6 +74,9 @@ bool directory_prepare(const char *path, struct fault *fault);
  * is held already, or cannot be opened. */
 int directory_lock(const char *path, struct fault *fault);
 
+/* The same for a file that is replaced as a whole by disk_replace(). -1 and errno ENOENT: there is none. */
+int file_lock(const char *path, struct fault *fault);
+
 #define PATH_SIZE 4096
 /* directory/name into path[PATH_SIZE]; false when that is too long. */
 bool path_join(char *path, const char *directory, const char *name, struct fault *fault);

@@ -39,6 +39,7 @@ struct contest {
     bool pinned;
     bool reachable; /* the directory, as told last */
     bool alarm;
+    bool served; /* somebody held it since this node started */
     int64_t reach_changed;
     int64_t barred_until; /* no bids: after a yield */
     int64_t idle_since;   /* nobody holds the domain; -1: somebody does */
@@ -686,11 +687,12 @@ static void advance(struct cluster *self, struct election *e, struct contest *c,
 
 /* -- health issue 1007 ---------------------------------------------------------------------------- */
 
-/* How long a domain may be without a holder. The first election of a fleet takes its time. */
+/* How long a domain may be without a holder. The first election of a fleet, or after this node's start, takes
+ * its time. */
 static int64_t idle_allowed(const struct cluster *self, const struct contest *c)
 {
     unsigned online;
-    bool first = !register_term(&c->reg) && members_candidates(self, c->domain, &online) > 0;
+    bool first = !c->served && members_candidates(self, c->domain, &online) > 0;
     return timers_of(self)->claim_timeout + (first ? timers_of(self)->boot_alone : 0);
 }
 
@@ -703,6 +705,7 @@ static bool unassigned(const struct cluster *self, const struct election *e, str
         return false;
     }
     if (register_held(self, &c->reg)) {
+        c->served = true;
         c->idle_since = -1;
         int64_t limit = t->replace_after + t->fresh; /* not FRESH for T_OFF */
         int64_t silence = holder_silence(self, e, c);

@@ -27,7 +27,7 @@
 #define RECORD_CONTROLLERS   8u
 #define RECORD_MAX_SIZE      4096u  /* of an encoded record */
 #define POLICY_MAX_SIZE      61440u /* of an encoded policy: about 3,500 revoked nodes */
-#define POLICY_ENROLLERS     16u
+#define POLICY_ENROLLERS     32u
 #define CERTIFICATE_MAX_SIZE 3072u
 
 enum node_mode {

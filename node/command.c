@@ -33,6 +33,8 @@ const struct command commands[] = {
      command_watch},
     {"events", "[OPTION]...", "Shows changes of the fleet as they happen.", command_events_options,
      command_events},
+    {"fleet", "VERB [OPTION]... [NODE]...", "Makes the fleet and decides who belongs to it.",
+     command_fleet_options, command_fleet},
     {"help", "[COMMAND]", "Shows this help, or that of a command.", NULL, command_help},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -61,3 +61,5 @@ int command_watch(int argc, char **argv);
 extern const char command_watch_options[];
 int command_events(int argc, char **argv);
 extern const char command_events_options[];
+int command_fleet(int argc, char **argv);
+extern const char command_fleet_options[];

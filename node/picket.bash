@@ -3,7 +3,7 @@
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="read capture help"
+    local commands="read capture fleet help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
@@ -33,6 +33,31 @@ _picket() {
         ;;
     esac
     case ${COMP_WORDS[1]} in
+    fleet)
+        case $previous in
+        --directory | --authority | --passphrase-file | --new-passphrase-file | --socket)
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            ;;
+        --mode)
+            mapfile -t COMPREPLY < <(compgen -W "sensor standalone" -- "$current")
+            ;;
+        --cost)
+            mapfile -t COMPREPLY < <(compgen -W "interactive moderate sensitive" -- "$current")
+            ;;
+        --name | --site | --candidate-for | --expires | --enrol-at | --enroller | --timeout) ;;
+        fleet)
+            mapfile -t COMPREPLY < <(compgen -W "create invite revoke rotate enroller publish passphrase show --help" -- "$current")
+            ;;
+        enroller)
+            mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$current")
+            ;;
+        *)
+            mapfile -t COMPREPLY < <(compgen -W "--name --site --mode --candidate-for --expires --enrol-at --enroller
+                --directory --authority --passphrase-file --new-passphrase-file --cost --json --socket --timeout
+                --help" -- "$current")
+            ;;
+        esac
+        ;;
     read)
         if [[ $current == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --decode --memory --help" -- "$current")

@@ -37,3 +37,7 @@ target_link_libraries(wan PRIVATE picket_options)
 set_target_properties(wan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME network COMMAND Python3::Interpreter ${integration}/network.py --wan $<TARGET_FILE:wan>)
 set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+
+add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_command.py
+  --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
+set_tests_properties(fleet_command PROPERTIES TIMEOUT 180)

@@ -145,8 +145,6 @@ struct fleet_node {
     size_t certificate_size;
     uint8_t disk[CLUSTER_STATE_MAX];
     size_t disk_size;
-    uint8_t *peers; /* the file of known peers: {size 2, record} */
-    size_t peers_size;
     struct record_pool *pool;
     uint64_t life;
     bool up, paused, disk_fails;
@@ -402,27 +400,6 @@ static inline void fleet_make(struct fleet *fleet, unsigned number)
     assert_non_null(node->core);
 }
 
-static inline void fleet_save_peer(void *context, struct bytes record)
-{
-    struct fleet_node *node = context;
-    node->peers = realloc(node->peers, node->peers_size + 2 + record.size);
-    assert_non_null(node->peers);
-    uint8_t *to = node->peers + node->peers_size;
-    to[0] = (uint8_t)(record.size >> 8);
-    to[1] = (uint8_t)record.size;
-    memcpy(to + 2, record.data, record.size);
-    node->peers_size += 2 + record.size;
-}
-
-static inline void fleet_load_peers(struct fleet_node *node)
-{
-    struct cursor c = cursor_of(node->peers, node->peers_size);
-    while (!cursor_done(&c)) {
-        uint16_t size = cursor_be16(&c);
-        cluster_learn(node->core, cursor_take(&c, size));
-    }
-}
-
 static inline void fleet_random_bytes(struct fleet *fleet, uint8_t bytes[32])
 {
     for (unsigned i = 0; i < 4; i++)
@@ -432,10 +409,8 @@ static inline void fleet_random_bytes(struct fleet *fleet, uint8_t bytes[32])
 static inline void fleet_start(struct fleet *fleet, unsigned number)
 {
     struct fleet_node *node = &fleet->nodes[number];
-    if (!node->core) {
+    if (!node->core)
         fleet_make(fleet, number);
-        fleet_load_peers(node);
-    }
     node->up = true;
     node->life++;
     struct cluster_event event = fleet_event_of(fleet, number, CLUSTER_START);
@@ -453,8 +428,6 @@ static inline void fleet_kill(struct fleet *fleet, unsigned number)
     struct fleet_node *node = &fleet->nodes[number];
     node->up = false;
     node->life++;
-    node->peers_size = 0;
-    cluster_each_record(node->core, fleet_save_peer, node);
     cluster_destroy(&node->core);
     for (unsigned i = 0; i < fleet->options.count; i++) {
         if (fleet->linked[(size_t)number * fleet->options.count + i] && fleet->nodes[i].up)
@@ -506,7 +479,6 @@ static inline void fleet_destroy(struct fleet **fleet_p)
     for (unsigned i = 0; i < fleet->options.count; i++) {
         cluster_destroy(&fleet->nodes[i].core);
         record_pool_destroy(&fleet->nodes[i].pool);
-        free(fleet->nodes[i].peers);
     }
     for (unsigned i = 0; i < FLEET_SLOTS; i++) {
         while (fleet->heads[i]) {
@@ -590,14 +562,6 @@ static inline void fleet_event(struct fleet *fleet, unsigned number, struct clus
     fleet_step(fleet, number, &event);
 }
 
-/* A message for node `to`, as if `from` had sent it. */
-static inline void fleet_receive(struct fleet *fleet, unsigned to, unsigned from, struct bytes message)
-{
-    fleet_event(fleet, to,
-                (struct cluster_event){.type = CLUSTER_RECEIVED,
-                                       .received = {.from = fleet->nodes[from].id, .message = message}});
-}
-
 /* The authority's next policy, which revokes the nodes; given to node `at`. */
 static inline void fleet_revoke(struct fleet *fleet, unsigned at, const unsigned *numbers, unsigned count)
 {
@@ -639,27 +603,6 @@ static inline bool fleet_converged(const struct fleet *fleet)
         first = false;
     }
     return true;
-}
-
-static inline void fleet_leave(struct fleet *fleet, unsigned number)
-{
-    fleet_event(fleet, number, (struct cluster_event){.type = CLUSTER_LEAVE});
-    fleet_kill(fleet, number);
-}
-
-static inline struct cluster_status fleet_status(const struct fleet *fleet, unsigned number)
-{
-    struct cluster_status status;
-    cluster_status(fleet->nodes[number].core, &status);
-    return status;
-}
-
-static inline unsigned fleet_notices(const struct fleet *fleet, enum cluster_notice_type type)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < fleet->options.count; i++)
-        count += fleet->nodes[i].notices[type];
-    return count;
 }
 
 static inline enum member_state fleet_state(struct fleet *fleet, unsigned at, unsigned of)

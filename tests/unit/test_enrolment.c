@@ -2,6 +2,8 @@
 #include "cluster/joining.h"
 #include "cluster/state_file.h"
 
+#include <sodium.h>
+
 #include "tests/unit/crash_disk.h"
 #include "tests/unit/fleet.h"
 #include "tests/unit/golden.h"
@@ -688,6 +690,15 @@ static void test_golden(void **state)
     w->token->voucher_size =
         voucher_write(w->token->voucher, sizeof w->token->voucher, &voucher, &w->fleet.authority);
     golden_check("voucher", fleet_bytes(w->token->voucher, w->token->voucher_size), SIGNATURE_SIZE);
+    /* The token: base64url of a body and the first four bytes of its BLAKE2b-256. */
+    char text[TOKEN_TEXT_MAX];
+    assert_true(token_print(w->token, text));
+    size_t token_size = 0;
+    assert_int_equal(sodium_base642bin(buffer, sizeof buffer, text + strlen(TOKEN_PREFIX),
+                                       strlen(text) - strlen(TOKEN_PREFIX), NULL, &token_size, NULL,
+                                       sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+                     0);
+    golden_check("token", fleet_bytes(buffer, token_size - 4), 0);
     struct crypto_sodium *keys = fleet_keys(2);
     struct cluster_crypto crypto = crypto_sodium_table(keys);
     size_t size = enrolment_request(buffer, sizeof buffer, w->token, "dc1-s02",

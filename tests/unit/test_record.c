@@ -346,7 +346,34 @@ static void test_strange_bodies(void **state)
     assert_false(POLICY_OF(0x82, 48, 7, 49, 0x91, 0x92, 1, 2));    /* an enroller of two parts */
     assert_false(POLICY_OF(0x82, 48, 7, 49, 0x91, 0x93, 1, 2, 3)); /* of wrong types */
     assert_false(POLICY_OF(0x82, 48, 7, 50, 0xc4, 3, 1, 2, 3));    /* ids that are none */
-    assert_false(POLICY_OF(0x82, 48, 7, 49, 0xdc, 0, 17, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+}
+
+/* A policy of so many enrollers, written without policy_write(). */
+static bool policy_with_enrollers(const struct world *w, unsigned count)
+{
+    uint8_t buffer[4096];
+    struct body_writer writer;
+    struct policy policy;
+    body_begin(&writer, buffer, sizeof buffer, BODY_POLICY);
+    body_put_uint(&writer, 0, 1);
+    body_put_array(&writer, 1, count);
+    for (unsigned i = 0; i < count; i++) {
+        msgpack_put_array(&writer.out, 3);
+        msgpack_put_binary(&writer.out, w->node.certificate.grant.id.bytes, NODE_ID_SIZE);
+        msgpack_put_binary(&writer.out, w->node.certificate.public_key, PUBLIC_KEY_SIZE);
+        msgpack_put_uint(&writer.out, i);
+    }
+    size_t size = body_sign(&writer, &w->fleet.authority);
+    assert_true(size > 0);
+    return policy_read(&policy, fleet_bytes(buffer, size), &w->fleet.trust, &w->fleet.authority) &&
+           policy.enroller_count == count;
+}
+
+static void test_so_many_enrollers(void **state)
+{
+    struct world *w = *state;
+    assert_true(policy_with_enrollers(w, POLICY_ENROLLERS));
+    assert_false(policy_with_enrollers(w, POLICY_ENROLLERS + 1));
 }
 
 static void test_writers_refuse_what_readers_would(void **state)
@@ -540,6 +567,7 @@ int main(void)
         TEST(test_first_binding_in_time),
         TEST(test_policy),
         TEST(test_strange_bodies),
+        TEST(test_so_many_enrollers),
         TEST(test_writers_refuse_what_readers_would),
         TEST(test_longest),
         cmocka_unit_test(test_texts),

@@ -483,6 +483,16 @@ static void test_directories(void **state)
     assert_false(directory_prepare(place_file(place, "x"), &fault));
     assert_false(directory_prepare("/nonexistent/place", &fault));
     assert_int_equal(directory_lock("/nonexistent/place", &fault), -1);
+    first = file_lock(place_file(place, "x"), &fault);
+    assert_true(first >= 0);
+    assert_int_equal(file_lock(place_file(place, "x"), &fault), -1);
+    assert_non_null(strstr(fault.text, "in use"));
+    assert_true(disk_replace(disk_system(), place->path, "x", text_bytes("new"), &fault));
+    int second = file_lock(place_file(place, "x"), &fault);
+    assert_true(second >= 0);
+    close(first);
+    close(second);
+    assert_int_equal(file_lock(place_file(place, "none"), &fault), -1);
     assert_false(fault_say(NULL, "nobody listens"));
 }
 
