@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Elections of whole fleets: the shipped core in all its parts, on virtual time.
+ */
+#include "tests/unit/memory_fleet.h"
+
+#define MINUTE INT64_C(60000)
+
+static void tell(struct fleet *f, unsigned number, enum cluster_event_type type, bool on)
+{
+    struct cluster_event event = {.type = type};
+    if (type == CLUSTER_DIRECTORY) {
+        event.directory.domain = FLEET_DOMAIN;
+        event.directory.reachable = on;
+    } else {
+        event.command.domain = FLEET_DOMAIN;
+        event.command.on = on;
+    }
+    fleet_event(f, number, event);
+}
+
+/* A node that starts again knows the others from the last time. */
+static void start(struct fleet *f, unsigned number)
+{
+    if (!f->nodes[number].core) {
+        fleet_make(f, number);
+        for (unsigned i = 0; i < f->options.count; i++)
+            if (f->nodes[i].up)
+                fleet_learn(f, number, i);
+    }
+    fleet_start(f, number);
+    tell(f, number, CLUSTER_DIRECTORY, true);
+}
+
+static struct fleet *open_fleet(unsigned count, unsigned candidates, uint64_t seed)
+{
+    struct fleet *f = fleet_new(
+        &(struct fleet_options){.count = count, .candidates = candidates, .sites = 3, .seed = seed});
+    for (unsigned i = 0; i < count; i++)
+        start(f, i);
+    return f;
+}
+
+static struct cluster_domain_view view_of(struct fleet *f, unsigned number)
+{
+    struct cluster_domain_view view;
+    assert_true(cluster_domain_find(f->nodes[number].core, FLEET_DOMAIN, &view));
+    return view;
+}
+
+static unsigned actives(struct fleet *f)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < f->options.count; i++)
+        count += f->nodes[i].up && cluster_holds(f->nodes[i].core, FLEET_DOMAIN, NULL);
+    return count;
+}
+
+/* The only ACTIVE node. */
+static unsigned holder_of(struct fleet *f)
+{
+    assert_int_equal(actives(f), 1);
+    for (unsigned i = 0; i < f->options.count; i++)
+        if (f->nodes[i].up && cluster_holds(f->nodes[i].core, FLEET_DOMAIN, NULL))
+            return i;
+    return UINT32_MAX;
+}
+
+static void all_agree(struct fleet *f)
+{
+    unsigned holder = holder_of(f);
+    for (unsigned i = 0; i < f->options.count; i++) {
+        if (!f->nodes[i].up)
+            continue;
+        struct cluster_domain_view view = view_of(f, i);
+        assert_true(view.has_claim && view.fresh);
+        assert_true(node_id_equal(&view.claim.id, &f->nodes[holder].id));
+    }
+    assert_true(fleet_converged(f));
+}
+
+static void elected_once_and_replaced_in_time(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(20, 6, 3);
+    fleet_run(f, 5 * MINUTE);
+    all_agree(f);
+    assert_true(view_of(f, 0).claim.term == 1);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(f->nodes[i].notices[NOTICE_UNASSIGNED], 0);
+    unsigned first = holder_of(f);
+    fleet_kill(f, first);
+    fleet_run(f, 30 * MINUTE - 16000);
+    assert_int_equal(actives(f), 0);
+    int64_t died = f->now - (30 * MINUTE - 16000);
+    while (actives(f) == 0) {
+        assert_true(f->now - died < 31 * MINUTE);
+        fleet_run(f, 1000);
+    }
+    fleet_run(f, 10000);
+    all_agree(f);
+    uint64_t bids = 0;
+    for (unsigned i = 0; i < 20; i++)
+        if (f->nodes[i].up)
+            bids += cluster_counters(f->nodes[i].core)->bids;
+    assert_true(bids <= 6);
+    start(f, first);
+    fleet_run(f, 60 * MINUTE);
+    all_agree(f);
+    assert_int_not_equal(holder_of(f), first);
+    fleet_destroy(&f);
+}
+
+static void resumed_after_a_restart(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 4);
+    fleet_run(f, 5 * MINUTE);
+    unsigned holder = holder_of(f);
+    fleet_kill(f, holder);
+    fleet_run(f, 20 * MINUTE);
+    start(f, holder);
+    fleet_run(f, MINUTE);
+    all_agree(f);
+    assert_int_equal(holder_of(f), holder);
+    assert_true(view_of(f, 7).claim.term == 1);
+    fleet_destroy(&f);
+}
+
+/* Two nodes; the holder loses its disk and comes back within the time. */
+static void two_nodes_and_a_lost_disk(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(2, 2, 5);
+    fleet_run(f, 5 * MINUTE);
+    unsigned holder = holder_of(f);
+    for (unsigned life = 0; life < 3; life++) {
+        fleet_kill(f, holder);
+        fleet_run(f, MINUTE);
+        start(f, holder);
+        fleet_run(f, 5 * MINUTE);
+    }
+    fleet_kill(f, holder);
+    f->nodes[holder].disk_size = 0;
+    fleet_run(f, MINUTE);
+    start(f, holder);
+    fleet_run(f, 2 * MINUTE);
+    all_agree(f);
+    assert_int_equal(holder_of(f), holder);
+    fleet_destroy(&f);
+}
+
+static void revoked_holder_is_replaced_at_once(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(9, 3, 6);
+    fleet_run(f, 5 * MINUTE);
+    unsigned holder = holder_of(f);
+    fleet_revoke(f, (holder + 1) % 3, &holder, 1);
+    fleet_run(f, 5000);
+    assert_int_equal(actives(f), 0);
+    assert_true(f->nodes[holder].notices[NOTICE_SYNCHRONIZER_STOP] == 1);
+    fleet_run(f, 85000);
+    assert_int_not_equal(holder_of(f), holder);
+    assert_true(view_of(f, 8).claim.term == 2);
+    fleet_kill(f, holder);
+    all_agree(f);
+    fleet_destroy(&f);
+}
+
+/* The only candidate is revoked; a new machine takes its place. */
+static void newcomer_follows_a_revoked_holder(void **state)
+{
+    (void)state;
+    struct fleet *f =
+        fleet_new(&(struct fleet_options){.count = 6, .candidates = 2, .seed = 7, .strangers = true});
+    for (unsigned i = 0; i < 6; i++)
+        if (i != 1)
+            start(f, i);
+    fleet_run(f, 5 * MINUTE);
+    assert_int_equal(holder_of(f), 0);
+    unsigned first = 0;
+    fleet_revoke(f, 2, &first, 1);
+    fleet_run(f, MINUTE);
+    fleet_kill(f, 0);
+    fleet_run(f, 5 * MINUTE);
+    assert_int_equal(actives(f), 0);
+    assert_true(view_of(f, 4).unassigned);
+    cluster_destroy(&f->nodes[1].core);
+    fleet_make(f, 1);
+    fleet_learn(f, 1, 2);
+    start(f, 1);
+    fleet_run(f, 5 * MINUTE);
+    assert_int_equal(holder_of(f), 1);
+    all_agree(f);
+    assert_false(view_of(f, 4).unassigned);
+    fleet_destroy(&f);
+}
+
+static void leaving_releases(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(9, 4, 8);
+    fleet_run(f, 5 * MINUTE);
+    unsigned first = holder_of(f);
+    fleet_event(f, first, (struct cluster_event){.type = CLUSTER_LEAVE});
+    assert_int_equal(actives(f), 0);
+    fleet_run(f, 3000);
+    fleet_kill(f, first);
+    fleet_run(f, 80000);
+    all_agree(f);
+    fleet_destroy(&f);
+}
+
+static void wishes_of_administrators(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(9, 4, 9);
+    fleet_run(f, 5 * MINUTE);
+    unsigned first = holder_of(f);
+    tell(f, 8, CLUSTER_YIELD, true); /* asked at a sensor */
+    fleet_run(f, 90000);
+    unsigned second = holder_of(f);
+    assert_int_not_equal(second, first);
+    unsigned wanted = (second + 1) % 4;
+    tell(f, wanted, CLUSTER_PIN, true);
+    fleet_run(f, 10000);
+    assert_int_equal(holder_of(f), wanted);
+    all_agree(f);
+    tell(f, wanted, CLUSTER_CANDIDATE, false);
+    fleet_run(f, 80000);
+    assert_int_not_equal(holder_of(f), wanted);
+    all_agree(f);
+    tell(f, wanted, CLUSTER_CANDIDATE, true); /* still pinned */
+    fleet_run(f, 12 * MINUTE);
+    assert_int_equal(holder_of(f), wanted);
+    unsigned last = (wanted + 1) % 4;
+    tell(f, last, CLUSTER_PIN, true);
+    fleet_run(f, 15 * MINUTE);
+    assert_int_equal(holder_of(f), last);
+    assert_false(view_of(f, wanted).pinned);
+    fleet_destroy(&f);
+}
+
+static bool halves(const struct fleet *f, unsigned from, unsigned to)
+{
+    (void)f;
+    return (from < 5) == (to < 5);
+}
+
+/* Five and seven nodes, cut apart for an hour: two synchronizers; then one, of the larger side. */
+static void cut_and_healed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 20; seed < 24; seed++) {
+        struct fleet *f = open_fleet(12, 12, seed);
+        fleet_run(f, 10 * MINUTE);
+        all_agree(f);
+        f->passes = halves;
+        fleet_run(f, 60 * MINUTE);
+        assert_int_equal(actives(f), 2);
+        f->passes = NULL;
+        fleet_run(f, 5 * MINUTE);
+        all_agree(f);
+        assert_true(holder_of(f) >= 5);
+        fleet_destroy(&f);
+    }
+}
+
+static unsigned isolated;
+
+static bool but_isolated(const struct fleet *f, unsigned from, unsigned to)
+{
+    (void)f;
+    return to != isolated || from == to;
+}
+
+/* A candidate that hears nobody, and is heard. */
+static void deaf_candidate_deposes_nobody(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(10, 4, 31);
+    fleet_run(f, 10 * MINUTE);
+    unsigned holder = holder_of(f);
+    isolated = (holder + 1) % 4;
+    f->passes = but_isolated;
+    for (unsigned i = 0; i < 120; i++) {
+        fleet_run(f, MINUTE);
+        assert_true(cluster_holds(f->nodes[holder].core, FLEET_DOMAIN, NULL));
+    }
+    f->passes = NULL;
+    fleet_run(f, 5 * MINUTE);
+    all_agree(f);
+    assert_int_equal(holder_of(f), holder);
+    fleet_destroy(&f);
+}
+
+static void disk_fails_at_the_holder(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 33);
+    fleet_run(f, 10 * MINUTE);
+    unsigned holder = holder_of(f);
+    f->nodes[holder].disk_fails = true;
+    tell(f, holder, CLUSTER_PIN, true); /* something to be written */
+    fleet_run(f, 2000);
+    assert_int_equal(actives(f), 0);
+    fleet_run(f, 31 * MINUTE);
+    assert_int_not_equal(holder_of(f), holder);
+    tell(f, holder, CLUSTER_PIN, false);
+    f->nodes[holder].disk_fails = false;
+    fleet_run(f, 5 * MINUTE);
+    all_agree(f);
+    fleet_destroy(&f);
+}
+
+/* 60 candidates: bids and questions of an election do not grow with them. */
+static void sixty_candidates(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(64, 60, 40);
+    f->options.loss = 10;
+    fleet_run(f, 5 * MINUTE);
+    unsigned first = holder_of(f);
+    uint64_t bids = 0, prechecks = 0;
+    for (unsigned i = 0; i < 64; i++)
+        bids += cluster_counters(f->nodes[i].core)->bids;
+    assert_true(bids <= 8);
+    fleet_kill(f, first);
+    fleet_run(f, 31 * MINUTE);
+    all_agree(f);
+    bids = 0;
+    for (unsigned i = 0; i < 64; i++) {
+        if (!f->nodes[i].up)
+            continue;
+        bids += cluster_counters(f->nodes[i].core)->bids;
+        prechecks += cluster_counters(f->nodes[i].core)->prechecks;
+    }
+    assert_true(bids <= 14);
+    assert_true(prechecks <= 20);
+    fleet_destroy(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(elected_once_and_replaced_in_time),
+        cmocka_unit_test(resumed_after_a_restart),
+        cmocka_unit_test(two_nodes_and_a_lost_disk),
+        cmocka_unit_test(revoked_holder_is_replaced_at_once),
+        cmocka_unit_test(newcomer_follows_a_revoked_holder),
+        cmocka_unit_test(leaving_releases),
+        cmocka_unit_test(wishes_of_administrators),
+        cmocka_unit_test(cut_and_healed),
+        cmocka_unit_test(deaf_candidate_deposes_nobody),
+        cmocka_unit_test(disk_fails_at_the_holder),
+        cmocka_unit_test(sixty_candidates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
