@@ -15,7 +15,8 @@
 #define NEVER         INT64_MAX
 #define WAIT_SLOTS    6u /* the longest wait, in draw slots */
 #define QUERIES       3u
-#define SAVED_NUMBERS 4u /* of a domain in the state on disk */
+#define SAMPLES       30u /* of this node's support, within refute_min */
+#define SAVED_NUMBERS 4u  /* of a domain in the state on disk */
 #define SAVED_PINNED  1u
 #define SAVED_OFF     2u
 
@@ -65,6 +66,9 @@ struct election {
     int64_t start, last;
     int64_t exchanged_at; /* NEVER: nothing yet */
     int64_t barred_until; /* no bids: the disk failed */
+    uint16_t samples[SAMPLES];
+    unsigned sampled; /* so far, since this node is ACTIVE for anything */
+    int64_t sample_next;
 };
 
 static void wake(struct election *e, struct contest *c)
@@ -136,6 +140,29 @@ static enum cluster_cause unfit(const struct cluster *self, const struct electio
     if (directory_lost(self, c) && !MUTANT(RELEASE_NOT_SENT))
         return CAUSE_DIRECTORY_LOST;
     return CAUSE_NONE;
+}
+
+/* The support of a holder is the least it had within refute_min. When a cut heals, heartbeats of the other
+ * side come before its claim does: who is heard since a moment ago does not make the smaller side the larger
+ * one. */
+static void sample_support(struct cluster *self, struct election *e)
+{
+    int64_t now = core_observed(self), interval = timers_of(self)->refute_min / SAMPLES;
+    if (now < e->sample_next)
+        return;
+    if (now - e->sample_next > 2 * interval)
+        e->sampled = 0;
+    e->samples[e->sampled++ % SAMPLES] = members_support(self);
+    e->sample_next = now + interval;
+}
+
+static uint16_t steady_support(const struct cluster *self, const struct election *e)
+{
+    uint16_t least = members_support(self);
+    for (unsigned i = 0; i < e->sampled && i < SAMPLES; i++)
+        if (e->samples[i] < least)
+            least = e->samples[i];
+    return least;
 }
 
 static bool observers_enough(struct cluster *self)
@@ -288,7 +315,7 @@ static bool publish(struct cluster *self, struct election *e, struct contest *c,
         .id = *core_self(self),
         .incarnation = core_incarnation(self),
         .released = statement->released,
-        .support = members_support(self),
+        .support = c->state == ELECTION_ACTIVE ? steady_support(self, e) : members_support(self),
         .cause = (uint8_t)statement->cause,
     };
     memcpy(claim.domain, c->name, strlen(c->name) + 1);
@@ -482,7 +509,7 @@ static bool refutes(struct cluster *self, const struct election *e, const struct
     if (core_tilt(self) || unfit(self, e, c) != CAUSE_NONE ||
         core_observed(self) - core_quiet_since(self) < timers_of(self)->refute_min)
         return false;
-    return claim->released || members_support(self) > claim->support;
+    return claim->released || steady_support(self, e) > claim->support;
 }
 
 static void challenged(struct cluster *self, struct election *e, struct contest *c)
@@ -622,6 +649,7 @@ static bool abandoned(struct cluster *self, struct contest *c)
 static void in_active(struct cluster *self, struct election *e, struct contest *c)
 {
     enum cluster_cause cause = unfit(self, e, c);
+    sample_support(self, e);
     if (cause == CAUSE_NONE && abandoned(self, c))
         cause = CAUSE_ALONE;
     if (cause != CAUSE_NONE)

@@ -56,13 +56,22 @@ static struct world *in_state(enum election_state state)
     return w;
 }
 
+static void all_heard_for(struct world *w, int64_t ms)
+{
+    for (int64_t end = w->now + ms; w->now < end;) {
+        world_run(w, 10000);
+        for (unsigned i = 1; i < 4; i++)
+            world_beat(w, i, ME);
+    }
+}
+
 /* ACTIVE since more than refute_min, with all three others heard. */
 static struct world *active(void)
 {
-    struct world *w = in_state(ELECTION_ACTIVE);
-    world_run(w, 310000);
-    for (unsigned i = 1; i < 4; i++)
-        world_beat(w, i, ME);
+    struct world *w = in_state(ELECTION_SETTLING);
+    all_heard_for(w, 40000);
+    assert_int_equal(world_state(w, ME), ELECTION_ACTIVE);
+    all_heard_for(w, 310000);
     assert_int_equal(members_support(&w->nodes[ME]), 3);
     return w;
 }
@@ -711,6 +720,24 @@ static void active_refutes_a_claim_with_less_support(void **state)
     assert_int_equal(own.cause, CAUSE_REFUTED);
     assert_int_equal(w->nodes[ME].counters.refutations, 1);
     assert_int_equal(world_notices(w, ME, NOTICE_SYNCHRONIZER_STOP, CAUSES), 0);
+    world_close(w);
+}
+
+/* A cut heals: everybody is heard at once, and then the claim of the larger side arrives. */
+static void active_counts_who_was_heard_all_the_time(void **state)
+{
+    (void)state;
+    struct world *w = active();
+    for (unsigned i = 0; i < 20; i++) {
+        world_run(w, 10000);
+        world_beat(w, 3, ME);
+    }
+    for (unsigned i = 1; i < 4; i++)
+        world_beat(w, i, ME);
+    struct claim claim = world_claim(w, 1, own_register(w).term + 1, true);
+    claim.support = 1;
+    assert_true(world_offer(w, ME, &claim));
+    assert_int_equal(world_state(w, ME), ELECTION_FOLLOWER);
     world_close(w);
 }
 
@@ -1810,6 +1837,7 @@ int main(void)
         cmocka_unit_test(settling_is_released_without_the_right),
         cmocka_unit_test(settled_stands_before_the_draw),
         cmocka_unit_test(active_refutes_a_claim_with_less_support),
+        cmocka_unit_test(active_counts_who_was_heard_all_the_time),
         cmocka_unit_test(active_stops_for_a_claim_with_as_much_support),
         cmocka_unit_test(active_stops_when_mute),
         cmocka_unit_test(active_does_not_refute_within_300_s_of_a_restart),

@@ -40,10 +40,18 @@ static bool reaches(struct world *w, enum election_state state, int64_t ms)
 static struct world *active_with_support(void)
 {
     struct world *w = held_by_puppet(5);
-    reaches(w, ELECTION_ACTIVE, 32 * MINUTE);
-    world_run(w, 310000);
-    for (unsigned i = 1; i < 4; i++)
-        world_beat(w, i, 0);
+    while (!reaches(w, ELECTION_ACTIVE, 1000)) {
+        world_beat(w, 3, 0);
+        if (world_state(w, 0) >= ELECTION_SETTLING) {
+            world_beat(w, 1, 0);
+            world_beat(w, 2, 0);
+        }
+    }
+    for (unsigned beats = 0; beats < 22; beats++) {
+        world_run(w, 15000);
+        for (unsigned i = 1; i < 4; i++)
+            world_beat(w, i, 0);
+    }
     return w;
 }
 
