@@ -71,7 +71,6 @@ static const struct config_rule rules[] = {
          "joined."},
     {.key = "cluster/enrolment",
      .type = CONFIG_ENDPOINT,
-     .list = true,
      .preset = "[::]:49201",
      .doc = "Where new nodes ask to join, when this node may enrol them. Otherwise nothing listens there."},
     {.key = "cluster/members-max",

@@ -303,6 +303,7 @@ void show_peers(const struct show_style *style, const json_t *answer)
 {
     const json_t *peers = json_object_get(answer, "peers");
     const json_t *counters = json_object_get(answer, "counters");
+    const json_t *transport = json_object_get(answer, "transport");
     struct show_table *table = show_table_new(style, peer_columns, COUNT(peer_columns));
     for (size_t i = 0; i < json_array_size(peers); i++)
         peer_row(table, answer, json_array_get(peers, i));
@@ -310,10 +311,10 @@ void show_peers(const struct show_style *style, const json_t *answer)
     if (!style->header)
         return;
     show_line(style, NULL,
-              "dropped: %" PRId64 "; handshakes failed: %" PRId64 "; refused: %" PRId64 " frames, %" PRId64
-              " records, %" PRId64 " claims, %" PRId64 " heartbeats",
-              show_number(counters, "dropped", 0), show_number(counters, "handshakes_failed", 0),
-              show_number(counters, "frames_refused", 0), show_number(counters, "records_refused", 0),
+              "not sent to slow peers: %" PRId64 "; handshakes failed: %" PRId64 ", keys refused: %" PRId64
+              "; refused: %" PRId64 " records, %" PRId64 " claims, %" PRId64 " heartbeats",
+              show_number(transport, "full", 0), show_number(transport, "handshakes_failed", 0),
+              show_number(transport, "zap_refused", 0), show_number(counters, "records_refused", 0),
               show_number(counters, "claims_refused", 0), show_number(counters, "heartbeats_forged", 0));
     show_footer(style, answer, "");
 }

@@ -207,11 +207,10 @@ static void write_peers(struct json_writer *w, const struct view_source *source)
 #define WRITE_COUNTER(name, doc) json_write_uint(w, #name, counters->name);
     CLUSTER_COUNTERS(WRITE_COUNTER)
 #undef WRITE_COUNTER
-    if (source->transport) {
-        json_write_uint(w, "dropped", source->transport->dropped);
-        json_write_uint(w, "handshakes_failed", source->transport->handshakes_failed);
-        json_write_uint(w, "frames_refused", source->transport->frames_refused);
-    }
+    json_write_close(w);
+    json_write_object(w, "transport");
+    for (unsigned i = 0; i < source->transport_count; i++)
+        json_write_uint(w, source->transport[i].name, source->transport[i].value);
     json_write_close(w);
 }
 

@@ -12,11 +12,9 @@
 
 #define VIEW_SCHEMA 1
 
-/* What the transport counted for one peer beside the core. */
-struct view_transport {
-    uint64_t dropped;           /* messages that a slow peer had no room for */
-    uint64_t handshakes_failed; /* keys that were refused, or peers that did not prove theirs */
-    uint64_t frames_refused;    /* without a known sender, or too large */
+struct view_counter {
+    const char *name;
+    uint64_t value;
 };
 
 /* A domain controller that this node tries to reach. */
@@ -35,10 +33,11 @@ struct view_capture {
 
 struct view_source {
     struct cluster *core;
-    int64_t wall;           /* ms since 1970, now */
-    const char *fleet_name; /* may be "" */
-    const uint8_t *fleet;   /* FLEET_ID_SIZE */
-    const struct view_transport *transport;
+    int64_t wall;                         /* ms since 1970, now */
+    const char *fleet_name;               /* may be "" */
+    const uint8_t *fleet;                 /* FLEET_ID_SIZE */
+    const struct view_counter *transport; /* of the sockets */
+    unsigned transport_count;
     const struct view_directory *directories;
     unsigned directory_count;
     const struct view_capture *capture; /* NULL: this node does not capture */

@@ -196,16 +196,17 @@ static void why_gives_reasons(void **state)
 static void peers_and_counters(void **state)
 {
     (void)state;
-    char *out =
-        draw(show_peers,
-             "{" VIEW "\"peers\":[{\"name\":\"dc1-s01\",\"direction\":\"out\",\"neighbour\":true,"
-             "\"other_site\":true,\"since\":\"2026-11-22T06:59:00.000Z\",\"heard_ms\":900,"
-             "\"rtt_ms\":1.25,\"messages_in\":5,\"messages_out\":6,\"bytes_in\":700,"
-             "\"bytes_out\":800,\"malformed\":1}],\"counters\":{\"dropped\":4,\"records_refused\":2}}",
-             &no_options, plain);
+    char *out = draw(show_peers,
+                     "{" VIEW "\"peers\":[{\"name\":\"dc1-s01\",\"direction\":\"out\",\"neighbour\":true,"
+                     "\"other_site\":true,\"since\":\"2026-11-22T06:59:00.000Z\",\"heard_ms\":900,"
+                     "\"rtt_ms\":1.25,\"messages_in\":5,\"messages_out\":6,\"bytes_in\":700,"
+                     "\"bytes_out\":800,\"malformed\":1}],\"counters\":{\"records_refused\":2},\"transport\":"
+                     "{\"full\":4,\"zap_refused\":1}}",
+                     &no_options, plain);
     squeeze(out);
     assert_non_null(strstr(out, "dc1-s01 out neighbour other 1m00s 0s 1.2ms 5 6 700 800 1\n"));
-    assert_non_null(strstr(out, "dropped: 4; handshakes failed: 0; refused: 0 frames, 2 records,"));
+    assert_non_null(
+        strstr(out, "not sent to slow peers: 4; handshakes failed: 0, keys refused: 1; refused: 2 records,"));
     free(out);
 }
 

@@ -181,7 +181,7 @@ static int set_up(void **state)
 }
 
 static const uint8_t fleet[FLEET_ID_SIZE] = {0xab};
-static const struct view_transport transport = {.dropped = 5};
+static const struct view_counter transport[] = {{"full", 5}};
 static const struct view_directory directories[] = {
     {"corp.example", "dc1:389", false, NOW - 5000, "refused"}};
 static const struct view_capture capture = {.interfaces = 2, .absent = 1, .packets = 10};
@@ -196,7 +196,8 @@ static json_t *answer_to(const char *request_text)
                                  .wall = NOW,
                                  .fleet_name = "corp",
                                  .fleet = fleet,
-                                 .transport = &transport,
+                                 .transport = transport,
+                                 .transport_count = 1,
                                  .directories = directories,
                                  .directory_count = 1,
                                  .capture = &capture};
@@ -416,7 +417,7 @@ static void links_and_reach_are_told(void **state)
     assert_string_equal(text_at(peer, "direction"), "out");
     const json_t *counters = json_object_get(answer, "counters");
     assert_int_equal(json_integer_value(json_object_get(counters, "malformed")), 3);
-    assert_int_equal(json_integer_value(json_object_get(counters, "dropped")), 5);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(answer, "transport"), "full")), 5);
     json_decref(answer);
     answer = answer_to("{\"verb\":\"reach\"}");
     static const char *const by[] = {"self", "link", "relay", "none", "gone", "gone", "none"};

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/answers.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* --- views --- */
+
+#define COUNTERS_MAX 64u
+
+struct counters {
+    unsigned count;
+    struct view_counter of[COUNTERS_MAX];
+};
+
+static void collect_counter(void *context, const char *name, uint64_t value)
+{
+    struct counters *counters = context;
+    if (counters->count < COUNTERS_MAX)
+        counters->of[counters->count++] = (struct view_counter){name, value};
+}
+
+static void give_view(const struct answers *self, struct cluster_driver *driver,
+                      const struct control_request *request, struct json_writer *w)
+{
+    struct counters counters = {0};
+    struct directory_state states[DIRECTORIES_MAX];
+    struct view_directory directories[DIRECTORIES_MAX];
+    struct view_capture capture = {.interfaces = self->interfaces};
+    unsigned count = 0;
+    while (count < DIRECTORIES_MAX && directory_probe_state(self->probe, count, &states[count])) {
+        const struct directory_state *state = &states[count];
+        directories[count++] = (struct view_directory){
+            .domain = state->domain,
+            .address = state->address,
+            .reachable = state->reachable,
+            .tried = state->tried,
+            .reason = *state->reason ? state->reason : NULL,
+        };
+    }
+    if (self->capture) {
+        struct capture_totals totals;
+        capture_group_totals(self->capture, &totals);
+        capture.absent = totals.absent < self->interfaces ? totals.absent : self->interfaces;
+        capture.packets = totals.packets;
+        capture.activities = totals.activities;
+        capture.dropped = totals.dropped + totals.ifdropped;
+        capture.activities_dropped = totals.refused;
+    }
+    cluster_driver_counters(driver, collect_counter, &counters);
+    struct view_source source = {
+        .core = cluster_driver_core(driver),
+        .wall = clock_wall(clock_system()) / CLOCK_MILLISECOND,
+        .fleet_name = self->fleet_name,
+        .fleet = cluster_driver_fleet(driver),
+        .transport = counters.of,
+        .transport_count = counters.count,
+        .directories = directories,
+        .directory_count = count,
+        .capture = self->capture ? &capture : NULL,
+    };
+    view_answer(w, request, &source);
+}
+
+/* --- changes --- */
+
+static void done(struct json_writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void done(struct json_writer *w, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    view_done(w, text);
+}
+
+/* What a change of a domain needs to be about. */
+static bool own_domain(struct cluster *core, const struct control_request *request, struct json_writer *w)
+{
+    struct cluster_member_view self;
+    if (cluster_member_at(core, 0, &self)) {
+        const struct grant *grant = &self.record->certificate.grant;
+        for (unsigned i = 0; i < grant->domain_count; i++)
+            if (strcmp(grant->domains[i], request->domain) == 0)
+                return true;
+    }
+    view_refuse(w, "not_granted", "this node's grant does not name that domain");
+    return false;
+}
+
+static void step_command(struct cluster_driver *driver, enum cluster_event_type type,
+                         const struct control_request *request)
+{
+    struct cluster_event event = {.type = type, .command = {.domain = request->domain, .on = request->on}};
+    cluster_driver_step(driver, &event);
+}
+
+static void change_candidacy(struct cluster_driver *driver, const struct control_request *request,
+                             struct json_writer *w)
+{
+    if (!own_domain(cluster_driver_core(driver), request, w))
+        return;
+    step_command(driver, CLUSTER_CANDIDATE, request);
+    done(w, "this node %s candidate of %s", request->on ? "is a" : "is no longer a", request->domain);
+}
+
+static void change_pin(struct cluster_driver *driver, const struct control_request *request,
+                       struct json_writer *w)
+{
+    if (!own_domain(cluster_driver_core(driver), request, w))
+        return;
+    step_command(driver, CLUSTER_PIN, request);
+    done(w, request->on ? "this node takes %s whenever it can" : "%s is not pinned to this node any more",
+         request->domain);
+}
+
+static void ask_to_yield(struct cluster_driver *driver, const struct control_request *request,
+                         struct json_writer *w)
+{
+    struct cluster_domain_view domain;
+    if (!cluster_domain_find(cluster_driver_core(driver), request->domain, &domain)) {
+        view_refuse(w, "unknown_domain", "no node of the fleet knows that domain");
+        return;
+    }
+    if (!domain.has_claim || domain.claim.released) {
+        view_refuse(w, "no_holder", "nobody holds that domain");
+        return;
+    }
+    step_command(driver, CLUSTER_YIELD, request);
+    done(w, "the synchronizer of %s is asked to give it up", request->domain);
+}
+
+static void take_policy(struct cluster_driver *driver, const struct control_request *request,
+                        struct json_writer *w)
+{
+    struct cluster_status before, after;
+    struct cluster_event event = {.type = CLUSTER_POLICY, .bytes = {request->data, request->data_size}};
+    cluster_status(cluster_driver_core(driver), &before);
+    cluster_driver_step(driver, &event);
+    cluster_status(cluster_driver_core(driver), &after);
+    if (after.policy_version > before.policy_version)
+        done(w, "policy %llu holds and is being told to the fleet", (unsigned long long)after.policy_version);
+    else
+        view_refuse(w, "policy_refused",
+                    "the policy is not newer than the one that holds, or not the authority's");
+}
+
+static void rotate(struct cluster_driver *driver, struct json_writer *w)
+{
+    struct fault fault;
+    if (cluster_driver_rotate(driver, &fault))
+        view_done(w, "a new key is being certified; the log and `picket members --wide` tell when it holds");
+    else
+        view_refuse(w, "cannot_rotate", fault.text);
+}
+
+void answers_make(const struct answers *self, struct cluster_driver *driver,
+                  const struct control_request *request, const struct control_peer *peer,
+                  struct json_writer *w)
+{
+    if (request->changes)
+        log_notice("control: user %u (process %d): %s %s%s", (unsigned)peer->uid, (int)peer->pid,
+                   control_verb_name(request->verb), request->domain, request->on ? " on" : "");
+    switch (request->verb) {
+    case CONTROL_CANDIDATE:
+        change_candidacy(driver, request, w);
+        break;
+    case CONTROL_PIN:
+        change_pin(driver, request, w);
+        break;
+    case CONTROL_YIELD:
+        ask_to_yield(driver, request, w);
+        break;
+    case CONTROL_POLICY:
+        take_policy(driver, request, w);
+        break;
+    case CONTROL_ROTATE:
+        rotate(driver, w);
+        break;
+    default:
+        give_view(self, driver, request, w);
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What picketd answers on its control socket: views, and changes that it makes. On the driver's thread.
+ */
+#pragma once
+
+#include "cluster/driver.h"
+#include "node/capture_group.h"
+#include "node/control.h"
+#include "node/directory_probe.h"
+#include "node/view.h"
+
+struct answers {
+    const char *fleet_name;
+    struct directory_probe *probe;
+    struct capture_group *capture; /* NULL: nothing is captured */
+    unsigned interfaces;
+};
+
+void answers_make(const struct answers *self, struct cluster_driver *driver,
+                  const struct control_request *request, const struct control_peer *peer,
+                  struct json_writer *w);

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/daemon.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "node/answers.h"
+#include "node/command.h"
+#include "node/control.h"
+#include "node/notify.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define STATUS_PERIOD (10 * CLOCK_SECOND)
+
+struct daemon {
+    const struct node_config *config;
+    struct answers answers;
+    struct cluster_driver *driver;
+    struct control *control;
+    struct directory_probe *probe;
+    struct capture_group capture;
+    bool driver_started, capturing;
+    int signal_descriptor;
+    int ended_descriptor; /* readable when the driver ended by itself */
+    atomic_int end;       /* enum driver_end */
+
+    int64_t status_at; /* monotonic ns: when the service manager is told next */
+    int64_t watchdog;  /* ns between signs of life; 0: nobody waits for any */
+    int64_t watchdog_at;
+    atomic_bool answered; /* the driver ran the last ping */
+};
+
+/* --- what the driver tells --- */
+
+static void log_notice_of(struct cluster *core, const struct cluster_notice *notice)
+{
+    char sentence[512];
+    struct text t = text_to(sentence, sizeof(sentence));
+    view_notice_sentence(&t, core, notice);
+    text_end(&t);
+    switch (notice->type) {
+    case NOTICE_UNASSIGNED:
+    case NOTICE_CLONE:
+    case NOTICE_REVOKED:
+    case NOTICE_HOSTILE:
+        log_warning("%s", sentence);
+        break;
+    case NOTICE_MEMBER_CHANGED:
+    case NOTICE_ELECTION:
+        log_info("%s", sentence);
+        break;
+    default:
+        log_notice("%s", sentence);
+    }
+}
+
+static void hear_notice(void *context, struct cluster_driver *driver, const struct cluster_notice *notice)
+{
+    struct daemon *self = context;
+    struct cluster *core = cluster_driver_core(driver);
+    struct json_writer w;
+    struct bytes text;
+    log_notice_of(core, notice);
+    if (!control_has_listeners(self->control))
+        return;
+    json_writer_init(&w, 4096);
+    view_notice(&w, NULL, core, notice);
+    if (json_writer_done(&w, &text))
+        control_publish(self->control, text, notice->domain);
+    json_writer_free(&w);
+}
+
+static void hear_end(void *context, enum driver_end end)
+{
+    struct daemon *self = context;
+    uint64_t one = 1;
+    atomic_store(&self->end, (int)end);
+    ssize_t n = write(self->ended_descriptor, &one, sizeof(one));
+    (void)n;
+}
+
+/* --- what the control socket asks --- */
+
+static bool post(void *context, struct mail *job)
+{
+    struct daemon *self = context;
+    return cluster_driver_post(self->driver, job);
+}
+
+static void answer(void *context, const struct control_request *request, const struct control_peer *peer,
+                   struct json_writer *w)
+{
+    struct daemon *self = context;
+    answers_make(&self->answers, self->driver, request, peer, w);
+}
+
+/* --- the synchronizer: until the directory's part does it, a domain that is held is only said to be --- */
+
+static void start_synchronizer(void *context, const struct claim *claim)
+{
+    (void)context;
+    log_info("%s: synchronizer of term %llu", claim->domain, (unsigned long long)claim->term);
+}
+
+static void stop_synchronizer(void *context, const char *domain)
+{
+    (void)context;
+    log_info("%s: synchronizer no longer", domain);
+}
+
+static bool directory_reachable(void *context, const char *domain)
+{
+    struct daemon *self = context;
+    return directory_probe_reachable(self->probe, domain);
+}
+
+/* --- start and end --- */
+
+static bool prepare_descriptors(struct daemon *self)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    self->signal_descriptor = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    self->ended_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return self->signal_descriptor >= 0 && self->ended_descriptor >= 0;
+}
+
+static bool start_capture(struct daemon *self)
+{
+    char fault[CAPTURE_FAULT_MAX];
+    if (self->config->capture.interfaces_count == 0)
+        return true;
+    self->capturing = true;
+    if (capture_group_start(&self->capture, &self->config->capture, fault)) {
+        self->answers.capture = &self->capture;
+        self->answers.interfaces = (unsigned)self->config->capture.interfaces_count;
+        return true;
+    }
+    log_error("%s", fault);
+    return false;
+}
+
+static bool make_driver(struct daemon *self)
+{
+    struct fault fault;
+    struct driver_config config = self->config->driver;
+    config.synchronizer = (struct synchronizer_ops){.context = self,
+                                                    .start = start_synchronizer,
+                                                    .stop = stop_synchronizer,
+                                                    .directory_reachable = directory_reachable};
+    config.notice = hear_notice;
+    config.ended = hear_end;
+    config.context = self;
+    self->driver = cluster_driver_new(&config, &fault);
+    if (!self->driver)
+        log_error("%s", fault.text);
+    return self->driver != NULL;
+}
+
+static bool start_control(struct daemon *self)
+{
+    char reason[256];
+    struct control_config config = {
+        .path = self->config->socket,
+        .group = self->config->group,
+        .administrators = self->config->administrators,
+        .post = post,
+        .answer = answer,
+        .context = self,
+    };
+    self->control = control_start(&config, reason, sizeof(reason));
+    if (!self->control)
+        log_error("control socket: %s", reason);
+    return self->control != NULL;
+}
+
+static bool start_driver(struct daemon *self)
+{
+    struct fault fault;
+    self->driver_started = cluster_driver_start(self->driver, &fault);
+    if (!self->driver_started)
+        log_error("%s", fault.text);
+    return self->driver_started;
+}
+
+static bool start(struct daemon *self)
+{
+    self->probe = directory_probe_start(self->config->directories, self->config->directory_count,
+                                        self->config->directory_period);
+    if (!self->probe) {
+        log_error("the domain controllers cannot be watched: out of memory or threads");
+        return false;
+    }
+    self->answers.probe = self->probe;
+    self->answers.fleet_name = self->config->fleet;
+    return make_driver(self) && start_capture(self) && start_control(self) && start_driver(self);
+}
+
+static void count_only(void *context, struct bytes record)
+{
+    /* What is captured is counted by its worker; who sends it on comes with the center. */
+    (void)context;
+    (void)record;
+}
+
+static void end(struct daemon *self)
+{
+    notify_send("STOPPING=1");
+    if (self->driver_started)
+        cluster_driver_stop(self->driver);
+    control_stop(&self->control);
+    if (self->capturing) {
+        capture_group_stop(&self->capture);
+        capture_group_drain(&self->capture, count_only, NULL);
+        capture_group_free(&self->capture);
+    }
+    cluster_driver_destroy(&self->driver);
+    directory_probe_stop(&self->probe);
+    close(self->signal_descriptor);
+    close(self->ended_descriptor);
+}
+
+/* --- signs of life --- */
+
+struct ping {
+    struct mail mail;
+    struct daemon *daemon;
+    bool status; /* also tell the service manager how things are */
+};
+
+static void tell_status(struct cluster *core)
+{
+    struct cluster_status status;
+    char text[160];
+    cluster_status(core, &status);
+    snprintf(text, sizeof(text), "STATUS=%u members, %u online, %u offline; %u neighbours", status.members,
+             status.online, status.offline, status.neighbours);
+    notify_send(text);
+}
+
+static void pinged(struct mail *mail, void *owner)
+{
+    struct ping *ping = (struct ping *)mail;
+    struct cluster_driver *driver = owner;
+    if (driver) {
+        atomic_store(&ping->daemon->answered, true);
+        if (ping->status)
+            tell_status(cluster_driver_core(driver));
+    }
+    free(ping);
+}
+
+static void send_ping(struct daemon *self, bool status)
+{
+    struct ping *ping = calloc(1, sizeof(*ping));
+    if (!ping)
+        return;
+    *ping = (struct ping){{.run = pinged}, self, status};
+    atomic_store(&self->answered, false);
+    if (!cluster_driver_post(self->driver, &ping->mail))
+        free(ping);
+}
+
+/* The service manager hears of life only while the driver's thread answers: one that hangs (a disk that does
+ * not return) is killed and started anew. */
+static void show_life(struct daemon *self)
+{
+    int64_t now = clock_monotonic(clock_system());
+    bool status = now >= self->status_at, watchdog = self->watchdog && now >= self->watchdog_at;
+    if (watchdog && atomic_load(&self->answered))
+        notify_send("WATCHDOG=1");
+    if (status)
+        self->status_at = now + STATUS_PERIOD;
+    if (watchdog)
+        self->watchdog_at = now + self->watchdog;
+    if (status || watchdog)
+        send_ping(self, status);
+}
+
+static int next_turn(const struct daemon *self)
+{
+    int64_t until = self->status_at, now = clock_monotonic(clock_system());
+    if (self->watchdog && self->watchdog_at < until)
+        until = self->watchdog_at;
+    return until <= now ? 0 : (int)((until - now) / CLOCK_MILLISECOND) + 1;
+}
+
+/* False when it is to end. */
+static bool hear_signal(struct daemon *self)
+{
+    struct signalfd_siginfo signal;
+    while (read(self->signal_descriptor, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        if (signal.ssi_signo == SIGHUP) {
+            log_notice("SIGHUP: the configuration is read at the start only");
+            continue;
+        }
+        log_notice("signal %u: stopping", signal.ssi_signo);
+        return false;
+    }
+    return true;
+}
+
+static void watch(struct daemon *self)
+{
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = self->signal_descriptor, .events = POLLIN},
+            {.fd = self->ended_descriptor, .events = POLLIN},
+            {.fd = self->capturing ? self->capture.wake_descriptor : -1, .events = POLLIN},
+        };
+        poll(fds, 3, next_turn(self));
+        if ((fds[0].revents && !hear_signal(self)) || fds[1].revents)
+            return;
+        if (fds[2].revents)
+            capture_group_drain(&self->capture, count_only, NULL);
+        show_life(self);
+    }
+}
+
+static int verdict(const struct daemon *self, bool started)
+{
+    int how = atomic_load(&self->end);
+    if (how == DRIVER_REVOKED) {
+        log_error("this node is revoked: it stops, and joins again only with a new token");
+        return DAEMON_REVOKED;
+    }
+    return started && how != DRIVER_FAILED ? EXIT_FINE : EXIT_FAILED;
+}
+
+int daemon_run(const struct node_config *config)
+{
+    struct daemon *self = calloc(1, sizeof(*self));
+    if (!self) {
+        log_error("out of memory");
+        return EXIT_FAILED;
+    }
+    self->config = config;
+    atomic_init(&self->answered, true);
+    bool started = prepare_descriptors(self) && start(self);
+    if (started) {
+        self->watchdog = notify_watchdog() * CLOCK_MILLISECOND;
+        notify_send("READY=1");
+        log_notice("picketd %s runs", picket_version());
+        watch(self);
+    }
+    end(self);
+    int status = verdict(self, started);
+    free(self);
+    return status;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/node_config.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "node/schema.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void report(void *context, const char *fault)
+{
+    (void)context;
+    fprintf(stderr, "picketd: %s\n", fault);
+}
+
+static bool wrong(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool wrong(const char *path, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "picketd: %s: ", path);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return false;
+}
+
+static bool copy(char *to, size_t capacity, const char *from)
+{
+    return (size_t)snprintf(to, capacity, "%s", from) < capacity;
+}
+
+/* --- addresses --- */
+
+static bool is_wildcard(const struct ip_address *address)
+{
+    static const struct ip_address zero;
+    return memcmp(address->bytes, zero.bytes, sizeof(zero.bytes)) == 0;
+}
+
+static void put_endpoint(char to[ENDPOINT_MAX_SIZE], const char *address, unsigned port)
+{
+    snprintf(to, ENDPOINT_MAX_SIZE, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+}
+
+static bool take_endpoints(struct node_config *to, const char *path)
+{
+    struct driver_config *driver = &to->driver;
+    char text[IP_ADDRESS_TEXT_MAX];
+    size_t n = config_count(to->config, "cluster/listen");
+    if (n > DRIVER_LISTEN)
+        return wrong(path, "cluster/listen: %u at most", DRIVER_LISTEN);
+    for (size_t i = 0; i < n; i++) {
+        struct endpoint endpoint = config_endpoint_at(to->config, "cluster/listen", i);
+        ip_address_text(&endpoint.address, text);
+        put_endpoint(driver->listen[driver->listen_count++], text, endpoint.port);
+    }
+    struct endpoint enrolment = config_endpoint(to->config, "cluster/enrolment");
+    ip_address_text(&enrolment.address, text);
+    put_endpoint(driver->enrolment, text, enrolment.port);
+    driver->enrolment_port = enrolment.port;
+    return true;
+}
+
+static void advertise(struct driver_config *driver, const char *address, unsigned port)
+{
+    if (driver->endpoint_count < RECORD_ENDPOINTS)
+        put_endpoint(driver->endpoints[driver->endpoint_count++], address, port);
+}
+
+/* The host's own addresses that others can use: not loopback, not those of one link only. */
+static void advertise_host(struct driver_config *driver, bool ipv4_only, unsigned port)
+{
+    struct ifaddrs *all = NULL;
+    char text[INET6_ADDRSTRLEN];
+    if (getifaddrs(&all) != 0)
+        return;
+    for (struct ifaddrs *one = all; one; one = one->ifa_next) {
+        if (!one->ifa_addr || !(one->ifa_flags & IFF_UP) || (one->ifa_flags & IFF_LOOPBACK))
+            continue;
+        if (one->ifa_addr->sa_family == AF_INET) {
+            const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)one->ifa_addr;
+            advertise(driver, inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text)), port);
+        } else if (one->ifa_addr->sa_family == AF_INET6 && !ipv4_only) {
+            const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)one->ifa_addr;
+            if (!IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr))
+                advertise(driver, inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text)), port);
+        }
+    }
+    freeifaddrs(all);
+}
+
+static void advertise_listened(struct node_config *to)
+{
+    for (size_t i = 0; i < config_count(to->config, "cluster/listen"); i++) {
+        char text[IP_ADDRESS_TEXT_MAX];
+        struct endpoint endpoint = config_endpoint_at(to->config, "cluster/listen", i);
+        ip_address_text(&endpoint.address, text);
+        if (is_wildcard(&endpoint.address))
+            advertise_host(&to->driver, strchr(text, ':') == NULL, endpoint.port);
+        else
+            advertise(&to->driver, text, endpoint.port);
+    }
+}
+
+static bool take_advertised(struct node_config *to, const char *path)
+{
+    struct driver_config *driver = &to->driver;
+    size_t n = config_count(to->config, "cluster/advertise");
+    if (n == 1 && strcmp(config_string_at(to->config, "cluster/advertise", 0), "none") == 0)
+        return true;
+    if (n > RECORD_ENDPOINTS)
+        return wrong(path, "cluster/advertise: %u at most", RECORD_ENDPOINTS);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = config_string_at(to->config, "cluster/advertise", i);
+        if (!strchr(text, ':') || !copy(driver->endpoints[driver->endpoint_count++], ENDPOINT_MAX_SIZE, text))
+            return wrong(path, "cluster/advertise: %s: HOST:PORT is wanted", text);
+    }
+    if (n == 0)
+        advertise_listened(to);
+    return true;
+}
+
+static bool take_seeds(struct node_config *to, const char *path)
+{
+    size_t n = config_count(to->config, "cluster/seeds");
+    if (n > DRIVER_SEEDS)
+        return wrong(path, "cluster/seeds: %u at most", DRIVER_SEEDS);
+    for (size_t i = 0; i < n; i++) {
+        struct driver_seed *seed = &to->driver.seeds[to->driver.seed_count++];
+        const char *text = config_string_at(to->config, "cluster/seeds", i);
+        char format[32];
+        snprintf(format, sizeof(format), "%%%us %%%us %%c", NAME_MAX_SIZE - 1, ENDPOINT_MAX_SIZE - 1);
+        char more;
+        if (sscanf(text, format, seed->name, seed->endpoint, &more) != 2 || !strchr(seed->endpoint, ':'))
+            return wrong(path, "cluster/seeds: %s: NAME HOST:PORT is wanted", text);
+    }
+    return true;
+}
+
+/* --- directories --- */
+
+static bool take_directories(struct node_config *to, const char *path)
+{
+    size_t n = config_count(to->config, "directory/controllers");
+    if (n > DIRECTORIES_MAX)
+        return wrong(path, "directory/controllers: %u at most", DIRECTORIES_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = config_string_at(to->config, "directory/controllers", i);
+        if (!directory_address_read(&to->directories[to->directory_count++], text))
+            return wrong(path, "directory/controllers: %s: DOMAIN HOST[:PORT] is wanted", text);
+    }
+    n = config_count(to->config, "directory/watched");
+    if (n > RECORD_CONTROLLERS)
+        return wrong(path, "directory/watched: %u at most", RECORD_CONTROLLERS);
+    for (size_t i = 0; i < n; i++) {
+        const char *text = config_string_at(to->config, "directory/watched", i);
+        if (!copy(to->driver.controllers[to->driver.controller_count++], DOMAIN_MAX_SIZE, text))
+            return wrong(path, "directory/watched: %s: too long", text);
+    }
+    to->directory_period = config_int(to->config, "directory/period");
+    return true;
+}
+
+/* --- */
+
+static bool take_name(struct node_config *to, const char *path)
+{
+    const char *name = config_count(to->config, "node/name") ? config_string(to->config, "node/name") : NULL;
+    char host[256] = "";
+    if (!name) {
+        gethostname(host, sizeof(host) - 1);
+        name = host;
+    }
+    if (*name == '\0' || !copy(to->name, sizeof(to->name), name))
+        return wrong(path, "node/name: 1 to %u bytes are wanted", NAME_MAX_SIZE - 1);
+    return true;
+}
+
+static bool take_capture(struct node_config *to, const char *path)
+{
+    char fault[CAPTURE_FAULT_MAX];
+    if (!capture_settings_use(&to->capture, to->config, true, fault) ||
+        (to->capture.interfaces_count > 0 && !capture_settings_finish(&to->capture, fault)))
+        return wrong(path, "%s", fault);
+    return true;
+}
+
+static void take_plain(struct node_config *to)
+{
+    const struct config *config = to->config;
+    struct driver_config *driver = &to->driver;
+    to->state = config_string(config, "node/state");
+    to->socket = config_string(config, "control/socket");
+    to->group = config_string(config, "control/group");
+    to->administrators = config_count(config, "control/administrators")
+                             ? config_string(config, "control/administrators")
+                             : NULL;
+    to->fleet = config_count(config, "cluster/fleet") ? config_string(config, "cluster/fleet") : "";
+    driver_config_init(driver);
+    driver->directory = to->state;
+    driver->members_max = (unsigned)config_int(config, "cluster/members-max");
+    driver->history_size = (unsigned)config_int(config, "cluster/history");
+    driver->min_observers = (unsigned)config_int(config, "synchronizer/min-observers");
+    driver->candidate = config_bool(config, "synchronizer/candidate");
+    cluster_timers_for(&driver->timers, config_int(config, "synchronizer/replace-after") / CLOCK_MILLISECOND);
+}
+
+static void set_log(const struct config *config)
+{
+    static const enum log_form forms[] = {LOG_FORM_AUTO, LOG_FORM_PLAIN, LOG_FORM_JOURNAL, LOG_FORM_JSON};
+    enum log_level level;
+    if (log_level_by_name(config_string(config, "node/log-level"), &level))
+        log_set_level(level);
+    log_set_form(forms[config_choice(config, "node/log-form")]);
+}
+
+static bool take_all(struct node_config *to, const char *path)
+{
+    take_plain(to);
+    return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
+           take_seeds(to, path) && take_directories(to, path) && take_capture(to, path);
+}
+
+struct node_config *node_config_load(const char *path)
+{
+    struct node_config *to = calloc(1, sizeof(*to));
+    if (!to)
+        return NULL;
+    to->config = config_load(&node_schema, path, report, NULL);
+    if (!to->config || !take_all(to, path)) {
+        node_config_free(&to);
+        return NULL;
+    }
+    set_log(to->config);
+    return to;
+}
+
+void node_config_free(struct node_config **config)
+{
+    if (!*config)
+        return;
+    config_destroy(&(*config)->config);
+    free(*config);
+    *config = NULL;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picketd's configuration file as the parts want it.
+ */
+#pragma once
+
+#include "cluster/driver.h"
+#include "node/capture_group.h"
+#include "node/directory_probe.h"
+
+struct node_config {
+    struct config *config; /* owns the strings */
+    const char *state;
+    const char *socket, *group, *administrators;
+    const char *fleet;
+    char name[NAME_MAX_SIZE];
+    struct driver_config driver; /* without callbacks */
+    struct directory_address directories[DIRECTORIES_MAX];
+    unsigned directory_count;
+    int64_t directory_period;
+    struct capture_settings capture;
+};
+
+/* Reads a file, tells every fault of it to standard error, and sets the log as it says. NULL when there was
+ * any. The caller frees it. */
+struct node_config *node_config_load(const char *path);
+void node_config_free(struct node_config **config);
