@@ -45,6 +45,7 @@ struct view {
     int64_t since_run; /* run clock: when the register's claim became that */
     struct claim own;  /* the greatest that the node ever sent in its own name */
     bool has_own;
+    uint64_t opened; /* greatest term of a claim of its own in its register, whichever process it was */
     uint64_t draw_term[DRAWS], draw[DRAWS];
     unsigned draws;
 };
@@ -245,7 +246,10 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
         uint32_t column = checker->column_of[owner];
         if (column == NONE)
             continue;
-        uint64_t key = sim_mix(head.incarnation, head.revision);
+        struct cursor signature =
+            cursor_of(item.bytes.data + item.bytes.size - SIGNATURE_SIZE, SIGNATURE_SIZE);
+        uint64_t key = cursor_be64(&signature); /* it says of what process it is, too: with a lost disk two
+                                                   may tell the same incarnation and revision */
         mark_add(checker, count, column,
                  emission_number(&checker->emissions[column], key, owner == from && !hostile));
     }
@@ -326,8 +330,8 @@ static void own_claim(struct sim_world *world, uint32_t number, unsigned domain,
     view->own = *claim;
     view->has_own = true;
     watch->last_claim = world->time;
-    watch->claims[watch->claim_count++ % CLAIMS_KEPT] =
-        (struct seen_claim){.term = claim->term, .node = number, .support = claim->support};
+    watch->claims[watch->claim_count++ % CLAIMS_KEPT] = (struct seen_claim){
+        .term = claim->term, .node = number, .support = claim->released ? 0 : claim->support};
     check_draw(world, number, view, claim);
     check_support(world, number, claim);
     looked(world, SIM_INVARIANT_PERSIST);
@@ -473,7 +477,8 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
     looked(world, SIM_INVARIANT_OPENING);
     if (old->active) {
         world->stats.refutations++;
-        if (!refutable(&world->checker->domains[domain], claim->term - 1, node, claim->support) &&
+        if (!world->checker->ever_hostile &&
+            !refutable(&world->checker->domains[domain], claim->term - 1, node, claim->support) &&
             claim->cause == CAUSE_REFUTED)
             checker_violation(world, SIM_INVARIANT_SUPPORT,
                               "%s refutes term %llu of %s, whose claimant had as much support",
@@ -615,8 +620,10 @@ static void look_at_domain(struct sim_world *world, uint32_t node, unsigned doma
                               now.domain, (unsigned long long)view->claim.term,
                               (unsigned long long)now.claim.term);
         bool own = node_id_equal(&now.claim.id, &world->nodes[node].id);
-        if (own && (!view->has || now.claim.term > view->claim.term))
+        if (own && now.claim.term > view->opened) {
+            view->opened = now.claim.term;
             opened(world, node, domain, view, &now);
+        }
         if (!own && view->active && !active)
             deposed(world, node, domain, &now);
     }
@@ -723,7 +730,7 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
     for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
          i++)
         if (world->receivers[i].host == node)
-            world->receivers[i].has_stored = false;
+            world->receivers[i].stored = (struct fence){0};
 }
 
 void checker_killed(struct sim_world *world, uint32_t node)
@@ -744,7 +751,7 @@ static void receive(struct sim_world *world, struct receiver *receiver, unsigned
         known = &view.claim;
     looked(world, SIM_INVARIANT_FENCE);
     looked(world, SIM_INVARIANT_STALE);
-    if (!fence_accepts(receiver->has_stored ? &receiver->stored : NULL, known, fence)) {
+    if (!fence_accepts(&receiver->stored, known, fence)) {
         world->stats.batches_refused++;
         return;
     }
@@ -760,7 +767,6 @@ static void receive(struct sim_world *world, struct receiver *receiver, unsigned
             world, SIM_INVARIANT_STALE, "a batch of term %llu of %s is taken, the register is at %llu",
             (unsigned long long)fence->term, world->domain_names[domain], (unsigned long long)known->term);
     receiver->stored = *fence;
-    receiver->has_stored = true;
     if (!receiver->has_truth || fence_compare(fence, &receiver->truth) > 0)
         receiver->truth = *fence;
     receiver->has_truth = true;
@@ -806,7 +812,8 @@ static void check_holders(struct sim_world *world, unsigned domain)
         if (!(node->granted >> domain & 1) || node->state != NODE_UP)
             continue;
         candidates += able(world, i, domain);
-        if (!node->hostile_now && cluster_holds(node->core, world->domain_names[domain], &claim)) {
+        if (!node->hostile_now && !bit_get(world->revoked, i) &&
+            cluster_holds(node->core, world->domain_names[domain], &claim)) {
             if (active < 2)
                 who[active] = i;
             active++;

@@ -360,12 +360,15 @@ void network_refuse(struct sim_world *world, uint32_t node, uint32_t peer)
 
 void network_killed(struct sim_world *world, uint32_t node)
 {
-    struct sim_node *n = &world->nodes[node];
-    while (n->link_count) {
-        struct node_link at = n->links[n->link_count - 1];
-        struct link *link = &world->links[at.link];
+    /* A copy: peers that want the link make another attempt of it at once. */
+    const struct sim_node *n = &world->nodes[node];
+    struct node_link links[NODE_LINKS];
+    unsigned count = n->link_count;
+    memcpy(links, n->links, sizeof links);
+    for (unsigned i = 0; i < count; i++) {
+        struct link *link = &world->links[links[i].link];
         link->wants[side_of(link, node)] = false;
-        link_drop(world, at.link, node);
+        link_drop(world, links[i].link, node);
     }
 }
 

@@ -152,7 +152,6 @@ struct active_fault {
 struct receiver {
     uint32_t host; /* the node beside which it stands: its place in the network */
     struct fence stored;
-    bool has_stored;
     struct fence truth; /* the checker's own: greatest ever taken, never forgotten */
     bool has_truth;
 };
