@@ -25,6 +25,7 @@ struct emissions {
     uint64_t key[EMISSIONS];
     uint32_t count;
     int64_t heard_by_any; /* world time at which anybody else got something new of it */
+    int64_t heard_since;  /* ... and since when that went on without a break */
 };
 
 struct heard {
@@ -407,8 +408,12 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         heard->emission = marks[i].emission;
         if (now > heard->run)
             heard->run = now;
-        if (checker->node_of[marks[i].column] != to)
-            checker->emissions[marks[i].column].heard_by_any = world->time;
+        struct emissions *emissions = &checker->emissions[marks[i].column];
+        if (checker->node_of[marks[i].column] == to)
+            continue;
+        if (world->time - emissions->heard_by_any > SIM_MINUTE)
+            emissions->heard_since = world->time;
+        emissions->heard_by_any = world->time;
     }
 }
 
@@ -536,6 +541,9 @@ static void deposed(struct sim_world *world, uint32_t node, unsigned domain,
     if (checker->columns != world->count || network_one_way(world) || !quiet_for(world, 0) ||
         world->time - watched_of(world, node)->calm_since < world->options.replace_after / 5)
         return;
+    const struct emissions *own = &checker->emissions[checker->column_of[node]];
+    if (world->time - own->heard_by_any > SIM_MINUTE / 2 || world->time - own->heard_since < 3 * SIM_MINUTE)
+        return; /* a node that nobody echoes has no support, whatever it hears */
     looked(world, SIM_INVARIANT_SUPPORT);
     unsigned support = true_support(world, node, world->options.replace_after / 30 - 20 * SIM_SECOND);
     if (support > now->claim.support + 1u)
@@ -622,7 +630,10 @@ static void look_at_domain(struct sim_world *world, uint32_t node, unsigned doma
         bool own = node_id_equal(&now.claim.id, &world->nodes[node].id);
         if (own && now.claim.term > view->opened) {
             view->opened = now.claim.term;
-            opened(world, node, domain, view, &now);
+            if (!view->has || now.claim.term > view->claim.term)
+                opened(world, node, domain, view, &now);
+            else
+                count_bid(world, domain, &now.claim);
         }
         if (!own && view->active && !active)
             deposed(world, node, domain, &now);
