@@ -55,7 +55,8 @@ struct watched {
     int64_t started_run, up_since;
     int64_t calm_since;          /* world time of the last start, pause or jump that put it into TILT */
     uint64_t incarnation;        /* greatest that it sent */
-    uint64_t incarnation_before; /* ... before this process */
+    uint64_t incarnation_disk;   /* ... since its disk was lost or rolled back */
+    uint64_t incarnation_before; /* the same, before this process */
     bool must_rise, dirty;
     unsigned looks;
 };
@@ -211,7 +212,7 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
 static void own_record(struct sim_world *world, uint32_t node, const struct record_head *head)
 {
     struct watched *watched = watched_of(world, node);
-    if (head->incarnation <= watched->incarnation && !watched->must_rise)
+    if (head->incarnation <= watched->incarnation_disk && !watched->must_rise)
         return;
     looked(world, SIM_INVARIANT_INCARNATION);
     if (watched->must_rise && head->incarnation <= watched->incarnation_before)
@@ -220,6 +221,8 @@ static void own_record(struct sim_world *world, uint32_t node, const struct reco
                           world->nodes[node].name, (unsigned long long)head->incarnation,
                           (unsigned long long)watched->incarnation_before);
     watched->must_rise = false;
+    if (head->incarnation > watched->incarnation_disk)
+        watched->incarnation_disk = head->incarnation;
     if (head->incarnation > watched->incarnation)
         watched->incarnation = head->incarnation;
     uint64_t bound = 2 * world->nodes[node].starts + 2;
@@ -242,7 +245,7 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
         uint32_t owner = sim_node_by_id(world, &head.id);
         if (owner == NONE)
             continue;
-        if (owner == from && !hostile && !world->nodes[from].hostile_now)
+        if (owner == from && !hostile && !world->nodes[from].ever_hostile)
             own_record(world, owner, &head);
         uint32_t column = checker->column_of[owner];
         if (column == NONE)
@@ -671,7 +674,17 @@ static void check_bounds(struct sim_world *world, uint32_t node)
 {
     const struct cluster_counters *counters = cluster_counters(world->nodes[node].core);
     looked(world, SIM_INVARIANT_BOUNDS);
-    if (counters->update_full && !world->checker->ever_hostile)
+    if (world->checker->ever_hostile)
+        return;
+    looked(world, SIM_INVARIANT_HONEST);
+    if (counters->malformed || counters->heartbeats_forged || counters->records_refused ||
+        counters->policies_refused)
+        checker_violation(
+            world, SIM_INVARIANT_HONEST,
+            "%s refused %llu messages, %llu heartbeats, %llu records, %llu policies", world->nodes[node].name,
+            (unsigned long long)counters->malformed, (unsigned long long)counters->heartbeats_forged,
+            (unsigned long long)counters->records_refused, (unsigned long long)counters->policies_refused);
+    if (counters->update_full)
         checker_violation(world, SIM_INVARIANT_BOUNDS, "%s: %llu actions did not fit an update",
                           world->nodes[node].name, (unsigned long long)counters->update_full);
 }
@@ -729,15 +742,18 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
     watched->started_run = world_run_clock(world, &world->nodes[node]);
     watched->up_since = world->time;
     watched->calm_since = world->time;
-    watched->must_rise = disk_kept && watched->incarnation > 0;
-    watched->incarnation_before = watched->incarnation;
+    if (!disk_kept)
+        watched->incarnation_disk = 0;
+    watched->must_rise = watched->incarnation_disk > 0;
+    watched->incarnation_before = watched->incarnation_disk;
     for (unsigned d = 0; d < world->options.domains; d++) {
         struct view *view = view_of(world, node, d);
         view->has = view->active = view->alarmed = false;
         view->since_run = watched->started_run;
     }
+    /* It forgets what it heard: the last heartbeat of a dead node, told again, is news to it. */
     for (uint32_t column = 0; column < world->checker->columns; column++)
-        heard_of(world, node, column)->run = watched->started_run;
+        *heard_of(world, node, column) = (struct heard){.run = watched->started_run};
     for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
          i++)
         if (world->receivers[i].host == node)
@@ -823,7 +839,7 @@ static void check_holders(struct sim_world *world, unsigned domain)
         if (!(node->granted >> domain & 1) || node->state != NODE_UP)
             continue;
         candidates += able(world, i, domain);
-        if (!node->hostile_now && !bit_get(world->revoked, i) &&
+        if (!node->ever_hostile && !bit_get(world->revoked, i) &&
             cluster_holds(node->core, world->domain_names[domain], &claim)) {
             if (active < 2)
                 who[active] = i;

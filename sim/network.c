@@ -430,15 +430,20 @@ static uint32_t link_for(struct sim_world *world, uint32_t from, uint32_t to, bo
     uint32_t number = link_find(world, from, to);
     if (number != NONE && world->links[number].state == LINK_UP)
         return number;
-    if (!open_link || number != NONE || world->nodes[to].state != NODE_UP ||
-        !network_reaches(world, from, to))
+    if (!open_link || world->nodes[to].state != NODE_UP || !network_reaches(world, from, to))
         return NONE;
+    *delay = dial_time(world, from, to);
+    if (number != NONE) {
+        /* An attempt waits for its next time already: now it is worth one. */
+        world->links[number].state = LINK_UP;
+        dial_attempt(world, number, *delay);
+        return number;
+    }
     number = link_make(world, from, to);
     if (number == NONE)
         return NONE;
     struct link *link = &world->links[number];
     link->state = LINK_UP;
-    *delay = dial_time(world, from, to);
     schedule(world, world->time + LINK_IDLE,
              (struct sim_event){.type = EVENT_LINK_IDLE, .generation = link->generation, .link = number});
     return number;

@@ -257,6 +257,7 @@ uint32_t sim_world_agreement(struct sim_world *world);
     X(OFFLINE, "offline", "nobody is told offline who was heard of late")                                    \
     X(CONVERGED, "converged", "in quiet times all tables become equal")                                      \
     X(REVOKED, "revoked", "a revoked node holds nothing in the eyes of others")                              \
+    X(HONEST, "honest", "without a hostile member nothing is refused or found malformed")                    \
     X(BOUNDS, "bounds", "memory and updates stay within their bounds")                                       \
     X(DETERMINISM, "same", "two runs of one seed are the same")
 

@@ -80,7 +80,7 @@ struct sim_node {
     struct cluster *core;
     enum node_state state;
     uint16_t generation; /* of the process */
-    bool hostile_now, upgraded, armed, left, started_once;
+    bool hostile_now, ever_hostile, upgraded, armed, left, started_once;
     enum sim_crash_point armed_point;
     enum sim_disk armed_disk;
     enum sim_hostility hostility;
