@@ -18,6 +18,9 @@ enum bunch {
     BUNCH_CLONE,
     BUNCH_HOSTILE,
     BUNCH_TILT,
+    BUNCH_WAITS, /* from here on: of a domain, with a cause */
+    BUNCH_ASKS,
+    BUNCH_GIVES_WAY,
     BUNCHES,
 };
 
@@ -35,6 +38,9 @@ static const struct {
                        "are seen sending what no right node sends"},
     [BUNCH_TILT] = {"tilt", "notices a pause or a jump of its clock: collects, does not act",
                     "notice a pause or a jump of their clocks: collect, do not act"},
+    [BUNCH_WAITS] = {"election", "waits its turn to claim", "wait their turn to claim"},
+    [BUNCH_ASKS] = {"election", "asks who still hears the holder of", "ask who still hears the holder of"},
+    [BUNCH_GIVES_WAY] = {"election", "gives way for", "give way for"},
 };
 
 /* Told already of a node, until the contrary is told. */
@@ -56,11 +62,17 @@ struct watch {
     uint8_t *told;    /* one a node */
     uint8_t *bunches; /* BUNCHES flags a node: what is pending of it */
     uint32_t *list;   /* scratch, one a node */
-    bool pending[BUNCHES];
+    struct {
+        bool any;
+        int64_t time; /* of the first */
+        unsigned domain;
+        enum cluster_cause cause;
+    } pending[BUNCHES];
+    uint8_t *causes;                   /* of a node's last step towards each domain */
     uint8_t *unassigned;               /* a bit per domain, one a node */
     unsigned missing[SIM_DOMAINS_MAX]; /* nodes that miss a synchronizer */
     unsigned told_missing[SIM_DOMAINS_MAX];
-    int64_t second; /* of what is pending */
+    int64_t missing_time[SIM_DOMAINS_MAX]; /* when that changed last */
 };
 
 static const char *name_of(const struct watch *w, unsigned node)
@@ -83,7 +95,8 @@ struct watch *watch_new(const struct scenario *scenario, struct expects *expects
     self->bunches = calloc(nodes, BUNCHES);
     self->unassigned = calloc(nodes, 1);
     self->list = calloc(nodes, sizeof *self->list);
-    if (!self->told || !self->bunches || !self->unassigned || !self->list)
+    self->causes = calloc(nodes, SIM_DOMAINS_MAX);
+    if (!self->told || !self->bunches || !self->unassigned || !self->list || !self->causes)
         watch_destroy(&self);
     return self;
 }
@@ -96,6 +109,7 @@ void watch_destroy(struct watch **watch)
     free((*watch)->bunches);
     free((*watch)->unassigned);
     free((*watch)->list);
+    free((*watch)->causes);
     free(*watch);
     *watch = NULL;
 }
@@ -161,14 +175,22 @@ static void flush_bunch(struct watch *w, enum bunch bunch)
             w->list[count++] = i;
         w->bunches[i * BUNCHES + bunch] = 0;
     }
-    w->pending[bunch] = false;
+    w->pending[bunch].any = false;
     char form[400];
     struct text t = text_to(form, sizeof form);
     put_nodes(&t, w->list, count);
     text_char(&t, ' ');
     text_string(&t, count == 1 ? bunch_texts[bunch].one : bunch_texts[bunch].many);
+    if (bunch >= BUNCH_WAITS) {
+        text_char(&t, ' ');
+        text_string(&t, scenario_domain(w->pending[bunch].domain));
+    }
+    if (bunch >= BUNCH_WAITS && w->pending[bunch].cause != CAUSE_NONE) {
+        text_string(&t, ": ");
+        text_string(&t, cluster_cause_text(w->pending[bunch].cause));
+    }
     text_end(&t);
-    watch_say(w, w->second, bunch_texts[bunch].what, form);
+    watch_say(w, w->pending[bunch].time, bunch_texts[bunch].what, form);
 }
 
 static void flush_missing(struct watch *w, unsigned domain)
@@ -182,13 +204,13 @@ static void flush_missing(struct watch *w, unsigned domain)
              now ? "%s: domain synchronizer not assigned, a first node raises it"
                  : "%s: assigned again, for all",
              scenario_domain(domain));
-    watch_say(w, w->second, "health", form);
+    watch_say(w, w->missing_time[domain], "health", form);
 }
 
 static void flush(struct watch *w)
 {
     for (unsigned i = 0; i < BUNCHES; i++)
-        if (w->pending[i])
+        if (w->pending[i].any)
             flush_bunch(w, (enum bunch)i);
     for (unsigned d = 0; d < sim_world_options(w->world)->domains; d++)
         flush_missing(w, d);
@@ -198,9 +220,21 @@ static void bunch_add(struct watch *w, enum bunch bunch, unsigned node, int64_t 
 {
     if (node >= sim_world_options(w->world)->nodes)
         return;
-    w->second = time;
+    if (!w->pending[bunch].any)
+        w->pending[bunch].time = time;
+    w->pending[bunch].any = true;
     w->bunches[node * BUNCHES + bunch] = 1;
-    w->pending[bunch] = true;
+}
+
+/* A step of an election: only those of one domain with one cause share a line. */
+static void bunch_step(struct watch *w, enum bunch bunch, unsigned node, int64_t time, unsigned domain)
+{
+    enum cluster_cause cause = (enum cluster_cause)w->causes[node * SIM_DOMAINS_MAX + domain];
+    if (w->pending[bunch].any && (w->pending[bunch].domain != domain || w->pending[bunch].cause != cause))
+        flush_bunch(w, bunch);
+    w->pending[bunch].domain = domain;
+    w->pending[bunch].cause = cause;
+    bunch_add(w, bunch, node, time);
 }
 
 /* Tells it of a node for the first time. */
@@ -240,15 +274,17 @@ static void on_synchronizer(struct watch *w, int64_t time, unsigned node, const 
     watch_say(w, time, start ? "takes" : "stops", form);
 }
 
+/* Kept for the change of state that goes with it. */
 static void on_election(struct watch *w, int64_t time, unsigned node, const struct cluster_notice *notice)
 {
     unsigned domain = domain_of(w, notice->domain);
-    char form[240];
-    if (domain == SIM_DOMAINS_MAX || notice->cause == CAUSE_NONE)
+    if (domain == SIM_DOMAINS_MAX)
         return;
-    snprintf(form, sizeof form, "%s, %s, term %" PRIu64 ", is %s: %s", name_of(w, node),
-             scenario_domain(domain), notice->term,
-             election_state_text(sim_node_state(w->world, node, domain)), cluster_cause_text(notice->cause));
+    w->causes[node * SIM_DOMAINS_MAX + domain] = (uint8_t)notice->cause;
+    char form[160];
+    if (notice->cause != CAUSE_YIELDED)
+        return;
+    snprintf(form, sizeof form, "%s is asked to give up %s", name_of(w, node), scenario_domain(domain));
     watch_say(w, time, "election", form);
 }
 
@@ -257,7 +293,7 @@ static void on_missing(struct watch *w, int64_t time, unsigned node, const char 
     unsigned domain = domain_of(w, name);
     if (domain == SIM_DOMAINS_MAX || ((w->unassigned[node] >> domain) & 1) == missing)
         return;
-    w->second = time;
+    w->missing_time[domain] = time;
     w->unassigned[node] = (uint8_t)(w->unassigned[node] ^ (1u << domain));
     w->missing[domain] = missing ? w->missing[domain] + 1 : w->missing[domain] - 1;
 }
@@ -323,6 +359,30 @@ static void on_notice(void *context, int64_t time, unsigned node, const struct c
 
 /* --- states and processes --- */
 
+static bool is_bidding(enum election_state state)
+{
+    return state == ELECTION_WAIT || state == ELECTION_PRECHECK || state == ELECTION_SETTLING;
+}
+
+static void tell_step(struct watch *w, int64_t time, unsigned node, unsigned domain, enum election_state from,
+                      enum election_state to, uint64_t term)
+{
+    char form[240];
+    enum cluster_cause cause = (enum cluster_cause)w->causes[node * SIM_DOMAINS_MAX + domain];
+    if (to == ELECTION_WAIT)
+        bunch_step(w, BUNCH_WAITS, node, time, domain);
+    else if (to == ELECTION_PRECHECK)
+        bunch_step(w, BUNCH_ASKS, node, time, domain);
+    else if (is_bidding(from) && (to == ELECTION_FOLLOWER || to == ELECTION_OBSERVER))
+        bunch_step(w, BUNCH_GIVES_WAY, node, time, domain);
+    if (to != ELECTION_SETTLING)
+        return;
+    flush(w);
+    snprintf(form, sizeof form, "%s claims %s, term %" PRIu64 ": %s", name_of(w, node),
+             scenario_domain(domain), term, cluster_cause_text(cause));
+    watch_say(w, time, "claim", form);
+}
+
 static void on_state(void *context, int64_t time, unsigned node, unsigned domain, enum election_state from,
                      enum election_state to, uint64_t term)
 {
@@ -336,11 +396,8 @@ static void on_state(void *context, int64_t time, unsigned node, unsigned domain
         snprintf(form, sizeof form, "%s %s: %s -> %s, term %" PRIu64, name_of(w, node),
                  scenario_domain(domain), election_state_text(from), election_state_text(to), term);
         watch_say(w, time, "state", form);
-    } else if (to == ELECTION_SETTLING) {
-        snprintf(form, sizeof form, "%s claims %s, term %" PRIu64, name_of(w, node), scenario_domain(domain),
-                 term);
-        watch_say(w, time, "claim", form);
     }
+    tell_step(w, time, node, domain, from, to, term);
 }
 
 static void on_process(void *context, int64_t time, unsigned node, bool up)
