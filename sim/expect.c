@@ -17,6 +17,13 @@ struct watched {
     bool begun;     /* `first` holds */
 };
 
+/* A node became active, with another node or term than the last one. */
+struct holder_change {
+    int64_t at;
+    uint32_t node;
+    uint64_t term;
+};
+
 struct domain_watch {
     struct holder_change *changes;
     unsigned count, capacity;
@@ -60,12 +67,6 @@ const struct expect_outcome *expects_outcome(const struct expects *expects, unsi
     return &expects->watched[index].outcome;
 }
 
-const struct holder_change *expects_changes(const struct expects *expects, unsigned domain, unsigned *count)
-{
-    *count = expects->domains[domain].count;
-    return expects->domains[domain].changes;
-}
-
 bool expects_set_has(const struct sim_world *world, const struct sim_set *set, unsigned node)
 {
     switch (set->kind) {
@@ -97,7 +98,7 @@ static bool counts_at(const struct scenario_expect *expect, int64_t time)
         return time <= expect->start;
     case WHEN_DURING:
     case WHEN_WITHIN:
-        return time >= expect->start && time <= expect->end;
+        return time >= expect->start && time < expect->end;
     }
     return false;
 }
@@ -409,7 +410,6 @@ static void decide(struct watched *watched, struct sim_world *world, struct foun
 {
     watched->outcome.verdict = found->met ? EXPECT_MET : EXPECT_FAILED;
     watched->outcome.at = sim_world_time(world);
-    text_end(&found->text);
 }
 
 static bool is_count(enum scenario_metric metric)
@@ -418,31 +418,25 @@ static bool is_count(enum scenario_metric metric)
            metric == METRIC_TRAFFIC;
 }
 
-/* Looks, when it is time to. Sets *decided. */
-static void look(struct expects *expects, struct sim_world *world, unsigned index, bool end,
-                 struct found *found, bool *decided)
+/* Looks, when it is time to. A span ends before what happens at its end: the last look stands then, except
+ * for what is counted, which is looked at once, when the span is over. Returns whether it is decided. */
+static bool look(struct expects *expects, struct sim_world *world, unsigned index, bool end,
+                 struct found *found)
 {
     const struct scenario_expect *expect = &expects->scenario->expects[index];
-    int64_t now = sim_world_time(world);
-    *decided = false;
-    if (!end && (expect->when == WHEN_END || now < expect->start))
-        return;
-    /* What is counted in a span is judged when the span is over. */
-    if (!end && expect->when >= WHEN_DURING && is_count(expect->metric) && now < expect->end)
-        return;
-    find(expects, world, index, found);
-    switch (expect->when) {
-    case WHEN_AT:
-    case WHEN_END:
-        *decided = true;
-        return;
-    case WHEN_DURING:
-        *decided = !found->met || now >= expect->end || end;
-        return;
-    case WHEN_WITHIN:
-        *decided = found->met || now >= expect->end || end;
-        return;
+    bool span = expect->when == WHEN_DURING || expect->when == WHEN_WITHIN;
+    bool over = end || (span && sim_world_time(world) >= expect->end);
+    if (!end && (expect->when == WHEN_END || sim_world_time(world) < expect->start))
+        return false;
+    if (span && !over && is_count(expect->metric))
+        return false;
+    if (span && over && !is_count(expect->metric)) {
+        found->met = expect->when == WHEN_DURING;
+        found->text.length = strlen(found->text.to);
+        return true;
     }
+    find(expects, world, index, found);
+    return !span || over || found->met == (expect->when == WHEN_WITHIN);
 }
 
 unsigned expects_check(struct expects *expects, struct sim_world *world, bool end)
@@ -466,7 +460,8 @@ unsigned expects_check(struct expects *expects, struct sim_world *world, bool en
         else if (expect->metric == METRIC_HOLDER && expect->holder == HOLDER_STAYS)
             decided = find_stays(expects, world, expect, end, &found);
         else
-            look(expects, world, i, end, &found, &decided);
+            decided = look(expects, world, i, end, &found);
+        text_end(&found.text);
         if (!decided)
             continue;
         decide(watched, world, &found);

@@ -31,13 +31,5 @@ struct expect_outcome {
 };
 const struct expect_outcome *expects_outcome(const struct expects *expects, unsigned index);
 
-/* A change of a domain's holder: a node became active, with another node or term than the last one. */
-struct holder_change {
-    int64_t at;
-    uint32_t node;
-    uint64_t term;
-};
-const struct holder_change *expects_changes(const struct expects *expects, unsigned domain, unsigned *count);
-
 /* Who is meant: whether a set holds a node at this moment. */
 bool expects_set_has(const struct sim_world *world, const struct sim_set *set, unsigned node);

@@ -759,8 +759,11 @@ static bool read_timed(struct reader *r)
 static bool read_expect_span(struct reader *r, enum scenario_when when)
 {
     struct scenario_expect expect = {.when = when};
-    return read_span(r, &expect.start, &expect.end, "a span of times (1:00:00..2:00:00)") &&
-           need_word(r, "expect", "expect") && read_expect(r, &expect);
+    if (!read_span(r, &expect.start, &expect.end, "a span of times (1:00:00..2:00:00)"))
+        return false;
+    if (expect.end - expect.start < 2 * SIM_SECOND)
+        return fail(r, "a span of at least two seconds before it");
+    return need_word(r, "expect", "expect") && read_expect(r, &expect);
 }
 
 static bool read_line(struct reader *r)

@@ -265,6 +265,8 @@ static void errors_tell_place_and_expectation(void **state)
     refuses("at 1:00 expect holder corp stays", "t.sim:1: expected during A..B before it");
     refuses("at 1:00 expect holder corp changes in 1s..2s after 1s",
             "t.sim:1: \"in\": expected no time before expect: what changes is told by in A..B after TIME");
+    refuses("during 5s..6s expect converged",
+            "t.sim:1: \"expect\": expected a span of at least two seconds before it");
     refuses("expect members lost = 3", "t.sim:1: \"lost\": expected online or offline");
     refuses("expect luck",
             "t.sim:1: \"luck\": expected holder, no-holder, holders, term, elections, bids, fresh, "
