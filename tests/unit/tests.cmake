@@ -5,6 +5,7 @@ target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_scenario PRIVATE picket_sim)
 target_link_libraries(test_svg PRIVATE picket_sim)
+target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
 set_tests_properties(test_ring test_log test_control PROPERTIES LABELS threads)

@@ -1,0 +1,10 @@
+# The shipped scenarios, each a ctest; those with more to do are slow.
+set(SLOW_SCENARIOS many-candidates thousand-join)
+file(GLOB scenarios CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/sim/scenarios/*.sim)
+foreach(scenario ${scenarios})
+  get_filename_component(name ${scenario} NAME_WE)
+  add_test(NAME scenario_${name} COMMAND picket-sim run --quiet ${scenario})
+  if(name IN_LIST SLOW_SCENARIOS)
+    set_tests_properties(scenario_${name} PROPERTIES LABELS slow)
+  endif()
+endforeach()
