@@ -44,13 +44,14 @@ static const struct {
 };
 
 /* Told already of a node, until the contrary is told. */
-enum told {
-    TOLD_JOINED = 1,
-    TOLD_OFFLINE = 2,
-    TOLD_LEFT = 4,
-    TOLD_REVOKED = 8,
-    TOLD_CLONE = 16,
-    TOLD_HOSTILE = 32
+enum told { /* a bit each */
+            TOLD_JOINED = 1,
+            TOLD_OFFLINE = 2,
+            TOLD_LEFT = 4,
+            TOLD_REVOKED = 8,
+            TOLD_CLONE = 16,
+            TOLD_HOSTILE = 32,
+            NODE_REVOKED = 64, /* by the scenario: what it believes is not told */
 };
 
 struct watch {
@@ -336,6 +337,9 @@ static void on_notice(void *context, int64_t time, unsigned node, const struct c
 {
     struct watch *w = context;
     expects_notice(w->expects, w->world, time, node, notice);
+    if (w->told[node] & NODE_REVOKED && notice->type != NOTICE_SYNCHRONIZER_START &&
+        notice->type != NOTICE_SYNCHRONIZER_STOP)
+        return;
     switch (notice->type) {
     case NOTICE_SYNCHRONIZER_START:
     case NOTICE_SYNCHRONIZER_STOP:
@@ -547,6 +551,8 @@ static void on_fault(void *context, int64_t time, const struct sim_fault *fault,
     }
     text_end(&t);
     watch_say(w, time, "FAULT", form);
+    for (unsigned i = 0; i < count && fault->kind == SIM_FAULT_REVOKE; i++)
+        w->told[nodes[i]] |= NODE_REVOKED;
     if (w->picture && fault->kind != SIM_FAULT_HEAL)
         draw_fault(w, fault, time, over, nodes, count);
 }

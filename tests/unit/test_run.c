@@ -313,7 +313,7 @@ static void hostile_and_revoked_are_told(void **state)
     assert_int_equal(
         run("nodes 6\ncandidates corp n01,n02\nabsent 1\nhours 1\nat 10:00 hostile n05 malformed for 5:00\n"
             "at 20:00 revoke n05\nat 25:00 join n06\nat 30:00 leave n04\nat 35:00 suspend n03 for 1:00\n"
-            "at 40:00 yield corp at n06\nat 50:00 directory all corp down for 2:00\n",
+            "at 40:00 yield corp at n06\nat 50:00 directory all corp down for 5:00\n",
             NULL, &out),
         0);
     assert_contains(out, "n05 is seen sending what no right node sends");
