@@ -922,6 +922,10 @@ static void received_whole(struct cluster *self, struct bytes message, struct so
     take_durable(self, &wire, source);
     if (source->member == NO_MEMBER) {
         self->counters.unknown_sender++;
+        /* A fleet that knows this node though this node, its disk lost, knows nobody: it asks whoever calls.
+         */
+        if (!self->overlay.active)
+            overlay_bridge(self, source);
         return;
     }
     if (wire.heartbeats.size && wire.type != WIRE_HAVE)

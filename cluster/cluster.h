@@ -158,7 +158,9 @@ const char *cluster_notice_text(enum cluster_notice_type type);
 
 struct cluster_dial {
     struct node_id peer;
-    bool hang_up; /* else: dial, and keep the link until told otherwise */
+    /* else: dial, and keep the link until told otherwise; a link that is up already, whoever opened it, is
+     * answered with CLUSTER_LINK_UP at once */
+    bool hang_up;
 };
 
 #define CLUSTER_UPDATE_MESSAGES 256u

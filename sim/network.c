@@ -255,8 +255,9 @@ static int64_t dial_time(struct sim_world *world, uint32_t node, uint32_t peer)
 static void dial_attempt(struct sim_world *world, uint32_t number, int64_t delay)
 {
     struct link *link = &world->links[number];
-    schedule(world, world->time + delay,
-             (struct sim_event){.type = EVENT_DIAL, .generation = link->generation, .link = number});
+    schedule(
+        world, world->time + delay,
+        (struct sim_event){.type = EVENT_DIAL, .generation = link->generation, .a = NONE, .link = number});
 }
 
 static void tell_link(struct sim_world *world, uint32_t node, uint32_t peer, enum cluster_event_type type,
@@ -444,6 +445,7 @@ static uint32_t link_for(struct sim_world *world, uint32_t from, uint32_t to, bo
         return NONE;
     struct link *link = &world->links[number];
     link->state = LINK_UP;
+    dial_attempt(world, number, *delay);
     schedule(world, world->time + LINK_IDLE,
              (struct sim_event){.type = EVENT_LINK_IDLE, .generation = link->generation, .link = number});
     return number;
@@ -579,6 +581,8 @@ static void on_dial(struct sim_world *world, const struct sim_event *event)
     if (link->state == LINK_UP) {
         if (!link->told)
             link_tell_up(world, event->link);
+        else if (event->a != NONE)
+            tell_link(world, event->a, link->node[!side_of(link, event->a)], CLUSTER_LINK_UP, true);
         return;
     }
     uint32_t a = link->node[0], b = link->node[1];
@@ -614,7 +618,7 @@ static void on_link_check(struct sim_world *world, const struct sim_event *event
 static void on_link_idle(struct sim_world *world, const struct sim_event *event)
 {
     struct link *link = &world->links[event->link];
-    if (link->generation != event->generation || link->told || link->wants[0] || link->wants[1])
+    if (link->generation != event->generation || link->wants[0] || link->wants[1])
         return;
     if (link->used + LINK_IDLE > world->time) {
         schedule(world, link->used + LINK_IDLE, *event);
