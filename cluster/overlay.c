@@ -135,6 +135,7 @@ static void release(struct cluster *self, struct link *link)
     if (link->state == LINK_ACTIVE)
         gossip_forget_link(self, (int)number);
     self->overlay.active &= (uint16_t) ~(1u << number);
+    self->overlay.used &= (uint16_t) ~(1u << number);
     link->state = LINK_FREE;
     self->overlay.due = self->mono;
 }
