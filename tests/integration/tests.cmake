@@ -41,3 +41,8 @@ set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
 add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_command.py
   --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
 set_tests_properties(fleet_command PROPERTIES TIMEOUT 180)
+
+# Three real nodes on loopback. Serial: its times are those of a machine that has time for them.
+add_test(NAME fleet_smoke COMMAND Python3::Interpreter ${integration}/fleet_smoke.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(fleet_smoke PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL ON)
