@@ -845,8 +845,7 @@ static bool dispatch(struct cluster *self, const struct wire *wire, const struct
     case WIRE_QUERY:
         if (!domain_of(wire, domain) || !node_of(wire, &node))
             return false;
-        election_query(self, &source->id, domain, &node, wire->incarnation, (uint32_t)wire->sequence,
-                       age_of(wire));
+        election_query(self, &source->id, &node, wire->incarnation, (uint32_t)wire->sequence);
         return true;
     case WIRE_HAVE:
         if (!node_of(wire, &node) || wire->heartbeats.size != HEARTBEAT_SIZE)

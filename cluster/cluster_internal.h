@@ -146,8 +146,10 @@ void election_heard(struct cluster *self, uint32_t member);
 void election_member_changed(struct cluster *self, uint32_t member);
 /* A claim arrived; `from` is NULL when it comes from this node's own disk. True when it was news. */
 bool election_claim(struct cluster *self, struct bytes encoded, const struct node_id *from);
-void election_query(struct cluster *self, const struct node_id *from, const char *domain,
-                    const struct node_id *holder, uint64_t incarnation, uint32_t sequence, int64_t age);
+/* QUERY bears DOMAIN, NODE, INCARNATION, SEQUENCE and AGE: for whom, and the newest that the asker heard of
+ * the holder. What is newer answers it; domain and age are for traces. */
+void election_query(struct cluster *self, const struct node_id *from, const struct node_id *holder,
+                    uint64_t incarnation, uint32_t sequence);
 /* HAVE bears NODE, HEARTBEATS (one entry) and AGE, and RECORDS (the holder's, when the asker knew a lower
  * incarnation): records are taken first, as from gossip, the heartbeat is left to the election. */
 void election_have(struct cluster *self, const struct node_id *from, const struct node_id *holder,

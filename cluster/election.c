@@ -986,11 +986,9 @@ bool election_claim(struct cluster *self, struct bytes encoded, const struct nod
     return true;
 }
 
-void election_query(struct cluster *self, const struct node_id *from, const char *domain,
-                    const struct node_id *holder, uint64_t incarnation, uint32_t sequence, int64_t age)
+void election_query(struct cluster *self, const struct node_id *from, const struct node_id *holder,
+                    uint64_t incarnation, uint32_t sequence)
 {
-    (void)domain;
-    (void)age; /* what counts is what is newer; the asker measures its age by its own need */
     inquiry_answer(self, from, holder, incarnation, sequence);
 }
 

@@ -616,8 +616,7 @@ static inline void world_take_wire(struct cluster *node, const struct packet *pa
     world_parse(&wire, packet);
     switch (wire.type) {
     case WIRE_QUERY:
-        election_query(node, &from, wire.domain, &wire.node, wire.incarnation, (uint32_t)wire.sequence,
-                       (int64_t)wire.age);
+        election_query(node, &from, &wire.node, wire.incarnation, (uint32_t)wire.sequence);
         break;
     case WIRE_HAVE:
         assert_true(wire.has_entry);

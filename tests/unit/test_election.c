@@ -564,6 +564,40 @@ static void precheck_goes_on_without_proof(void **state)
     world_close(w);
 }
 
+/* What is answered to a question about the puppet 1: 0 nothing, 1 its heartbeat, 2 its record as well. */
+static unsigned answer(struct world *w, unsigned holder, uint64_t incarnation, uint32_t sequence)
+{
+    struct node_id id = world_id(holder), from = world_id(3);
+    unsigned sent = w->sent[WIRE_HAVE], tail = w->tail;
+    struct world_wire wire;
+    WORLD_DO(w, ME, election_query(node, &from, &id, incarnation, sequence));
+    if (w->sent[WIRE_HAVE] == sent)
+        return 0;
+    world_parse(&wire, &w->queue[tail]);
+    assert_true(wire.has_entry && node_id_equal(&wire.node, &id));
+    return wire.has_record ? 2 : 1;
+}
+
+static void questions_are_answered_by_who_knows_better(void **state)
+{
+    (void)state;
+    struct world *w = follower_of_puppet();
+    uint32_t heard = w->nodes[1].sequence;
+    assert_int_equal(answer(w, 1, 1, heard - 1), 1);
+    assert_int_equal(answer(w, 1, 1, heard), 0);
+    assert_int_equal(answer(w, 1, 0, heard + 9), 2); /* an older incarnation */
+    assert_int_equal(answer(w, 1, 2, 0), 0);         /* a newer one */
+    assert_int_equal(answer(w, 2, 0, 0), 0);         /* never heard */
+    assert_int_equal(answer(w, 77, 0, 0), 0);        /* unknown */
+    assert_int_equal(answer(w, ME, 0, 0), 2);        /* the holder itself */
+    world_run(w, 30 * MINUTE + 1000);
+    assert_int_equal(answer(w, 1, 1, heard - 1), 0); /* silent here as well */
+    world_beat(w, 1, ME);
+    w->nodes[ME].others[1].revoked = true;
+    assert_int_equal(answer(w, 1, 1, 0), 0);
+    world_close(w);
+}
+
 static void precheck_ends_in_tilt(void **state)
 {
     (void)state;
@@ -1826,6 +1860,7 @@ int main(void)
         cmocka_unit_test(precheck_asks_at_1_4_and_7_s),
         cmocka_unit_test(precheck_ends_with_a_veto),
         cmocka_unit_test(precheck_goes_on_without_proof),
+        cmocka_unit_test(questions_are_answered_by_who_knows_better),
         cmocka_unit_test(precheck_ends_in_tilt),
         cmocka_unit_test(precheck_ends_with_a_greater_token),
         cmocka_unit_test(precheck_ends_when_the_holder_is_heard),
