@@ -303,8 +303,27 @@ static enum enrolment_refusal judge_token(const struct enrolment_desk *desk, con
     return ENROLMENT_GRANTED;
 }
 
-static enum enrolment_refusal judge_newcomer(const struct enrolment_desk *desk, const struct request *request,
-                                             const struct grant *grant, uint64_t now)
+/* Against those that were bound here a moment ago and that the fleet may not know yet. */
+static enum enrolment_refusal judge_by_ledger(const struct enrolment_desk *desk, const struct policy *policy,
+                                              const struct request *request, const struct grant *grant)
+{
+    for (unsigned i = 0; i < ledger_count(desk->ledger); i++) {
+        const struct ledger_entry *entry = ledger_at(desk->ledger, i);
+        if (memcmp(entry->public_key, request->public_key, PUBLIC_KEY_SIZE) == 0)
+            return REFUSED_KEY;
+        if (policy_revokes(policy, &entry->id))
+            continue;
+        if (strcmp(entry->name, request->name) == 0)
+            return REFUSED_NAME_TAKEN;
+        if (node_id_short(&entry->id) == node_id_short(&grant->id))
+            return REFUSED_ID_TAKEN;
+    }
+    return ENROLMENT_GRANTED;
+}
+
+static enum enrolment_refusal judge_newcomer(const struct enrolment_desk *desk, const struct policy *policy,
+                                             const struct request *request, const struct grant *grant,
+                                             uint64_t now)
 {
     uint32_t generation;
     if (grant->expires < now)
@@ -312,12 +331,11 @@ static enum enrolment_refusal judge_newcomer(const struct enrolment_desk *desk, 
     /* The ledger may have been lost; the fleet remembers. */
     if (desk->generation(desk->context, &grant->id, &generation))
         return REFUSED_USED;
-    for (unsigned i = 0; i < ledger_count(desk->ledger); i++)
-        if (memcmp(ledger_at(desk->ledger, i)->public_key, request->public_key, PUBLIC_KEY_SIZE) == 0)
-            return REFUSED_KEY;
     if (desk->name_taken(desk->context, request->name, &grant->id))
         return REFUSED_NAME_TAKEN;
-    return desk->short_id_taken(desk->context, &grant->id) ? REFUSED_ID_TAKEN : ENROLMENT_GRANTED;
+    if (desk->short_id_taken(desk->context, &grant->id))
+        return REFUSED_ID_TAKEN;
+    return judge_by_ledger(desk, policy, request, grant);
 }
 
 static enum enrolment_refusal enrol(struct enrolment_desk *desk, const struct policy *policy,
@@ -339,7 +357,7 @@ static enum enrolment_refusal enrol(struct enrolment_desk *desk, const struct po
         outcome->again = memcmp(entry->public_key, request->public_key, PUBLIC_KEY_SIZE) == 0;
         return outcome->again ? ENROLMENT_GRANTED : REFUSED_USED;
     }
-    refusal = judge_newcomer(desk, request, grant, now);
+    refusal = judge_newcomer(desk, policy, request, grant, now);
     if (refusal != ENROLMENT_GRANTED)
         return refusal;
     memcpy(wish.public_key, request->public_key, PUBLIC_KEY_SIZE);

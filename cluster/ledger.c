@@ -82,6 +82,7 @@ bool ledger_note(struct ledger *ledger, struct bytes certificate, uint64_t keep_
                                    .certificate = copy,
                                    .certificate_size = certificate.size};
     memcpy(entry->public_key, read.public_key, PUBLIC_KEY_SIZE);
+    memcpy(entry->name, read.name, NAME_MAX_SIZE);
     return true;
 }
 

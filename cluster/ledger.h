@@ -16,6 +16,7 @@ struct ledger_entry {
     struct node_id id;
     uint32_t generation;
     uint8_t public_key[PUBLIC_KEY_SIZE];
+    char name[NAME_MAX_SIZE];
     uint64_t keep_until; /* seconds since 1970 */
     uint8_t *certificate;
     size_t certificate_size;

@@ -472,6 +472,36 @@ static void test_enroller_crashes(void **state)
     }
 }
 
+/* Two newcomers at once: the fleet knows neither yet, the enroller does. */
+static void test_newcomers_at_once(void **state)
+{
+    struct world *w = *state;
+    struct policy policy = w->fleet.policy;
+    join(w);
+    crypto_sodium_destroy(&w->keys);
+    w->keys = fleet_keys(88);
+    w->crypto = crypto_sodium_table(w->keys);
+    secret_free(w->token);
+    w->token = make_token(w, 4);
+    ask_for_enrolment(w, "dc1-s02");
+    assert_int_equal(answer(w), REFUSED_NAME_TAKEN);
+    w->token->grant.id = w->identity->id; /* all but the last byte */
+    w->token->grant.id.bytes[15] ^= 1;
+    assert_true(token_make(w->token, &w->fleet.authority));
+    ask_for_enrolment(w, "dc1-s04");
+    assert_int_equal(answer(w), REFUSED_ID_TAKEN);
+    /* The name of a node that is revoked is free. */
+    policy.version++;
+    policy.revoked = w->identity->id.bytes;
+    policy.revoked_count = 1;
+    fleet_write_policy(&w->fleet, &policy);
+    w->desk.policy = fleet_bytes(w->fleet.policy_encoded, w->fleet.policy_size);
+    secret_free(w->token);
+    w->token = make_token(w, 4);
+    ask_for_enrolment(w, "dc1-s02");
+    assert_int_equal(answer(w), ENROLMENT_GRANTED);
+}
+
 /* -- rotation ------------------------------------------------------------------------------------- */
 
 static void test_rotation(void **state)
@@ -773,6 +803,7 @@ int main(void)
         TEST(test_many_records),
         TEST(test_ledger_cannot_be_saved),
         TEST(test_enroller_crashes),
+        TEST(test_newcomers_at_once),
         TEST(test_rotation),
         TEST(test_rotation_refusals),
         TEST(test_joining),

@@ -8,6 +8,7 @@
 
 #include "cluster/crypto_sodium.h"
 #include "tests/unit/crash_disk.h"
+#include "tests/unit/golden.h"
 #include "tests/unit/place.h"
 #include "tests/unit/unit.h"
 
@@ -89,6 +90,19 @@ static void test_saved_is_loaded(void **state)
     assert_payload(file, "and again");
     state_file_close(&file);
     state_file_close(&file);
+}
+
+static void test_golden_slot(void **state)
+{
+    (void)state;
+    uint8_t slot[STATE_SLOT_MAX];
+    char hex[512];
+    struct text t = text_to(hex, sizeof hex);
+    size_t size = state_slot_write(slot, 7, text_bytes("payload"));
+    text_hex(&t, (struct bytes){slot, size});
+    text_char(&t, '\n');
+    text_end(&t);
+    golden_file("state_slot", "hex", hex);
 }
 
 /* The newer slot torn at every byte, and with every bit flipped: the older one is taken. */
@@ -547,6 +561,7 @@ int main(void)
 #define PLACED(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
     const struct CMUnitTest tests[] = {
         PLACED(test_saved_is_loaded),
+        PLACED(test_golden_slot),
         PLACED(test_torn_and_flipped),
         PLACED(test_what_is_lost),
         PLACED(test_unusable_places),
