@@ -438,6 +438,11 @@ bool core_policy(struct cluster *self, struct bytes encoded, uint16_t told)
     }
     record_pool_drop_policy(self->pool, self->policy);
     self->policy = blob;
+    if (self->started) {
+        /* First told, then obeyed: whom it revokes is to know as well. */
+        gossip_policy(self, told);
+        gossip_flush(self);
+    }
     members_apply_policy(self);
     bool self_revoked = policy_revokes(&blob->policy, &self->id);
     bool news = self_revoked && !self->revoked;
@@ -449,7 +454,6 @@ bool core_policy(struct cluster *self, struct bytes encoded, uint16_t told)
         core_notice(self, NOTICE_REVOKED, CAUSE_REVOKED, &self->id, NULL, 0);
         election_leave(self, CAUSE_REVOKED);
     }
-    gossip_policy(self, told);
     return true;
 }
 
@@ -947,8 +951,8 @@ static void received(struct cluster *self, const struct cluster_event *event)
         link->bytes_in += message.size;
         link->heard = self->mono;
     }
-    /* A link of a revoked member is dropped at once. */
-    if (source.link < 0 && sender_revoked(self, &source)) {
+    bool closing = source.link < 0 || self->links[source.link].state == LINK_CLOSING;
+    if (closing && sender_revoked(self, &source)) {
         tell_revoked(self, &source);
         return;
     }

@@ -144,6 +144,7 @@ enum link_state {
     LINK_DIALLING,  /* the driver connects */
     LINK_REQUESTED, /* connected; asked to be neighbours */
     LINK_ACTIVE,
+    LINK_CLOSING, /* of a revoked member: what was sent may still go out, nothing is heard */
 };
 
 /* What a peer may cost within one second; the hard work is bounded for each peer by itself. */
@@ -216,7 +217,7 @@ struct gossip {
     int64_t repeat_due; /* the earliest `due` of the news told once */
     int64_t flushed;    /* mono: the last time that news went out */
     int64_t converged;  /* mono; -1: never */
-    int64_t echoed;     /* observation when somebody last proved to hear this node; -1 */
+    int64_t echoed;     /* observation when this node said the last thing that somebody heard; -1 */
     unsigned sync_round;
     unsigned sync_link;    /* the last one that was asked */
     uint32_t overdue_next; /* where the search for silent members goes on */
@@ -246,6 +247,7 @@ struct cluster {
     bool persist, unsaved, persist_again;
     bool writing;
     uint32_t sequence; /* of this node's last heartbeat */
+    int64_t issued;    /* observation when it was sent */
     struct gossip gossip;
     struct members members;
     struct overlay overlay;

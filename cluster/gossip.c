@@ -435,8 +435,9 @@ void gossip_echo(struct cluster *self, uint32_t sequence)
     if (sequence > self->sequence || CHAIN_OF(sequence) != CHAIN_OF(self->sequence))
         return;
     int64_t lag = (int64_t)(self->sequence - sequence);
-    if (lag * core_period(self, &self->members.table[0]) <= self->config.timers.support_window)
-        self->gossip.echoed = self->observed;
+    int64_t said = self->issued - lag * core_period(self, &self->members.table[0]);
+    if (said > self->gossip.echoed)
+        self->gossip.echoed = said;
 }
 
 static bool overdue(const struct cluster *self, uint32_t index)

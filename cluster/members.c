@@ -911,6 +911,7 @@ void members_issue_heartbeat(struct cluster *self)
     if (CHAIN_OF(self->sequence + 1) != CHAIN_OF(self->sequence))
         core_announce(self, true);
     self->sequence++;
+    self->issued = self->observed;
     struct record_blob *record = self->members.table[0].record;
     members_slot(self, 0)->sequence = self->sequence;
     record->top = self->sequence;

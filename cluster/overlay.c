@@ -443,11 +443,15 @@ void overlay_drop_member(struct cluster *self, uint32_t member)
 {
     for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
         struct link *link = &self->links[i];
-        if (link->state != LINK_FREE && link->member == member) {
-            core_dial(self, &link->id, true);
-            link->dialled = false;
-            release(self, link);
-        }
+        if (link->state == LINK_FREE || link->state == LINK_CLOSING || link->member != member)
+            continue;
+        if (link->state == LINK_ACTIVE)
+            gossip_forget_link(self, (int)i);
+        self->overlay.active &= (uint16_t) ~(1u << i);
+        link->state = LINK_CLOSING;
+        link->dialled = true; /* whoever dialled: the connection is to go */
+        link->deadline = self->mono + self->config.timers.tick;
+        self->overlay.due = self->mono;
     }
 }
 
@@ -511,6 +515,8 @@ static void watch(struct cluster *self, struct link *link)
         watch_active(self, link);
     } else if (link->state == LINK_REQUESTED && link->tries < TRIES) {
         request(self, link);
+    } else if (link->state == LINK_CLOSING) {
+        release(self, link);
     } else {
         back_off(self, &link->id, self->config.timers.dial_backoff);
         release(self, link);

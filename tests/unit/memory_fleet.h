@@ -15,13 +15,19 @@
 #include <stdlib.h>
 
 #include "cluster/cluster.h"
-#include "tests/unit/unit.h"
 
 #define FLEET_DOMAIN  "corp.example"
 #define FLEET_SLOTS   16384u /* ms: the longest delay */
 #define FLEET_NOTICES (NOTICE_ELECTION + 1)
 #define FLEET_TRACE   4096u
 #define FLEET_EPOCH   INT64_C(1700000000000)
+
+/* A fleet that cannot do what it should is no test's finding. */
+static inline void fleet_must(bool condition)
+{
+    if (!condition)
+        abort();
+}
 
 /* --- cryptography --- */
 
@@ -145,6 +151,8 @@ struct fleet_node {
     size_t certificate_size;
     uint8_t disk[CLUSTER_STATE_MAX];
     size_t disk_size;
+    uint8_t *peers; /* the file of known peers: {size 2, record} */
+    size_t peers_size;
     struct record_pool *pool;
     uint64_t life;
     bool up, paused, disk_fails;
@@ -216,7 +224,7 @@ static inline struct fleet_event *fleet_event_new(enum fleet_event_type type, un
                                                   size_t size)
 {
     struct fleet_event *event = malloc(sizeof *event + size);
-    assert_non_null(event);
+    fleet_must(event != NULL);
     *event = (struct fleet_event){.type = type, .from = from, .to = to, .size = (uint32_t)size};
     return event;
 }
@@ -315,9 +323,9 @@ static inline void fleet_step(struct fleet *fleet, unsigned number, const struct
     if (update->persist && node->disk_fails) {
         struct cluster_event failed = fleet_event_of(fleet, number, CLUSTER_PERSIST_FAILED);
         cluster_step(node->core, &failed, update);
-        assert_false(update->persist);
+        fleet_must(!update->persist);
     } else if (update->persist) {
-        assert_true(update->state.size > 0 && update->state.size <= CLUSTER_STATE_MAX);
+        fleet_must(update->state.size > 0 && update->state.size <= CLUSTER_STATE_MAX);
         memcpy(node->disk, update->state.data, update->state.size);
         node->disk_size = update->state.size;
     }
@@ -355,14 +363,14 @@ static inline void fleet_certify(struct fleet *fleet, unsigned number, bool cand
     struct fleet_node *node = &fleet->nodes[number];
     uint8_t grant[1024];
     size_t size = fleet_grant(fleet, number, candidate, grant, sizeof grant);
-    assert_true(size > 0);
+    fleet_must(size > 0);
     struct certificate certificate = {.issued = 1700000000, .by_authority = true};
     memcpy(certificate.public_key, node->key.public_key, PUBLIC_KEY_SIZE);
     snprintf(certificate.name, sizeof certificate.name, "dc-%u", number);
     struct cluster_crypto authority = fleet_crypto(&fleet->authority);
     node->certificate_size = certificate_write(node->certificate, sizeof node->certificate, &certificate,
                                                (struct bytes){grant, size}, &authority);
-    assert_true(node->certificate_size > 0);
+    fleet_must(node->certificate_size > 0);
 }
 
 static inline void fleet_config(struct fleet *fleet, unsigned number, struct cluster_config *config,
@@ -397,7 +405,28 @@ static inline void fleet_make(struct fleet *fleet, unsigned number)
         node->pool = record_pool_new(256u << 20);
     node->core = cluster_new(&config, &crypto, node->pool ? node->pool : fleet->pool,
                              (struct bytes){fleet->policy, fleet->policy_size});
-    assert_non_null(node->core);
+    fleet_must(node->core != NULL);
+}
+
+static inline void fleet_save_peer(void *context, struct bytes record)
+{
+    struct fleet_node *node = context;
+    node->peers = realloc(node->peers, node->peers_size + 2 + record.size);
+    fleet_must(node->peers != NULL);
+    uint8_t *to = node->peers + node->peers_size;
+    to[0] = (uint8_t)(record.size >> 8);
+    to[1] = (uint8_t)record.size;
+    memcpy(to + 2, record.data, record.size);
+    node->peers_size += 2 + record.size;
+}
+
+static inline void fleet_load_peers(struct fleet_node *node)
+{
+    struct cursor c = cursor_of(node->peers, node->peers_size);
+    while (!cursor_done(&c)) {
+        uint16_t size = cursor_be16(&c);
+        cluster_learn(node->core, cursor_take(&c, size));
+    }
 }
 
 static inline void fleet_random_bytes(struct fleet *fleet, uint8_t bytes[32])
@@ -409,8 +438,10 @@ static inline void fleet_random_bytes(struct fleet *fleet, uint8_t bytes[32])
 static inline void fleet_start(struct fleet *fleet, unsigned number)
 {
     struct fleet_node *node = &fleet->nodes[number];
-    if (!node->core)
+    if (!node->core) {
         fleet_make(fleet, number);
+        fleet_load_peers(node);
+    }
     node->up = true;
     node->life++;
     struct cluster_event event = fleet_event_of(fleet, number, CLUSTER_START);
@@ -428,6 +459,8 @@ static inline void fleet_kill(struct fleet *fleet, unsigned number)
     struct fleet_node *node = &fleet->nodes[number];
     node->up = false;
     node->life++;
+    node->peers_size = 0;
+    cluster_each_record(node->core, fleet_save_peer, node);
     cluster_destroy(&node->core);
     for (unsigned i = 0; i < fleet->options.count; i++) {
         if (fleet->linked[(size_t)number * fleet->options.count + i] && fleet->nodes[i].up)
@@ -440,14 +473,14 @@ static inline void fleet_kill(struct fleet *fleet, unsigned number)
 static inline void fleet_learn(struct fleet *fleet, unsigned number, unsigned other)
 {
     struct cluster_member_view view;
-    assert_true(cluster_member_at(fleet->nodes[other].core, 0, &view));
-    assert_true(cluster_learn(fleet->nodes[number].core, view.encoded));
+    fleet_must(cluster_member_at(fleet->nodes[other].core, 0, &view));
+    fleet_must(cluster_learn(fleet->nodes[number].core, view.encoded));
 }
 
 static inline struct fleet *fleet_new(const struct fleet_options *options)
 {
     struct fleet *fleet = calloc(1, sizeof *fleet);
-    assert_non_null(fleet);
+    fleet_must(fleet != NULL);
     fleet->options = *options;
     fleet->random = fleet_mix(options->seed, 1);
     fleet->nodes = calloc(options->count, sizeof fleet->nodes[0]);
@@ -456,8 +489,7 @@ static inline struct fleet *fleet_new(const struct fleet_options *options)
     fleet->tails = calloc(FLEET_SLOTS, sizeof(struct fleet_event *));
     fleet->update = cluster_update_new();
     fleet->pool = record_pool_new(1u << 30);
-    assert_true(fleet->nodes && fleet->linked && fleet->heads && fleet->tails && fleet->update &&
-                fleet->pool);
+    fleet_must(fleet->nodes && fleet->linked && fleet->heads && fleet->tails && fleet->update && fleet->pool);
     fleet_key_init(&fleet->authority, options->seed, UINT32_MAX);
     memcpy(fleet->trust.authority, fleet->authority.public_key, PUBLIC_KEY_SIZE);
     for (unsigned i = 0; i < options->count; i++) {
@@ -479,6 +511,7 @@ static inline void fleet_destroy(struct fleet **fleet_p)
     for (unsigned i = 0; i < fleet->options.count; i++) {
         cluster_destroy(&fleet->nodes[i].core);
         record_pool_destroy(&fleet->nodes[i].pool);
+        free(fleet->nodes[i].peers);
     }
     for (unsigned i = 0; i < FLEET_SLOTS; i++) {
         while (fleet->heads[i]) {
@@ -562,11 +595,19 @@ static inline void fleet_event(struct fleet *fleet, unsigned number, struct clus
     fleet_step(fleet, number, &event);
 }
 
+/* A message for node `to`, as if `from` had sent it. */
+static inline void fleet_receive(struct fleet *fleet, unsigned to, unsigned from, struct bytes message)
+{
+    fleet_event(fleet, to,
+                (struct cluster_event){.type = CLUSTER_RECEIVED,
+                                       .received = {.from = fleet->nodes[from].id, .message = message}});
+}
+
 /* The authority's next policy, which revokes the nodes; given to node `at`. */
 static inline void fleet_revoke(struct fleet *fleet, unsigned at, const unsigned *numbers, unsigned count)
 {
     uint8_t revoked[64 * NODE_ID_SIZE];
-    assert_true(count <= 64);
+    fleet_must(count <= 64);
     unsigned put = 0;
     struct node_id last = {{0}};
     while (put < count) { /* ascending */
@@ -576,14 +617,14 @@ static inline void fleet_revoke(struct fleet *fleet, unsigned at, const unsigned
             if ((put == 0 || node_id_compare(id, &last) > 0) && (!next || node_id_compare(id, next) < 0))
                 next = id;
         }
-        assert_non_null(next);
+        fleet_must(next != NULL);
         last = *next;
         memcpy(revoked + (size_t)put++ * NODE_ID_SIZE, last.bytes, NODE_ID_SIZE);
     }
     struct policy policy = {.version = ++fleet->policy_version, .revoked = revoked, .revoked_count = count};
     struct cluster_crypto authority = fleet_crypto(&fleet->authority);
     fleet->policy_size = policy_write(fleet->policy, sizeof fleet->policy, &policy, &authority);
-    assert_true(fleet->policy_size > 0);
+    fleet_must(fleet->policy_size > 0);
     fleet_event(fleet, at,
                 (struct cluster_event){.type = CLUSTER_POLICY, .bytes = {fleet->policy, fleet->policy_size}});
 }
@@ -605,9 +646,30 @@ static inline bool fleet_converged(const struct fleet *fleet)
     return true;
 }
 
+static inline void fleet_leave(struct fleet *fleet, unsigned number)
+{
+    fleet_event(fleet, number, (struct cluster_event){.type = CLUSTER_LEAVE});
+    fleet_kill(fleet, number);
+}
+
+static inline struct cluster_status fleet_status(const struct fleet *fleet, unsigned number)
+{
+    struct cluster_status status;
+    cluster_status(fleet->nodes[number].core, &status);
+    return status;
+}
+
+static inline unsigned fleet_notices(const struct fleet *fleet, enum cluster_notice_type type)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < fleet->options.count; i++)
+        count += fleet->nodes[i].notices[type];
+    return count;
+}
+
 static inline enum member_state fleet_state(struct fleet *fleet, unsigned at, unsigned of)
 {
     struct cluster_member_view view;
-    assert_true(cluster_member_find(fleet->nodes[at].core, &fleet->nodes[of].id, &view));
+    fleet_must(cluster_member_find(fleet->nodes[at].core, &fleet->nodes[of].id, &view));
     return view.state;
 }

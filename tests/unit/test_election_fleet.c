@@ -3,6 +3,7 @@
  * Elections of whole fleets: the shipped core in all its parts, on virtual time.
  */
 #include "tests/unit/memory_fleet.h"
+#include "tests/unit/unit.h"
 
 #define MINUTE INT64_C(60000)
 
