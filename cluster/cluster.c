@@ -135,6 +135,17 @@ void core_dial(struct cluster *self, const struct node_id *peer, bool hang_up)
     update->dials[update->dial_count++] = (struct cluster_dial){.peer = *peer, .hang_up = hang_up};
 }
 
+static void add_domain_state(struct cluster *self, struct cluster_notice *notice)
+{
+    struct cluster_domain_view view;
+    uint32_t domain = members_domain(self, notice->domain, false);
+    if (!self->election || domain == UINT32_MAX || !election_view(self, domain, &view))
+        return;
+    notice->state = (uint8_t)view.state;
+    notice->settled = view.has_claim && view.claim.settled;
+    notice->released = view.has_claim && view.claim.released;
+}
+
 void core_notice(struct cluster *self, enum cluster_notice_type type, enum cluster_cause cause,
                  const struct node_id *node, const char *domain, uint64_t term)
 {
@@ -142,6 +153,8 @@ void core_notice(struct cluster *self, enum cluster_notice_type type, enum clust
         .type = type, .cause = cause, .wall = self->wall, .term = term, .domain = domain};
     if (node)
         notice.node = *node;
+    if (domain)
+        add_domain_state(self, &notice);
     history_add(self->history, &notice);
     struct cluster_update *update = self->update;
     if (update->notice_count == CLUSTER_UPDATE_NOTICES) {
@@ -449,7 +462,7 @@ bool core_policy(struct cluster *self, struct bytes encoded, uint16_t told)
     self->revoked = self_revoked;
     if (!self->started)
         return true;
-    core_notice(self, NOTICE_POLICY, CAUSE_NONE, NULL, NULL, 0);
+    core_notice(self, NOTICE_POLICY, CAUSE_NONE, NULL, NULL, blob->policy.version);
     if (news) {
         core_notice(self, NOTICE_REVOKED, CAUSE_REVOKED, &self->id, NULL, 0);
         election_leave(self, CAUSE_REVOKED);

@@ -151,8 +151,11 @@ struct cluster_notice {
     enum cluster_cause cause;
     int64_t wall;        /* ms since 1970, of this node */
     struct node_id node; /* whom it is about: the member, the holder */
-    uint64_t term;       /* of a domain's notices */
+    uint64_t term;       /* of a domain's notices; the version with NOTICE_POLICY */
     const char *domain;  /* NULL where none; lives as long as the cluster */
+    /* Of a domain's notices, as things stood then: */
+    uint8_t state;          /* this node's own, enum election_state */
+    bool settled, released; /* of the claim in the register */
 };
 const char *cluster_notice_text(enum cluster_notice_type type);
 

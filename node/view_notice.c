@@ -4,14 +4,15 @@
  */
 #include "node/view_internal.h"
 
-/* Stable names for scripts; what is said of whom. %n: the node's name, %d: the domain, %t: the term. */
+/* Stable names for scripts; what is said of whom. %n: the node's name, %d: the domain, %t: the term,
+ * %s: the step. */
 static const struct {
     const char *name;
     const char *sentence;
 } notices[] = {
     [NOTICE_SYNCHRONIZER_START] = {"synchronizer_start", "%d: this node replicates it now, term %t"},
     [NOTICE_SYNCHRONIZER_STOP] = {"synchronizer_stop", "%d: this node stops replicating it, term %t"},
-    [NOTICE_HOLDER] = {"holder", "%d: %n in term %t"},
+    [NOTICE_HOLDER] = {"holder", "%d: %n %s, term %t"},
     [NOTICE_UNASSIGNED] = {"unassigned", "%d: no synchronizer is assigned, and none is in sight"},
     [NOTICE_ASSIGNED] = {"assigned", "%d: a synchronizer is assigned again, %n"},
     [NOTICE_MEMBER_JOINED] = {"member_joined", "%n joined"},
@@ -26,9 +27,42 @@ static const struct {
     [NOTICE_CLONE] = {"clone", "%n runs twice: two processes have the same identity"},
     [NOTICE_REVOKED] = {"revoked", "this node is revoked and stops"},
     [NOTICE_HOSTILE] = {"hostile", "%n sent what no right node sends"},
-    [NOTICE_ELECTION] = {"election", "%d: this node's step in an election, term %t"},
+    [NOTICE_ELECTION] = {"election", "%d: this node %s, term %t"},
 };
 #define NOTICES (sizeof(notices) / sizeof(notices[0]))
+
+/* What the holder does, or this node in an election: for scripts, for people. */
+struct step {
+    const char *name, *words;
+};
+
+static struct step holder_step(const struct cluster_notice *notice)
+{
+    if (notice->released)
+        return (struct step){"releases", "lets it go"};
+    return notice->settled ? (struct step){"holds", "holds it"} : (struct step){"bids", "bids for it"};
+}
+
+static struct step own_step(const struct cluster_notice *notice)
+{
+    static const struct step steps[] = {
+        [ELECTION_BOOT] = {"boot", "listens first"},
+        [ELECTION_OBSERVER] = {"observer", "gives way"},
+        [ELECTION_FOLLOWER] = {"follower", "gives way"},
+        [ELECTION_WAIT] = {"wait", "waits its turn to bid"},
+        [ELECTION_PRECHECK] = {"precheck", "asks who heard the holder"},
+        [ELECTION_SETTLING] = {"settling", "bids"},
+        [ELECTION_ACTIVE] = {"active", "is asked to let it go"},
+    };
+    return notice->state < sizeof(steps) / sizeof(steps[0]) ? steps[notice->state] : (struct step){NULL, "?"};
+}
+
+static struct step step_of(const struct cluster_notice *notice)
+{
+    if (notice->type == NOTICE_HOLDER)
+        return holder_step(notice);
+    return notice->type == NOTICE_ELECTION ? own_step(notice) : (struct step){NULL, "?"};
+}
 
 void view_notice_sentence(struct text *t, struct cluster *core, const struct cluster_notice *notice)
 {
@@ -44,6 +78,8 @@ void view_notice_sentence(struct text *t, struct cluster *core, const struct clu
             text_string(t, view_name(core, &notice->node, name));
         else if (*form == 'd')
             text_string(t, notice->domain ? notice->domain : "?");
+        else if (*form == 's')
+            text_string(t, step_of(notice).words);
         else
             text_uint(t, notice->term);
     }
@@ -65,6 +101,7 @@ void view_notice(struct json_writer *w, const char *key, struct cluster *core,
     json_write_object(w, key);
     json_write_time(w, "time", notice->wall);
     json_write_string(w, "event", (size_t)notice->type < NOTICES ? notices[notice->type].name : "unknown");
+    json_write_string(w, "step", step_of(notice).name);
     json_write_string(w, "cause", view_cause(notice->cause));
     json_write_string(w, "domain", notice->domain);
     json_write_uint(w, "term", notice->term);

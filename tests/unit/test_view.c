@@ -451,11 +451,24 @@ static void history_is_filtered_and_limited(void **state)
         assert_null(strchr(text_at(json_array_get(list, i), "text"), '%'));
     }
     assert_string_equal(text_at(json_array_get(list, 2), "text"),
-                        "corp.example: DC-HQ-2 in term 2: the holder was silent");
+                        "corp.example: DC-HQ-2 bids for it, term 2: the holder was silent");
     assert_string_equal(text_at(json_array_get(list, 6), "text"), "nobody is online");
     assert_string_equal(text_at(json_array_get(list, 7), "text"),
                         "02000009000000000000000000000000 is offline");
     json_decref(answer);
+    notices[2].settled = true;
+    notices[3].type = NOTICE_HOLDER;
+    notices[3].released = notices[3].settled = true;
+    notices[4].type = NOTICE_ELECTION;
+    notices[4].state = ELECTION_PRECHECK;
+    answer = answer_to("{\"verb\":\"history\",\"domain\":\"corp.example\"}");
+    list = json_object_get(answer, "history");
+    assert_string_equal(text_at(json_array_get(list, 2), "step"), "holds");
+    assert_string_equal(text_at(json_array_get(list, 3), "text"), "corp.example: DC-HQ-2 lets it go, term 3");
+    assert_string_equal(text_at(json_array_get(list, 4), "text"),
+                        "corp.example: this node asks who heard the holder, term 4");
+    json_decref(answer);
+    notices[4].type = NOTICE_ASSIGNED;
     answer = answer_to("{\"verb\":\"history\",\"domain\":\"corp.example\",\"limit\":2}");
     list = json_object_get(answer, "history");
     assert_int_equal(json_array_size(list), 2);
