@@ -27,7 +27,6 @@ static const struct {
     [CONTROL_PEERS] = {"peers", 0, 0, false, false},
     [CONTROL_REACH] = {"reach", 0, 0, false, false},
     [CONTROL_HISTORY] = {"history", 0, FIELD_DOMAIN | FIELD_LIMIT, false, false},
-    [CONTROL_NAMES] = {"names", 0, 0, false, false},
     [CONTROL_EVENTS] = {"events", 0, FIELD_DOMAIN, false, true},
     [CONTROL_CANDIDATE] = {"candidate", FIELD_DOMAIN | FIELD_ON, 0, true, false},
     [CONTROL_YIELD] = {"yield", FIELD_DOMAIN, 0, true, false},

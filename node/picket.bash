@@ -1,13 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
 # Completion of picket for bash.
 
+# A column of what the running node shows; nothing when none runs.
+_picket_column() {
+    command picket "$1" --no-header --timeout 1 2>/dev/null | awk -v column="$2" '{ print $column }' | sort -u
+}
+
+# The commands that ask the node.
+_picket_node() {
+    local current=$1 previous=$2 words="--json --socket --timeout --help"
+    case $previous in
+    --socket)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    --timeout | --limit | --every)
+        return
+        ;;
+    --site)
+        mapfile -t COMPREPLY < <(compgen -W "$(_picket_column members 3)" -- "$current")
+        return
+        ;;
+    --mode)
+        mapfile -t COMPREPLY < <(compgen -W "sensor standalone" -- "$current")
+        return
+        ;;
+    --state)
+        words="online late offline unheard left revoked"
+        [ "${COMP_WORDS[1]}" = synchronizer ] && words="held silent electing released unassigned starting"
+        mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+        return
+        ;;
+    --domain | why | yield | pin | unpin | on | off)
+        [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W "$(_picket_column synchronizer 1)" -- "$current")
+        [ ${#COMPREPLY[@]} = 0 ] || return
+        ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    status | peers) words+=" --no-header" ;;
+    members) words+=" --no-header --site --state --domain --mode --wide" ;;
+    reach) words+=" --no-header --site --state --domain --mode --probe" ;;
+    synchronizer) words+=" --no-header --domain --state --wide yield pin unpin" ;;
+    history) words+=" --no-header --domain --limit" ;;
+    candidate) words+=" on off" ;;
+    watch) words+=" --every" ;;
+    events) words+=" --domain" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="read capture fleet help"
+    local commands="status members synchronizer why peers reach history candidate watch events fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$commands --json --no-header --socket --timeout --help --version" -- "$current")
         return
     fi
     case $previous in
@@ -57,6 +105,9 @@ _picket() {
                 --help" -- "$current")
             ;;
         esac
+        ;;
+    status | members | synchronizer | why | peers | reach | history | candidate | watch | events)
+        _picket_node "$current" "$previous"
         ;;
     read)
         if [[ $current == -* ]]; then

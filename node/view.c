@@ -263,24 +263,6 @@ static void write_reach(struct json_writer *w, const struct view_source *source)
     json_write_close(w);
 }
 
-/* --- names, for completion --- */
-
-static void write_names(struct json_writer *w, const struct view_source *source)
-{
-    struct cluster_member_view member;
-    struct cluster_domain_view domain;
-    json_write_array(w, "members");
-    for (unsigned i = 0; i < cluster_member_count(source->core); i++)
-        if (cluster_member_at(source->core, i, &member))
-            json_write_string(w, NULL, member.record->certificate.name);
-    json_write_close(w);
-    json_write_array(w, "domains");
-    for (unsigned i = 0; i < cluster_domain_count(source->core); i++)
-        if (cluster_domain_at(source->core, i, &domain))
-            json_write_string(w, NULL, domain.domain);
-    json_write_close(w);
-}
-
 /* --- history --- */
 
 static bool concerns(const struct cluster_notice *notice, const char *domain)
@@ -339,9 +321,6 @@ void view_answer(struct json_writer *w, const struct control_request *request,
         break;
     case CONTROL_HISTORY:
         write_history(w, request, source);
-        break;
-    case CONTROL_NAMES:
-        write_names(w, source);
         break;
     default: /* streams and changes are not answered by a view */
         break;

@@ -50,7 +50,7 @@ def help_and_version(cli):
     assert cli("--json", env={"PICKET_SOCKET": "/nonexistent/control"}) == (code, out, err)
     code, out, err = cli("--help")
     assert code == 0 and not err
-    for command in ("read", "capture", "help"):
+    for command in ("read", "capture", "help") + NODE:
         assert re.search(r"^  %s +[A-Z].*\.$" % command, out, re.M), command
         for arguments in (("help", command), (command, "--help")):
             if arguments == ("help", "--help"):
@@ -71,6 +71,25 @@ def wrong_use_is_status_2(cli):
                       ["capture"]):
         code, out, err = cli(*arguments)
         assert code == 2 and not out and "picket" in err and "see: picket" in err, (arguments, code, out, err)
+
+
+@test
+def without_a_node_it_says_so(cli):
+    path = os.path.join(cli.directory, "control")
+    for command in NODE:
+        arguments = {"why": ["d"], "candidate": ["on", "d"], "watch": ["--json"]}.get(command, [])
+        code, out, err = cli(command, *arguments, "--socket", path)
+        assert code == 1 and not out and path in err and "picketd" in err, (command, code, out, err)
+
+
+@test
+def wrong_use_of_what_asks_the_node(cli):
+    for arguments in (["status", "x"], ["members", "--state"], ["members", "--mode", "x"], ["why"], ["why", "a", "b"],
+                      ["history", "--limit", "0"], ["candidate", "maybe", "d"], ["candidate", "on"],
+                      ["synchronizer", "pin"], ["synchronizer", "push", "d"], ["watch", "--every", "0"], ["watch"],
+                      ["events", "--timeout", "x"], ["--nonsense"]):
+        code, out, err = cli(*arguments)
+        assert code == 2 and not out and "see: picket help" in err, (arguments, code, out, err)
 
 
 @test
@@ -248,6 +267,20 @@ def nobody_reads_the_output(cli):
         assert r.returncode == 1 and b"standard output" in r.stderr, r
 
 
+NODE = ("status", "members", "synchronizer", "why", "peers", "reach", "history", "candidate", "watch", "events")
+
+
+def complete(cli, line):
+    """What bash offers for a command line; a `picket` of the test's own stands for the running node."""
+    words = line.split(" ")
+    script = "source %s; COMP_WORDS=(%s); COMP_CWORD=%d; compopt() { :; }; _picket; printf '%%s\\n' \"${COMPREPLY[@]}\"" % (
+        cli.completion, " ".join("'%s'" % w for w in words), len(words) - 1)
+    r = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60,
+                       env=dict(os.environ, PATH=cli.directory + ":" + os.environ["PATH"]))
+    assert r.returncode == 0 and not r.stderr, r
+    return set(r.stdout.decode().split())
+
+
 @test
 def completion_knows_every_option(cli):
     if not cli.completion:
@@ -256,6 +289,30 @@ def completion_knows_every_option(cli):
     for command in ("read", "capture"):
         for option in re.findall(r"--[a-z]+", cli("help", command)[1]):
             assert option in text, option
+    for command in NODE:
+        options = set(re.findall(r"^  (--[a-z-]+)", cli("help", command)[1], re.M))
+        assert options and options <= complete(cli, "picket %s -" % command), (command, options)
+        assert command in complete(cli, "picket ")
+
+
+@test
+def completion_knows_names_of_the_running_node(cli):
+    if not cli.completion:
+        return
+    path = cli.file("picket", b"""#!/bin/sh
+case $1 in
+members) echo 'a standalone hq online'; echo 'b sensor br7 offline' ;;
+synchronizer) echo 'corp.example held a 3'; echo 'eu.example silent b 9' ;;
+esac
+""")
+    os.chmod(path, 0o755)
+    for line in ("picket why ", "picket history --domain ", "picket candidate on ", "picket synchronizer yield "):
+        assert complete(cli, line) == {"corp.example", "eu.example"}, line
+    assert complete(cli, "picket members --site ") == {"hq", "br7"}
+    assert complete(cli, "picket why c") == {"corp.example"}
+    assert "held" in complete(cli, "picket synchronizer --state ")
+    assert "offline" in complete(cli, "picket members --state ")
+    assert {"yield", "pin", "unpin"} <= complete(cli, "picket synchronizer ")
 
 
 @test
@@ -265,6 +322,11 @@ def manual_knows_every_option(cli):
         text = open(manual).read()
         for option in re.findall(r"--([a-z]+)", cli("help", command)[1]):
             assert "-" + option in text, option
+    text = open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs/man/picket.1")).read()
+    for command in NODE:
+        assert ".It Cm " + command in text, command
+        for option in re.findall(r"^  --([a-z-]+)", cli("help", command)[1], re.M):
+            assert "Fl -" + option in text, (command, option)
 
 
 @test
