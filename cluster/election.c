@@ -46,7 +46,7 @@ struct contest {
     int64_t idle_since;   /* nobody holds the domain; -1: somebody does */
     int64_t alone_since;  /* ACTIVE without enough observers; -1: with */
     int64_t asked;        /* when another node's wish was granted last; NEVER: not yet */
-    uint64_t pin_term;    /* of this node's last pinned claim */
+    uint64_t pin_term;    /* the greatest term known when it was pinned, or before it last took the domain */
     int64_t pin_next;     /* not taken again before */
     int64_t reflood_next, reflood_until;
 };
@@ -280,6 +280,7 @@ static void become_active(struct cluster *self, struct election *e, struct conte
                           enum cluster_cause cause)
 {
     c->alone_since = -1;
+    c->pin_term = c->reg.claim.term - 1;
     set_state(e, c, ELECTION_ACTIVE);
     core_notice(self, NOTICE_SYNCHRONIZER_START, cause, core_self(self), c->name, c->reg.claim.term);
 }
@@ -308,6 +309,8 @@ static uint64_t draw_of(struct cluster *self, struct contest *c, uint64_t term)
 static bool publish(struct cluster *self, struct election *e, struct contest *c,
                     const struct statement *statement)
 {
+    if (!statement->released && !candidate(self, e, c))
+        return false;
     struct claim claim = {
         .term = statement->term,
         .settled = statement->settled,
@@ -474,7 +477,6 @@ static void take_pinned(struct cluster *self, struct election *e, struct contest
 {
     struct statement statement = {.term = register_term(&c->reg) + 1, .settled = true, .cause = CAUSE_PINNED};
     c->pin_next = core_observed(self) + timers_of(self)->pin_every;
-    c->pin_term = statement.term; /* saved with the claim */
     if (publish(self, e, c, &statement))
         become_active(self, e, c, CAUSE_PINNED);
 }
@@ -482,17 +484,17 @@ static void take_pinned(struct cluster *self, struct election *e, struct contest
 static void unpin(struct cluster *self, struct contest *c)
 {
     c->pinned = false;
-    c->pin_term = 0;
     core_persist(self);
 }
 
-/* The last pin wins: the claim of a node that was pinned after this one took the domain has a greater term
- * than this one's claim. A pin that has not claimed yet is younger than any claim. */
+/* The last pin wins: a pinned claim with a term that was not known when this node was pinned, or that came
+ * after it took the domain, is of a node that was pinned later. */
 static void heed_pin(struct cluster *self, struct contest *c)
 {
-    if (c->pinned && c->pin_term && c->reg.claim.cause == CAUSE_PINNED && !mine(self, c) &&
-        c->reg.claim.term >= c->pin_term)
-        unpin(self, c);
+    if (!c->pinned || c->reg.claim.cause != CAUSE_PINNED || mine(self, c) || c->reg.claim.term <= c->pin_term)
+        return;
+    unpin(self, c);
+    core_notice(self, NOTICE_ELECTION, CAUSE_PINNED, &c->reg.claim.id, c->name, c->reg.claim.term);
 }
 
 /* -- a claim that stands in the register now ------------------------------------------------------ */
@@ -1085,7 +1087,7 @@ void election_pin(struct cluster *self, const char *domain, bool on)
     if (!c || c->pinned == on || !granted(self, c))
         return;
     c->pinned = on;
-    c->pin_term = 0;
+    c->pin_term = register_term(&c->reg);
     c->pin_next = INT64_MIN;
     core_persist(self);
     wake(core_election(self), c);
@@ -1138,7 +1140,7 @@ struct bytes election_register(const struct cluster *self, uint32_t domain)
 
 static bool worth_saving(const struct contest *c)
 {
-    return c && (c->pinned || c->off || c->pin_term || c->reg.floor);
+    return c && (c->pinned || c->off || c->reg.floor);
 }
 
 void election_save(const struct cluster *self, struct msgpack_writer *w)

@@ -1459,6 +1459,41 @@ static void pin_takes_the_domain(void **state)
     world_close(w);
 }
 
+/* Also over a holder that was elected, and pinned before. */
+static void pin_of_a_holder_ends_with_a_later_one(void **state)
+{
+    (void)state;
+    struct world *w = world_open(4, 3);
+    unsigned first = elected(w), last = (first + 1) % 3;
+    WORLD_DO(w, first, election_pin(node, CORP, true));
+    world_run(w, 10000);
+    assert_int_equal(world_holder(w), first);
+    WORLD_DO(w, last, election_pin(node, CORP, true));
+    world_run(w, 30 * MINUTE);
+    assert_int_equal(world_holder(w), last);
+    assert_false(world_view(w, first).pinned);
+    assert_true(world_view(w, last).pinned);
+    assert_int_equal(world_notices(w, first, NOTICE_ELECTION, CAUSE_PINNED), 1);
+    world_close(w);
+}
+
+/* A pin that comes after somebody else's claim is not ended by it, nor by its repetition. */
+static void pin_stands_against_an_older_one(void **state)
+{
+    (void)state;
+    struct world *w = lone_follower();
+    struct claim claim = world_claim(w, 1, 5, true);
+    claim.cause = CAUSE_PINNED;
+    assert_true(world_offer(w, ME, &claim));
+    WORLD_DO(w, ME, election_pin(node, CORP, true));
+    claim.incarnation++;
+    assert_true(world_offer(w, ME, &claim));
+    assert_true(world_view(w, ME).pinned);
+    until_state(w, ME, ELECTION_ACTIVE, 2 * MINUTE);
+    assert_true(own_register(w).term == 6);
+    world_close(w);
+}
+
 static void pin_is_tried_once_in_ten_minutes(void **state)
 {
     (void)state;
@@ -1911,6 +1946,8 @@ int main(void)
         cmocka_unit_test(yield_of_the_only_candidate_is_taken_back),
         cmocka_unit_test(wishes_without_meaning_are_ignored),
         cmocka_unit_test(pin_takes_the_domain),
+        cmocka_unit_test(pin_of_a_holder_ends_with_a_later_one),
+        cmocka_unit_test(pin_stands_against_an_older_one),
         cmocka_unit_test(pin_is_tried_once_in_ten_minutes),
         cmocka_unit_test(scene_cold_start_and_failover),
         cmocka_unit_test(scene_holder_restarts_in_time),

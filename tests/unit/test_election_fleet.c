@@ -2,6 +2,8 @@
  *
  * Elections of whole fleets: the shipped core in all its parts, on virtual time.
  */
+#include "base/msgpack.h"
+#include "cluster/cluster_internal.h"
 #include "tests/unit/memory_fleet.h"
 #include "tests/unit/unit.h"
 
@@ -342,6 +344,75 @@ static void sixty_candidates(void **state)
     fleet_destroy(&f);
 }
 
+/* A message of `from`, whose key has fallen into wrong hands, with a claim made at will. */
+static void send_claim(struct fleet *f, unsigned from, unsigned to, struct claim claim)
+{
+    uint8_t encoded[CLAIM_MAX_SIZE], buffer[1024];
+    struct cluster_crypto crypto = fleet_crypto(&f->nodes[from].key);
+    snprintf(claim.domain, sizeof claim.domain, "%s", FLEET_DOMAIN);
+    claim.id = f->nodes[from].id;
+    claim.draw = claim_draw(&crypto, claim.domain, claim.term, &claim.id);
+    size_t size = claim_write(encoded, sizeof encoded, &claim, &crypto);
+    struct msgpack_writer w;
+    msgpack_writer_init(&w, buffer, sizeof buffer);
+    msgpack_put_map(&w, 3);
+    msgpack_put_uint(&w, WIRE_KEY_VERSION);
+    msgpack_put_uint(&w, WIRE_VERSION);
+    msgpack_put_uint(&w, WIRE_KEY_TYPE);
+    msgpack_put_uint(&w, WIRE_GOSSIP);
+    msgpack_put_uint(&w, WIRE_KEY_CLAIMS);
+    msgpack_put_array(&w, 1);
+    msgpack_put_binary(&w, encoded, size);
+    struct cluster_event event = {.type = CLUSTER_RECEIVED};
+    event.received.from = f->nodes[from].id;
+    event.received.message = (struct bytes){buffer, w.size};
+    fleet_event(f, to, event);
+}
+
+/* A candidate that takes the domain with invented support, again and again: it holds it, for it is a
+ * candidate; but nobody takes more than a claim a second, and its revocation ends it. */
+static void hostile_candidate_is_bounded(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 50);
+    fleet_run(f, 10 * MINUTE);
+    unsigned liar = (holder_of(f) + 1) % 3, witness = 7;
+    fleet_kill(f, liar); /* the machine is the attacker's now */
+    uint64_t before = cluster_counters(f->nodes[witness].core)->claims_new;
+    for (unsigned i = 0; i < 600; i++) {
+        struct claim claim = {.settled = true, .incarnation = 99, .support = UINT16_MAX};
+        claim.term = view_of(f, witness).claim.term + 1 + i % 20;
+        send_claim(f, liar, witness, claim);
+        fleet_run(f, 100);
+    }
+    uint64_t taken = cluster_counters(f->nodes[witness].core)->claims_new - before;
+    assert_in_range(taken, 30, 100);
+    assert_int_equal(actives(f), 0);
+    fleet_revoke(f, witness, &liar, 1);
+    fleet_run(f, 80000);
+    all_agree(f);
+    fleet_destroy(&f);
+}
+
+/* A sensor's claims, and terms from nowhere, are refused and told of. */
+static void claims_without_right_are_told_of(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 51);
+    fleet_run(f, 10 * MINUTE);
+    unsigned holder = holder_of(f);
+    struct claim claim = {.term = 2, .settled = true, .incarnation = 1, .support = UINT16_MAX};
+    send_claim(f, 6, 7, claim);
+    assert_int_equal(f->nodes[7].notices[NOTICE_HOSTILE], 1);
+    claim.term = UINT64_C(1) << 40;
+    send_claim(f, (holder + 1) % 3, 5, claim);
+    assert_int_equal(f->nodes[5].notices[NOTICE_HOSTILE], 1);
+    fleet_run(f, MINUTE);
+    all_agree(f);
+    assert_int_equal(holder_of(f), holder);
+    fleet_destroy(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +427,8 @@ int main(void)
         cmocka_unit_test(deaf_candidate_deposes_nobody),
         cmocka_unit_test(disk_fails_at_the_holder),
         cmocka_unit_test(sixty_candidates),
+        cmocka_unit_test(hostile_candidate_is_bounded),
+        cmocka_unit_test(claims_without_right_are_told_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
