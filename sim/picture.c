@@ -57,6 +57,24 @@ void picture_hold(struct picture *picture, unsigned domain, int64_t at, uint32_t
         (struct picture_hold){.from = at, .to = OPEN, .node = node, .term = term, .settled = settled};
 }
 
+void picture_sleep(struct picture *picture, int64_t at, uint32_t node, bool asleep)
+{
+    for (unsigned i = 0; i < PICTURE_DOMAINS; i++) {
+        struct picture_domain *d = &picture->domains[i];
+        for (unsigned j = d->count; j > 0; j--) {
+            struct picture_hold hold = d->holds[j - 1];
+            if (hold.node != node || hold.to != OPEN || hold.asleep == asleep)
+                continue;
+            d->holds[j - 1].to = at;
+            hold.from = at;
+            hold.asleep = asleep;
+            if (vector_room((void **)&d->holds, d->count, &d->capacity, PICTURE_SPANS, sizeof *d->holds))
+                d->holds[d->count++] = hold;
+            break;
+        }
+    }
+}
+
 /* The lane of that label, made when there is none; NULL: there are too many. */
 static struct picture_lane *lane_of(struct picture *picture, const char *label)
 {

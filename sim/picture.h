@@ -23,6 +23,7 @@ struct picture_hold {
     uint32_t node;
     uint64_t term;
     bool settled;
+    bool asleep; /* its process stands */
 };
 
 enum picture_kind {
@@ -75,6 +76,9 @@ void picture_destroy(struct picture **picture);
 /* A node's state for a domain from now on: neither, or a claim, or held. */
 void picture_hold(struct picture *picture, unsigned domain, int64_t at, uint32_t node, bool claims,
                   bool settled, uint64_t term);
+
+/* The same claims and holds of a node go on, while its process stands or again while it runs. */
+void picture_sleep(struct picture *picture, int64_t at, uint32_t node, bool asleep);
 
 /* A span on the lane of that label; `to` < 0: until picture_end_span() or the end. */
 void picture_add_span(struct picture *picture, const char *label, enum picture_kind kind, int64_t from,

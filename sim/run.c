@@ -275,10 +275,12 @@ static bool draw(const struct run *run)
 {
     const struct sim_options *options = &run->scenario->plan.options;
     struct picture *picture = run->picture;
-    char each[32] = "every node a candidate";
-    if (options->candidates)
-        snprintf(each, sizeof each, "%u candidates%s", options->candidates,
-                 options->domains > 1 ? " each" : "");
+    unsigned candidates = 0;
+    for (unsigned i = 0; i < options->nodes; i++)
+        for (unsigned d = 0; d < options->domains; d++)
+            candidates += sim_node_candidate(run->world, i, d);
+    char each[64];
+    snprintf(each, sizeof each, options->domains > 1 ? "%u candidacies" : "%u candidates", candidates);
     snprintf(picture->title, sizeof picture->title, "%s",
              run->scenario->title[0] ? run->scenario->title : run->file);
     snprintf(picture->subtitle, sizeof picture->subtitle,

@@ -22,7 +22,9 @@
 #define STRIP         (44 * U)
 #define ROWS_MAX      4u /* of a domain: holders at the same time */
 #define COLOURS       10u
-#define LETTER        67 /* hundredths of the size: the mean width of a bold letter, generously */
+#define LETTER        67      /* hundredths of the size: the mean width of a bold letter, generously */
+#define PLAIN_LETTER  58      /* ... of one that is not bold */
+#define SHADE         (4 * U) /* narrower shades are not drawn */
 #define SMALL         (11 * U)
 #define NARROWEST_BAR 8 /* tenths: what is shorter is drawn as wide as this */
 
@@ -89,9 +91,9 @@ static void put_titled_box(const struct canvas *c, int x, int y, int width, int 
     fputs("</title></rect>\n", c->out);
 }
 
-static int text_width(const char *text, int size)
+static int text_width(const char *text, int size, int letter)
 {
-    return (int)strlen(text) * size * LETTER / 100;
+    return (int)strlen(text) * size * letter / 100;
 }
 
 static int at_time(const struct canvas *c, int64_t time)
@@ -125,7 +127,7 @@ static const char style_sheet[] =
     ".shade{fill:#e8871e;fill-opacity:.09}\n"
     ".c0{fill:#2f6fb7}.c1{fill:#c4552d}.c2{fill:#2e8b57}.c3{fill:#8a4fb0}.c4{fill:#a8791a}\n"
     ".c5{fill:#1c8a9a}.c6{fill:#b8397a}.c7{fill:#5d6bc2}.c8{fill:#7d6350}.c9{fill:#5f7f1f}\n"
-    ".claim{fill-opacity:.45}\n"
+    ".claim{fill-opacity:.45}.asleep{fill-opacity:.3}\n"
     ".down{fill:#4a5058}.paused{fill:#8e6bbf}.cut{fill:#e8871e}.bad{fill:#ebbd34}\n"
     ".local{fill:#4d94c9}.hostile{fill:#c0293b}.event{fill:#2e9960}\n"
     ".fresh{fill:#3fa66b}.part{fill:#e3b341}.stale{fill:#d9534f}\n"
@@ -194,42 +196,57 @@ static unsigned colour_of(struct canvas *c, uint32_t node)
     return (c->colours - 1) % COLOURS;
 }
 
-/* The first row that is free at `from`; the last one when all are taken. */
-static unsigned row_for(int64_t *free_at, int64_t from, int64_t to)
+struct rows {
+    int64_t free_at[ROWS_MAX];
+    uint32_t node[ROWS_MAX];
+};
+
+/* The row in which the node stood until now; else the first that is free; the last when all are taken. */
+static unsigned row_for(struct rows *rows, const struct picture_hold *hold)
 {
     unsigned row = 0;
-    while (row < ROWS_MAX - 1 && free_at[row] > from)
+    while (row < ROWS_MAX && !(rows->free_at[row] == hold->from && rows->node[row] == hold->node))
         row++;
-    free_at[row] = to;
+    if (row == ROWS_MAX)
+        for (row = 0; row < ROWS_MAX - 1 && rows->free_at[row] > hold->from;)
+            row++;
+    rows->free_at[row] = hold->to;
+    rows->node[row] = hold->node;
     return row;
 }
 
 /* How many rows a domain's holders need: those at the same time stand below each other. */
 static unsigned rows_of(const struct picture_domain *domain)
 {
-    int64_t free_at[ROWS_MAX] = {0};
-    unsigned rows = 1;
+    struct rows rows = {0};
+    unsigned most = 1;
     for (unsigned i = 0; i < domain->count; i++) {
-        unsigned row = row_for(free_at, domain->holds[i].from, domain->holds[i].to);
-        rows = row + 1 > rows ? row + 1 : rows;
+        unsigned row = row_for(&rows, &domain->holds[i]);
+        most = row + 1 > most ? row + 1 : most;
     }
-    return rows;
+    return most;
 }
 
 static void put_hold(struct canvas *c, const struct picture_hold *hold, int y, int height)
 {
     int x = at_time(c, hold->from), width = at_time(c, hold->to) - x;
     char style[32], label[64], title[160], from[24], to[24];
-    snprintf(style, sizeof style, "c%u%s", colour_of(c, hold->node), hold->settled ? "" : " claim");
+    snprintf(style, sizeof style, "c%u%s", colour_of(c, hold->node),
+             hold->asleep     ? " asleep"
+             : !hold->settled ? " claim"
+                              : "");
     put_clock(from, sizeof from, hold->from);
     put_clock(to, sizeof to, hold->to);
     snprintf(title, sizeof title, "n%02u %s term %" PRIu64 " from %s to %s", hold->node + 1,
-             hold->settled ? "holds" : "claims", hold->term, from, to);
+             hold->asleep    ? "asleep, holds"
+             : hold->settled ? "holds"
+                             : "claims",
+             hold->term, from, to);
     put_titled_box(c, x, y, width < NARROWEST_BAR ? NARROWEST_BAR : width, height, style, title);
     snprintf(label, sizeof label, "n%02u \xc2\xb7 term %" PRIu64, hold->node + 1, hold->term);
-    if (text_width(label, SMALL) > width)
+    if (text_width(label, SMALL, LETTER) > width)
         snprintf(label, sizeof label, "n%02u", hold->node + 1);
-    if (hold->settled && text_width(label, SMALL) + 4 * U <= width)
+    if (hold->settled && !hold->asleep && text_width(label, SMALL, LETTER) + 4 * U <= width)
         put_text(c, x + width / 2, y + height / 2 + 4 * U, "bar", label);
 }
 
@@ -290,13 +307,13 @@ static void put_domain(struct canvas *c, const struct picture_domain *domain)
 {
     unsigned rows = rows_of(domain);
     int y = c->y + 4 * U, bars = (int)rows * (ROW + 2 * U) - 2 * U;
-    int64_t free_at[ROWS_MAX] = {0};
+    struct rows used = {0};
     put_text(c, GUTTER - 10 * U, y + 17 * U, "domain", domain->name);
     put_text(c, GUTTER - 10 * U, y + bars + 9 * U, "note", "fresh for");
     put_gaps(c, domain, y, bars);
     for (unsigned i = 0; i < domain->count; i++) {
         const struct picture_hold *hold = &domain->holds[i];
-        unsigned row = row_for(free_at, hold->from, hold->to);
+        unsigned row = row_for(&used, hold);
         put_hold(c, hold, y + (int)row * (ROW + 2 * U), ROW);
     }
     put_fresh(c, domain, y + bars + 4 * U);
@@ -310,17 +327,44 @@ static unsigned lanes_drawn(const struct picture *picture)
     return picture->lane_count > LANES_DRAWN ? LANES_DRAWN : picture->lane_count;
 }
 
-/* What is cut is shaded through the whole picture. */
-static void put_shades(struct canvas *c, int bottom)
+static bool is_shade(const struct canvas *c, const struct picture_span *span)
 {
-    for (unsigned l = 0; l < lanes_drawn(c->picture); l++) {
-        const struct picture_lane *lane = &c->picture->lanes[l];
-        for (unsigned i = 0; i < lane->count; i++) {
-            int x = at_time(c, lane->spans[i].from), width = at_time(c, lane->spans[i].to) - x;
-            if (lane->spans[i].kind == PICTURE_CUT && width > 0)
-                put_box(c, x, c->top, width, bottom - c->top, "shade");
+    bool whole = span->from == 0 && span->to >= c->picture->length;
+    return span->kind == PICTURE_CUT && !whole && at_time(c, span->to) - at_time(c, span->from) >= SHADE;
+}
+
+/* The shade that starts first from `from` on, made longer by those that overlap it. False: none. */
+static bool next_shade(const struct canvas *c, int64_t from, struct picture_span *shade)
+{
+    bool found = false, grown = true;
+    for (int pass = 0; grown; pass++) {
+        grown = false;
+        for (unsigned l = 0; l < lanes_drawn(c->picture); l++) {
+            const struct picture_lane *lane = &c->picture->lanes[l];
+            for (unsigned i = 0; i < lane->count; i++) {
+                const struct picture_span *span = &lane->spans[i];
+                if (span->from < from || !is_shade(c, span))
+                    continue;
+                if (pass == 0 && (!found || span->from < shade->from)) {
+                    *shade = *span;
+                    found = grown = true;
+                } else if (pass && span->from <= shade->to && span->to > shade->to) {
+                    shade->to = span->to;
+                    grown = true;
+                }
+            }
         }
     }
+    return found;
+}
+
+/* What is cut for a while is shaded through the whole picture, once however many cuts there are. */
+static void put_shades(struct canvas *c, int bottom)
+{
+    struct picture_span shade = {0};
+    for (int64_t from = 0; next_shade(c, from, &shade); from = shade.to + 1)
+        put_box(c, at_time(c, shade.from), c->top, at_time(c, shade.to) - at_time(c, shade.from),
+                bottom - c->top, "shade");
 }
 
 static void put_span(struct canvas *c, const struct picture_span *span, int y)
@@ -390,31 +434,28 @@ static int share_y(int base, uint32_t share)
     return base - (int)((int64_t)share * STRIP / PICTURE_ALL);
 }
 
-/* A line through the samples that there are. `close`: filled down to the base. */
+/* A line through the samples, in as many pieces as they have gaps. `filled`: down to the base. */
 static void put_curve(struct canvas *c, const uint32_t *samples, int base, const char *style, bool filled)
 {
     const struct picture *p = c->picture;
     fprintf(c->out, "<path class=\"%s\"%s d=\"", style, filled ? " fill-opacity=\".22\"" : "");
-    bool drawing = false;
-    int last = GUTTER;
     for (unsigned i = 0; i < p->sample_count; i++) {
+        bool first = i == 0 || samples[i - 1] == PICTURE_UNKNOWN;
+        bool last = i + 1 == p->sample_count || samples[i + 1] == PICTURE_UNKNOWN;
         if (samples[i] == PICTURE_UNKNOWN)
             continue;
         int x = at_time(c, i * p->sample_period), y = share_y(base, samples[i]);
-        last = at_time(c, (i + 1) * p->sample_period);
-        if (!drawing && filled)
+        if (first && filled)
             fprintf(c->out, "M" L " " L "V" L, LV(x), LV(base), LV(y));
-        else if (!drawing)
+        else if (first)
             fprintf(c->out, "M" L " " L, LV(x), LV(y));
-        else if (i && samples[i] == samples[i - 1])
-            continue;
-        else
+        else if (samples[i] != samples[i - 1])
             fprintf(c->out, "H" L "V" L, LV(x), LV(y));
-        drawing = true;
+        if (last)
+            fprintf(c->out, "H" L, LV(at_time(c, (i + 1) * p->sample_period)));
+        if (last && filled)
+            fprintf(c->out, "V" L "Z", LV(base));
     }
-    fprintf(c->out, "H" L, LV(last));
-    if (filled && drawing)
-        fprintf(c->out, "V" L "Z", LV(base));
     fputs("\"/>\n", c->out);
 }
 
@@ -438,7 +479,7 @@ static void put_convergence(struct canvas *c)
 
 static int put_key(struct canvas *c, int x, int *y, const char *style, int height, const char *text)
 {
-    int width = 24 * U + text_width(text, SMALL) + 14 * U;
+    int width = 24 * U + text_width(text, SMALL, PLAIN_LETTER) + 14 * U;
     if (x + width > WIDTH - MARGIN) {
         x = MARGIN;
         *y += 20 * U;
@@ -457,6 +498,12 @@ static void put_legend(struct canvas *c)
     x = put_key(c, x, &y, "fresh", 5 * U, "fresh for all");
     x = put_key(c, x, &y, "part", 5 * U, "for some");
     x = put_key(c, x, &y, "stale", 5 * U, "for none");
+    bool asleep = false;
+    for (unsigned d = 0; d < c->picture->domain_count; d++)
+        for (unsigned i = 0; i < c->picture->domains[d].count; i++)
+            asleep |= c->picture->domains[d].holds[i].asleep;
+    if (asleep)
+        x = put_key(c, x, &y, "c0 asleep", 12 * U, "believes to hold it, but stands");
     for (unsigned l = 0; l < lanes_drawn(c->picture); l++)
         for (unsigned i = 0; i < c->picture->lanes[l].count; i++)
             used[c->picture->lanes[l].spans[i].kind] = true;

@@ -524,7 +524,8 @@ static void draw_fault(struct watch *w, const struct sim_fault *fault, int64_t t
     }
     struct text t = text_to(label, sizeof label);
     scenario_write_set(&fault->nodes, &t);
-    if (of_links(fault->kind) && fault->others.kind != SIM_SET_ALL) {
+    if ((fault->kind == SIM_FAULT_CUT || fault->kind == SIM_FAULT_DEGRADE) &&
+        fault->others.kind != SIM_SET_ALL) {
         text_string(&t, fault->oneway ? " \xe2\x86\x92 " : " | ");
         scenario_write_set(&fault->others, &t);
     }
@@ -553,6 +554,9 @@ static void on_fault(void *context, int64_t time, const struct sim_fault *fault,
     watch_say(w, time, "FAULT", form);
     for (unsigned i = 0; i < count && fault->kind == SIM_FAULT_REVOKE; i++)
         w->told[nodes[i]] |= NODE_REVOKED;
+    bool stands = kind_of(fault->kind) == PICTURE_PAUSED;
+    for (unsigned i = 0; i < count && w->picture && stands; i++)
+        picture_sleep(w->picture, time, nodes[i], !over);
     if (w->picture && fault->kind != SIM_FAULT_HEAL)
         draw_fault(w, fault, time, over, nodes, count);
 }

@@ -291,7 +291,7 @@ static void draws_a_picture(void **state)
     assert_contains(form, ">n01</text>");
     assert_contains(form, ">s1 \xe2\x86\x92 s2</text>");
     assert_contains(form, ">all</text>");
-    assert_contains(form, "9 nodes, 2 sites, 2 domains, every node a candidate \xc2\xb7 seed 1");
+    assert_contains(form, "9 nodes, 2 sites, 2 domains, 18 candidacies \xc2\xb7 seed 1");
     free(form);
 }
 

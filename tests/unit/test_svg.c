@@ -87,6 +87,34 @@ static void draws_what_was_recorded(void **state)
     picture_destroy(&p);
 }
 
+/* A holder that stands is drawn as one that only believes, in the row that it had; a run that nobody was in
+ * has a gap in its curves. */
+static void sleepers_and_gaps(void **state)
+{
+    (void)state;
+    struct picture *p = picture_new(SIM_HOUR);
+    p->domain_count = 1;
+    p->domains[0].name = "corp";
+    picture_hold(p, 0, 0, 1, true, true, 1);
+    picture_sleep(p, 1000000, 1, true);
+    picture_sleep(p, 1000000, 2, true);
+    picture_sleep(p, 2000000, 1, false);
+    p->sample_count = 30;
+    for (unsigned i = 0; i < 30; i++)
+        p->converged[i] = i >= 10 && i < 20 ? PICTURE_UNKNOWN : PICTURE_ALL;
+    picture_finish(p);
+    char *form = drawn(p);
+    assert_int_equal(p->domains[0].count, 3);
+    assert_non_null(strstr(form, "<title>n02 asleep, holds term 1 from 0:16:40 to 0:33:20</title>"));
+    assert_non_null(strstr(form, "<title>n02 holds term 1 from 0:33:20 to 1:00:00</title>"));
+    assert_non_null(strstr(form, ">believes to hold it, but stands</text>"));
+    const char *line = strstr(form, "<path class=\"agree-line\"");
+    assert_non_null(line);
+    assert_true(strchr(strchr(line, 'M') + 1, 'M') < strstr(line, "/>"));
+    free(form);
+    picture_destroy(&p);
+}
+
 /* Two holders at once stand in two rows: their boxes do not overlap. */
 static void holders_at_once_have_rows(void **state)
 {
@@ -145,9 +173,8 @@ static void long_runs_have_days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(draws_what_was_recorded),
-        cmocka_unit_test(holders_at_once_have_rows),
-        cmocka_unit_test(many_lanes_are_told),
+        cmocka_unit_test(draws_what_was_recorded), cmocka_unit_test(holders_at_once_have_rows),
+        cmocka_unit_test(sleepers_and_gaps),       cmocka_unit_test(many_lanes_are_told),
         cmocka_unit_test(long_runs_have_days),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
