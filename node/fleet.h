@@ -60,9 +60,9 @@ bool fleet_sign_policy(struct fleet_job *job, struct policy *policy);
 /* Tells the local node, or leaves it where picketd finds it at its next start. An exit status. */
 int fleet_publish_policy(struct fleet_job *job);
 
-/* A node by its id in hexadecimal or by its name, as this host's node knows it. `certificate` is filled when
- * a record of it is there (else all zero). */
-bool fleet_find_node(struct fleet_job *job, const char *text, struct node_id *id,
+/* A node by its id in hexadecimal or by its name, as this host's node knows it; of several with a name the
+ * one that `policy` does not revoke. `certificate` is filled when a record of it is there (else all zero). */
+bool fleet_find_node(struct fleet_job *job, const struct policy *policy, const char *text, struct node_id *id,
                      struct certificate *certificate);
 
 uint64_t fleet_now(void); /* seconds since 1970 */

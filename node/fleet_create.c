@@ -165,7 +165,7 @@ static const struct enroller *choose_enroller(struct fleet_job *job, const struc
             fault_say(&job->fault, "the fleet has several enrollers: say which with --enroller");
         return NULL;
     }
-    if (!fleet_find_node(job, job->enroller, &id, &certificate))
+    if (!fleet_find_node(job, policy, job->enroller, &id, &certificate))
         return NULL;
     const struct enroller *found = enroller_of(policy, &id);
     if (!found)

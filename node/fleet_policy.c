@@ -81,7 +81,7 @@ static bool revoke_one(struct fleet_job *job, struct draft *draft, const char *t
     struct node_id id;
     struct certificate certificate;
     char shown[NODE_ID_TEXT_SIZE];
-    if (!fleet_find_node(job, text, &id, &certificate))
+    if (!fleet_find_node(job, &draft->policy, text, &id, &certificate))
         return false;
     const char *name = certificate.name[0] ? certificate.name : "a node that this host does not know";
     if (policy_revokes(&draft->policy, &id)) {
@@ -145,7 +145,7 @@ int fleet_enroller(struct fleet_job *job)
         return command_misused("fleet", "enroller: add or remove is wanted");
     if (!draft_open(job, &draft))
         return fleet_failed(job);
-    if (!fleet_find_node(job, job->arguments[1], &id, &certificate))
+    if (!fleet_find_node(job, &draft.policy, job->arguments[1], &id, &certificate))
         return draft_fail(job, &draft);
     bool fine =
         add ? add_enroller(job, &draft, &id, &certificate)

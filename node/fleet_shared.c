@@ -166,26 +166,39 @@ int fleet_publish_policy(struct fleet_job *job)
 /* -- nodes ---------------------------------------------------------------------------------------- */
 
 struct search {
-    const struct trust *trust;
+    const struct policy *policy;
     const char *name;
     bool by_id;
     struct node_id id;
     unsigned matches; /* different ids */
+    bool revoked; /* what matched is; one that is not is preferred: hosts come back under their old name */
     struct certificate certificate;
 };
+
+static void take(struct search *search, const struct certificate *certificate, bool revoked)
+{
+    search->id = certificate->grant.id;
+    search->revoked = revoked;
+    search->certificate = *certificate;
+}
 
 static void consider(struct search *search, const struct certificate *certificate)
 {
     const struct node_id *id = &certificate->grant.id;
     bool matches =
         search->by_id ? node_id_equal(id, &search->id) : strcmp(certificate->name, search->name) == 0;
-    if (!matches || (search->matches > 0 && node_id_equal(id, &search->id) &&
-                     certificate->generation < search->certificate.generation))
+    bool revoked = policy_revokes(search->policy, id);
+    if (!matches)
         return;
-    if (search->matches == 0 || !node_id_equal(id, &search->id))
+    if (search->matches > 0 && node_id_equal(id, &search->id)) {
+        if (certificate->generation > search->certificate.generation)
+            take(search, certificate, revoked);
+    } else if (search->matches == 0 || (search->revoked && !revoked)) {
+        search->matches = 1;
+        take(search, certificate, revoked);
+    } else if (search->revoked || !revoked) {
         search->matches++;
-    search->id = *id;
-    search->certificate = *certificate;
+    }
 }
 
 static void consider_record(void *context, struct bytes encoded)
@@ -209,22 +222,20 @@ static void ask_node(const struct fleet_job *job, struct search *search)
         const char *name = json_string_value(json_object_get(member, "name"));
         const char *id = json_string_value(json_object_get(member, "id"));
         struct certificate certificate = {0};
-        if (!name || !id || strcmp(name, search->name) != 0 || !node_id_parse(&certificate.grant.id, id))
+        if (!name || !id || !name_valid(name) || strcmp(name, search->name) != 0 ||
+            !node_id_parse(&certificate.grant.id, id))
             continue;
-        if (search->matches > 0 && node_id_equal(&certificate.grant.id, &search->id))
-            continue;
-        search->matches++;
-        search->id = certificate.grant.id;
-        search->certificate = certificate;
+        memcpy(certificate.name, search->name, strlen(search->name) + 1);
+        consider(search, &certificate);
     }
     json_decref(answer);
     control_client_close(&client);
 }
 
-bool fleet_find_node(struct fleet_job *job, const char *text, struct node_id *id,
+bool fleet_find_node(struct fleet_job *job, const struct policy *policy, const char *text, struct node_id *id,
                      struct certificate *certificate)
 {
-    struct search search = {.name = text, .by_id = node_id_parse(id, text)};
+    struct search search = {.policy = policy, .name = text, .by_id = node_id_parse(id, text)};
     struct identity *identity;
     struct fault unread;
     if (search.by_id)

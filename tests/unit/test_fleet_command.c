@@ -166,9 +166,16 @@ static void test_names(void **state)
     assert_int_equal(RUN("revoke", "dc1-s03"), EXIT_FAILED);
     assert_int_equal(RUN("revoke", "dc1-s02"), EXIT_FINE);
     char id[NODE_ID_TEXT_SIZE];
+    /* One of the twins is revoked by its id: then the name means the other one. */
     assert_int_equal(RUN("revoke", node_id_text(&w->members[2].certificate.grant.id, id)), EXIT_FINE);
     assert_int_equal(RUN("show", "--json"), EXIT_FINE);
     assert_non_null(strstr(out, id));
+    char other[NODE_ID_TEXT_SIZE];
+    node_id_text(&w->members[1].certificate.grant.id, other);
+    assert_null(strstr(out, other));
+    assert_int_equal(RUN("revoke", "dc1-s03"), EXIT_FINE);
+    assert_int_equal(RUN("show", "--json"), EXIT_FINE);
+    assert_non_null(strstr(out, other));
 }
 
 /* A node that has not joined, and one of another fleet. */
