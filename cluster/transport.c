@@ -265,11 +265,12 @@ void transport_hang_up(struct transport *self, const struct node_id *id)
     peer_free_unused(self, peer);
 }
 
-/* A link that is not up yet takes messages only for who wanted it for this one message's sake. */
+/* A link that is not up yet takes messages only for who wanted it for this one message's sake, or while it
+ * takes over from one that the peer ends. */
 static struct link *link_to_send(struct transport *self, const struct peer *peer)
 {
     struct link *link = peer_link(self, peer);
-    if (link || !peer->temporary || peer->dialled == NO_LINK)
+    if (link || !(peer->temporary || peer->up) || peer->dialled == NO_LINK)
         return link;
     link = &self->links[peer->dialled];
     return link->state == LINK_DIALLING ? link : NULL;

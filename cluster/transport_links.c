@@ -117,15 +117,28 @@ static void end_double(struct transport *self, struct peer *peer)
     link_leave(self, dialled);
 }
 
+/* The peer ends its link, surely in favour of this side's, whose hello has not come back yet. */
+static bool changes_over(const struct transport *self, const struct peer *peer)
+{
+    if (!peer->up || peer->dialled == NO_LINK || self->links[peer->dialled].state != LINK_DIALLING)
+        return false;
+    uint32_t index = (uint32_t)(peer - self->peers);
+    for (uint32_t i = 0; i < self->link_max; i++)
+        if (self->links[i].peer == index && self->links[i].state == LINK_LEFT)
+            return true;
+    return false;
+}
+
 void peer_settle(struct transport *self, struct peer *peer, const char *reason)
 {
     end_double(self, peer);
     const struct link *link = peer_link(self, peer);
     if (link)
         snprintf(peer->address, sizeof peer->address, "%s", link->address);
-    if (peer->up == (link != NULL))
+    bool up = link || changes_over(self, peer);
+    if (peer->up == up)
         return;
-    peer->up = link != NULL;
+    peer->up = up;
     peer->since = self->now;
     peer->idle_since = self->now;
     if (peer->up)
