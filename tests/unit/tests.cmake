@@ -8,7 +8,11 @@ target_link_libraries(test_svg PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log test_control PROPERTIES LABELS threads)
+set_tests_properties(test_ring test_log test_control test_transport test_transport_traps test_zap
+  PROPERTIES LABELS threads)
+# Some of them fork and go on with threads in the child.
+set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
+  ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:die_after_fork=0)
 
 # The election once more, with the deliberate faults that its tests must notice.
 target_compile_definitions(test_mutants PRIVATE PICKET_MUTANTS)
