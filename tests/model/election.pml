@@ -119,7 +119,7 @@ byte news[N];   /* set of peers whose last news may not have arrived here, howev
 bool tilt[N];
 bool shaken[N]; /* has started again or been paused, so may be within REFUTE_MIN */
 bool unsure[N]; /* settled while not everybody had been in reach (history, for an assertion) */
-bool just_settled[N]; /* and nobody else knows */
+byte since_bid[N]; /* set of peers who settled since this node's bid, which it may not know yet */
 bool slow[N];   /* its settling was interrupted by a pause, so may outlast CLAIM_TO at others */
 bool able[N];   /* eligible: candidate, with its directory */
 bool held[N];   /* its disk names it as holder (history, for an assertion) */
@@ -155,7 +155,7 @@ byte steady; /* 1 + the holder that must not be deposed any more, or 0 */
 #define PAIR(a, b) (PATH(a, b) && PATH(b, a))
 
 #define PEER1(p) (((p) + 1) % N)
-#define PEER2(p) (((p) + 2) % N)
+#define PEER2(p) (((p) + 2) % N) /* itself when there are two */
 #if N == 2
 #define EACH(f, p) f(p, PEER1(p))
 #define SOME(f, p) f(p, PEER1(p))
@@ -202,7 +202,7 @@ byte steady; /* 1 + the holder that must not be deposed any more, or 0 */
 #else
 #define NO_GREATER_BID(p, q) \
     (!IS_NEWS(p, q) || IS_EARLY(p, q) || HAS_NEWS(p, q) || \
-     (just_settled[q] && TERM(reg[q]) == TERM(reg[p]) && !GREATER(reg[q] & ~SETTLED_BIT, reg[p])))
+     (((since_bid[p] >> (q)) & 1) && TERM(reg[q]) == TERM(reg[p]) && !GREATER(reg[q] & ~SETTLED_BIT, reg[p])))
 #endif
 #define IN_AGREEMENT(p) (EACH(NO_GREATER_BID, p) && EACH(KNOWN_TO, p))
 #define UNAWARE(p) EACH(NOTHING_NEWER, p)
@@ -245,7 +245,7 @@ inline follow(p) {
     early[p] = 0;
     back[p] = 0;
     slow[p] = 0;
-    just_settled[p] = 0;
+    since_bid[p] = 0;
     unsure[p] = 0;
     NOTE(p, follows)
 }
@@ -314,7 +314,6 @@ inline refute(p, c) {
     assert(TERM(c) + 1 < MAX_TERM);
     reg[p] = HOLD(TERM(c) + 1, p, inc[p], MEMBERS_HEARD(p));
     keep(p);
-    just_settled[p] = 0;
     unsure[p] = 0;
     ASSERT_DRAW(p);
     NOTE(p, refutes);
@@ -368,6 +367,9 @@ bool overslept[N]; /* the pause is counted as silence of all others */
     (IS_OVERSLEPT(p) || IS_NONE(p) || IS_RELEASED(reg[p]) || IS_SILENT(p) || (IS_EXPIRED(p) && EXPIRES))
 #define OWNER_VETOES(p) (PAIR(p, ID(reg[p])) && !IS_EARLY(p, ID(reg[p])))
 
+#define TELL_OF_SETTLING(p, q) \
+    since_bid[p] = ((p) != (q) && power[p] == UP && state[p] == SETTLING -> since_bid[p] | (1 << (q)) : since_bid[p])
+
 inline settle(p) {
     reg[p] = reg[p] | SETTLED_BIT;
     keep(p);
@@ -376,7 +378,9 @@ inline settle(p) {
     state[p] = ACTIVE;
     early[p] = 0;
     slow[p] = 0;
-    just_settled[p] = 1;
+    since_bid[p] = 0;
+    TELL_OF_SETTLING(PEER1(p), p);
+    TELL_OF_SETTLING(PEER2(p), p);
 #ifdef MUTANT_BID_SUPPORT_AT_ONCE
     young[p] = 0;
 #endif
@@ -388,6 +392,7 @@ inline publish_bid(p) {
     assert(TERM(reg[p]) + 1 < MAX_TERM);
     reg[p] = BID(TERM(reg[p]) + 1, p, inc[p], SUPPORT_OF_BID(p));
     state[p] = SETTLING;
+    since_bid[p] = 0;
     early[p] = 0;
     back[p] = 0;
     NOTE(p, bids);
@@ -417,9 +422,9 @@ inline late_news(p) {
 
 #define MERGE_FROM(q) \
     :: d_step { IS_NEWS(p, q) && CAN_GIVE_WAY(p, reg[q]) -> \
-        give_way(p, reg[q]); CAUGHT_UP(p, q); just_settled[q] = 0 } \
+        give_way(p, reg[q]); CAUGHT_UP(p, q) } \
     :: d_step { IS_NEWS(p, q) && CAN_REFUTE(p, reg[q]) -> \
-        refute(p, reg[q]); CAUGHT_UP(p, q); just_settled[q] = 0 }
+        refute(p, reg[q]); CAUGHT_UP(p, q) }
 #define HEAR(q) \
     :: d_step { PATH(q, p) && (IS_UNHEARD(p, q) || (WAITS_FOR_SILENCE(p) && ID(reg[p]) == q)) -> \
         unheard[p] = unheard[p] & ~(1 << q); \
@@ -629,7 +634,7 @@ inline crash(p) {
     back[p] = 0;
     tilt[p] = 0;
     slow[p] = 0;
-    just_settled[p] = 0;
+    since_bid[p] = 0;
     unsure[p] = 0;
     vanish(p);
     KEEP_IF_SUPPORTED
