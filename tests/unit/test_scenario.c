@@ -5,11 +5,12 @@
  */
 #include "unit.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "sim/scenario.h"
+#include "sim/scenario_words.h"
 
 static struct scenario *parse(const char *text)
 {
@@ -371,6 +372,68 @@ static void files(void **state)
     scenario_destroy(&scenario);
 }
 
+/* Each shipped scenario reads, tells its story in a comment, expects something, and stands in the manual. */
+static void shipped_scenarios(void **state)
+{
+    (void)state;
+    glob_t found;
+    char *manual = NULL, error[SCENARIO_ERROR_SIZE];
+    size_t size = 0;
+    FILE *file = fopen(PICKET_SOURCE "/docs/scenarios.md", "r");
+    assert_non_null(file);
+    assert_true(getdelim(&manual, &size, '\0', file) > 0);
+    fclose(file);
+    assert_int_equal(glob(PICKET_SOURCE "/sim/scenarios/*.sim", 0, NULL, &found), 0);
+    assert_true(found.gl_pathc >= 20);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char *text = NULL;
+        struct scenario *scenario = scenario_load(found.gl_pathv[i], error);
+        if (!scenario)
+            fail_msg("%s", error);
+        assert_true(scenario->expect_count && scenario->title[0]);
+        if (!strstr(manual, strrchr(found.gl_pathv[i], '/') + 1))
+            fail_msg("%s is not in docs/scenarios.md", found.gl_pathv[i]);
+        char *form = written(scenario);
+        struct scenario *again = parse(form);
+        char *second = written(again);
+        assert_string_equal(form, second);
+        file = fopen(found.gl_pathv[i], "r");
+        assert_true(getdelim(&text, &size, '\n', file) > 20 && text[0] == '#');
+        fclose(file);
+        free(text);
+        free(form);
+        free(second);
+        scenario_destroy(&again);
+        scenario_destroy(&scenario);
+    }
+    globfree(&found);
+    free(manual);
+}
+
+/* Every fault and metric has its place in the manual. */
+static void manual_has_all_words(void **state)
+{
+    (void)state;
+    char *manual = NULL, word[64];
+    size_t size = 0;
+    FILE *file = fopen(PICKET_SOURCE "/docs/scenarios.md", "r");
+    assert_non_null(file);
+    assert_true(getdelim(&manual, &size, '\0', file) > 0);
+    fclose(file);
+    for (unsigned i = 0; i < SIM_FAULT_KINDS; i++) {
+        const struct scenario_verb *verb =
+            scenario_verb_of(&(struct sim_fault){.kind = (enum sim_fault_kind)i});
+        assert_non_null(verb);
+        snprintf(word, sizeof word, "`%s", verb->word);
+        if (!strstr(manual, word))
+            fail_msg("%s is not in docs/scenarios.md", verb->word);
+    }
+    for (unsigned i = 0; i < METRICS; i++)
+        if (!strstr(manual, scenario_metric_text((enum scenario_metric)i)))
+            fail_msg("%s is not in docs/scenarios.md", scenario_metric_text((enum scenario_metric)i));
+    free(manual);
+}
+
 static void words_for_everything(void **state)
 {
     (void)state;
@@ -402,6 +465,8 @@ int main(void)
         cmocka_unit_test(bounds),
         cmocka_unit_test(files),
         cmocka_unit_test(words_for_everything),
+        cmocka_unit_test(shipped_scenarios),
+        cmocka_unit_test(manual_has_all_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@ target_link_libraries(test_msgpack PRIVATE PkgConfig::MSGPACK)
 target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_scenario PRIVATE picket_sim)
+target_compile_definitions(test_scenario PRIVATE PICKET_SOURCE="${PROJECT_SOURCE_DIR}")
 target_link_libraries(test_svg PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
