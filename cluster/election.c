@@ -306,6 +306,17 @@ static uint64_t draw_of(struct cluster *self, struct contest *c, uint64_t term)
     return claim_draw(core_crypto(self), c->name, term, core_self(self));
 }
 
+/* A claim that is said again, after a restart say, keeps the support it had: what a node hears at first is
+ * partly old, passed on by neighbours. */
+static uint16_t support_to_claim(const struct cluster *self, const struct election *e,
+                                 const struct contest *c, const struct statement *statement)
+{
+    uint16_t support = c->state == ELECTION_ACTIVE ? steady_support(self, e) : members_support(self);
+    bool again =
+        mine(self, c) && statement->term == c->reg.claim.term && statement->settled == c->reg.claim.settled;
+    return again && c->reg.claim.support < support ? c->reg.claim.support : support;
+}
+
 static bool publish(struct cluster *self, struct election *e, struct contest *c,
                     const struct statement *statement)
 {
@@ -318,7 +329,7 @@ static bool publish(struct cluster *self, struct election *e, struct contest *c,
         .id = *core_self(self),
         .incarnation = core_incarnation(self),
         .released = statement->released,
-        .support = c->state == ELECTION_ACTIVE ? steady_support(self, e) : members_support(self),
+        .support = support_to_claim(self, e, c, statement),
         .cause = (uint8_t)statement->cause,
     };
     memcpy(claim.domain, c->name, strlen(c->name) + 1);

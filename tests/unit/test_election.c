@@ -133,6 +133,27 @@ static void boot_resumes_what_it_held(void **state)
     world_close(w);
 }
 
+/* ... with the support it had: what it hears at first may be old. */
+static void boot_resumes_with_the_support_it_had(void **state)
+{
+    (void)state;
+    struct world *w = active();
+    struct claim before = own_register(w);
+    assert_true(before.support == 3);
+    world_kill(&w->nodes[ME]);
+    world_start(w, ME);
+    world_directory(w, ME, true);
+    world_beat(w, 3, ME);
+    world_run(w, 7000);
+    assert_int_equal(own_register(w).support, 1);
+    for (unsigned i = 1; i < 4; i++)
+        world_beat(w, i, ME);
+    WORLD_DO(w, ME, core_raise_incarnation(node, node->incarnation));
+    world_tick(w);
+    assert_int_equal(own_register(w).support, 1);
+    world_close(w);
+}
+
 static void boot_meets_its_successor(void **state)
 {
     (void)state;
@@ -1868,6 +1889,7 @@ int main(void)
         cmocka_unit_test(boot_ends_5_s_after_an_exchange),
         cmocka_unit_test(boot_ends_after_120_s_alone),
         cmocka_unit_test(boot_resumes_what_it_held),
+        cmocka_unit_test(boot_resumes_with_the_support_it_had),
         cmocka_unit_test(boot_meets_its_successor),
         cmocka_unit_test(boot_releases_what_it_may_no_longer_hold),
         cmocka_unit_test(boot_says_again_what_it_released),
