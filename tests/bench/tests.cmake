@@ -13,3 +13,6 @@ add_custom_target(bench
 add_executable(full_mesh EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/full_mesh.c)
 target_link_libraries(full_mesh PRIVATE picket_options PkgConfig::ZMQ PkgConfig::SODIUM)
 set_target_properties(full_mesh PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-fleet
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/fleet.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS picket picketd full_mesh USES_TERMINAL)

@@ -1,0 +1,309 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""fleet_network.py - real picketd processes on hosts, sites and lines of the test's own; what the command line shows is
+what is asserted.
+
+    fleet_network.py --picket PROGRAM --picketd PROGRAM --wan PROGRAM [--replace-after 20s] [--only NAME]
+
+Six nodes in three sites (network namespaces behind routers): hq-1, hq-2, hq-3 (a sensor, no candidate), br-1, br-2,
+far-1 behind a slow line that loses packets. Needs the right to make namespaces; says so and skips otherwise.
+Everything vanishes with this process.
+"""
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import network
+from nodes import DOMAIN, Fleet, Node, seconds_of, wait
+
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+class Stage:
+    """The fleet that the tests share, and what all of them look at."""
+
+    def __init__(self, a, place):
+        self.net = network.Network(a.wan)
+        self.net.site("hq")
+        self.net.site("branch")
+        self.net.site("far", bad_line=True)
+        self.net.line("far", delay=40, jitter=10, loss=2)
+        self.fleet = Fleet(a.picket, a.picketd, place, a.replace_after, self.net)
+        self.limit = seconds_of(a.replace_after)
+        self.a = a
+
+    @property
+    def nodes(self):
+        return self.fleet.running()
+
+    def settled(self, nodes=None, seconds=60):
+        """Waits until all these nodes see one another and agree on a synchronizer; its node."""
+        nodes = nodes or self.nodes
+        wait("all of them online: %s" % {n.name: n.members() for n in nodes}, lambda: self.fleet.all_online(nodes), seconds)
+        wait("one synchronizer: %s" % {n.name: n.domain() for n in nodes}, lambda: self.fleet.holder(nodes), seconds)
+        return self.fleet.node(self.fleet.holder(nodes))
+
+    def others(self, node):
+        return [n for n in self.nodes if n is not node]
+
+    def replaced(self, holder, nodes, began):
+        """Waits until `nodes` have another synchronizer than `holder`; it must not come before the time."""
+        def changed():
+            name = self.fleet.holder(nodes)
+            return name is not None and name != holder.name
+        wait("another synchronizer than " + holder.name, changed, 3 * self.limit + 30)
+        took = time.monotonic() - began
+        assert took > self.limit - 2, "replaced after %.1f s already" % took
+        return self.fleet.node(self.fleet.holder(nodes))
+
+
+@test
+def they_join_with_tokens_and_elect(stage):
+    first = stage.fleet.create("hq-1", "hq")
+    first.start()
+    wait("the first node answers", lambda: first.members(), 15)
+    for name, site, candidate in (("hq-2", "hq", True), ("hq-3", "hq", False), ("br-1", "branch", True),
+                                  ("br-2", "branch", True), ("far-1", "far", True)):
+        stage.fleet.add(name, site, candidate)
+    holder = stage.settled(seconds=90)
+    assert holder.name != "hq-3", "a sensor is no candidate"
+    for node in stage.nodes:
+        members = {m["name"]: m for m in node.ask("members")["members"]}
+        assert members["hq-3"]["mode"] == "sensor" and members["br-1"]["site"] == "branch"
+        assert members["hq-3"]["candidate_for"] == [] and members["br-1"]["candidate_for"] == [DOMAIN]
+    status, text, _ = first.command("members")
+    assert status == 0 and "far-1" in text and "NAME" in text
+    status, text, _ = first.command()
+    assert status == 0 and holder.name in text, text
+
+
+@test
+def a_killed_holder_is_replaced_after_the_time_and_not_before(stage):
+    holder = stage.settled()
+    term, others = holder.term(), stage.others(holder)
+    began = time.monotonic()
+    holder.kill()
+    new = stage.replaced(holder, others, began)
+    assert new.term() > term
+    assert all(n.members()[holder.name] == "offline" for n in others)
+    history = new.ask("history")
+    assert any(e.get("domain") == DOMAIN and e.get("cause") == "silent" for e in history["history"]), history
+    # it comes back by what it kept, and takes nothing
+    holder.start()
+    assert stage.settled() is new, "the returning node is not made synchronizer again"
+
+
+@test
+def a_holder_back_within_the_time_goes_on(stage):
+    holder = stage.settled()
+    term = holder.term()
+    holder.kill()
+    time.sleep(stage.limit / 4)
+    holder.start()
+    assert stage.settled() is holder
+    assert holder.term() == term
+
+
+@test
+def a_holder_that_leaves_lets_go_at_once(stage):
+    holder = stage.settled()
+    others = stage.others(holder)
+    began = time.monotonic()
+    assert holder.stop() == 0
+    wait("a new one", lambda: stage.fleet.holder(others) not in (None, holder.name), stage.limit + 15)
+    took = time.monotonic() - began
+    wait("seen as gone", lambda: all(n.members()[holder.name] == "left" for n in others), 10)
+    holder.start()
+    stage.settled()
+    print("    (%.1f s)" % took)
+
+
+@test
+def a_branch_that_is_cut_off_has_its_own_and_gives_way_when_healed(stage):
+    stage.settled()
+    branch = [stage.fleet.node(n) for n in ("br-1", "br-2")]
+    rest = [n for n in stage.nodes if n not in branch]
+    stage.net.cut(["branch"], ["hq", "far"])
+    wait("a synchronizer on either side", lambda: stage.fleet.holder(branch) in ("br-1", "br-2") and
+         stage.fleet.holder(rest) in [n.name for n in rest], 4 * stage.limit + 40)
+    stage.net.heal()
+    holder = stage.settled(seconds=90)
+    assert len({n.term() for n in stage.nodes}) == 1
+    assert holder in rest, "the larger side keeps its synchronizer"
+
+
+@test
+def a_one_way_cut_does_not_depose_a_healthy_holder(stage):
+    holder = stage.settled()
+    deaf = next(n for n in stage.nodes if n.site != holder.site and n.name != "hq-3")
+    stage.net.cut([n.name for n in stage.others(deaf)], [deaf.name], one_way=True)
+    time.sleep(stage.limit + 10)
+    others = stage.others(deaf)
+    assert stage.fleet.holder(others) == holder.name, {n.name: n.domain() for n in others}
+    stage.net.heal()
+    assert stage.settled(seconds=90) is holder
+
+
+@test
+def a_paused_holder_is_replaced_and_gives_way_when_it_wakes(stage):
+    holder = stage.settled()
+    others = stage.others(holder)
+    began = time.monotonic()
+    holder.pause()
+    try:
+        new = stage.replaced(holder, others, began)
+    finally:
+        holder.resume()
+    assert stage.settled(seconds=90) is new
+
+
+@test
+def a_lost_disk_does_no_harm(stage):
+    holder = stage.settled()
+    term = holder.term()
+    holder.kill()
+    for name in os.listdir(holder.state):
+        if name not in ("identity", "authority", "policy"):
+            os.remove(os.path.join(holder.state, name))
+    # where to find the others was on that disk as well: a seed of the configuration tells
+    seed = next(n for n in stage.nodes if n is not holder)
+    status, out, _ = holder.fleet.run(seed, ["true"])
+    holder.start()
+    now = stage.settled(seconds=3 * stage.limit + 60)
+    assert now.term() >= term
+
+
+@test
+def yield_and_pin(stage):
+    holder = stage.settled()
+    asker = stage.others(holder)[0]
+    status, _, err = asker.command("synchronizer", "yield", DOMAIN)
+    assert status == 0, err
+    wait("somebody else", lambda: stage.fleet.holder(stage.nodes) not in (None, holder.name), stage.limit + 20)
+    assert holder.command("synchronizer", "pin", DOMAIN)[0] == 0
+    wait("the pinned one", lambda: stage.fleet.holder(stage.nodes) == holder.name, stage.limit + 20)
+    assert holder.command("synchronizer", "unpin", DOMAIN)[0] == 0
+
+
+@test
+def candidacy_is_switched_off_and_on(stage):
+    holder = stage.settled()
+    status, _, err = holder.command("candidate", "off", DOMAIN)
+    assert status == 0, err
+    wait("another one", lambda: stage.fleet.holder(stage.nodes) not in (None, holder.name), stage.limit + 20)
+    assert holder.command("candidate", "on", DOMAIN)[0] == 0
+
+
+@test
+def strangers_are_kept_out(stage):
+    """A node without certificate, one of another fleet that claims the same names, a token used twice."""
+    first = stage.fleet.nodes[0]
+    before = set(first.members())
+
+    stage.net.host("stranger", "hq")
+    stranger = Node(stage.fleet, "stranger", "hq", stage.net.address("stranger"), 49200)
+    stranger.write_config()
+    stranger.start()
+    assert stranger.process.wait(10) == 1, "a node without certificate does not run"
+    assert "picket fleet" in open(stranger.log).read() or "join" in open(stranger.log).read()
+
+    place = os.path.join(stage.fleet.place, "other-fleet")
+    os.makedirs(place)
+    other = Fleet(stage.a.picket, stage.a.picketd, place, stage.a.replace_after, stage.net,
+                  config=["cluster", "    seeds = hq-1 %s:%d" % (first.address, first.port)])
+    impostor = Node(other, "impostor", "hq", stage.net.host("impostor", "hq"), 49200)
+    impostor.write_config()
+    other.nodes.append(impostor)
+    other._fleet_command("create", "--name", "hq-2", "--site", "hq", "--candidate-for", DOMAIN, "--enrol-at",
+                         "%s:50200" % impostor.address, "--cost", "interactive")
+    impostor.start()
+    wait("it runs", lambda: impostor.members(), 15)
+    time.sleep(5)
+    assert impostor.members() == {"hq-2": "online"}, "a node with another fleet's key learns nothing"
+    other.close()
+
+    again = Node(stage.fleet, "again", "hq", stage.net.host("again", "hq"), 49200)
+    again.write_config()
+    again.start(join=os.path.join(stage.fleet.place, "token-br-1"))
+    assert again.process.wait(30) == 1, "a token is good for one node"
+    assert set(first.members()) == before
+    stage.settled()
+
+
+@test
+def keys_are_rotated_without_a_gap(stage):
+    node = stage.fleet.node("br-1")
+    stage.settled()
+    old = node.command("fleet", "show", "--json", "--directory", node.state)[1]
+    status, _, err = stage.fleet.run(node, [stage.a.picket, "fleet", "rotate", "--directory", node.state, "--socket",
+                                            node.socket])
+    assert status == 0, err
+    watcher = stage.others(node)[0]
+
+    def rotated():
+        assert watcher.members()["br-1"] == "online"
+        new = stage.fleet.run(node, [stage.a.picket, "fleet", "show", "--json", "--directory", node.state])[1]
+        return '"key_generation":1' in new.replace(" ", "")
+    wait("the new key", rotated, 30)
+    end = time.monotonic() + stage.limit / 2
+    while time.monotonic() < end:
+        assert watcher.members()["br-1"] == "online"
+        time.sleep(0.5)
+    node.kill()
+    node.start()
+    stage.settled()
+
+
+@test
+def a_revoked_node_is_out_at_once_and_stays_out(stage):
+    stage.settled()
+    victim = stage.fleet.node("br-2")
+    others = stage.others(victim)
+    stage.fleet.revoke("br-2")
+    assert victim.process.wait(30) == 4, "a revoked node stops, and its status tells why"
+    wait("all know", lambda: all(n.members()["br-2"] == "revoked" for n in others), 30)
+    victim.start()
+    time.sleep(5)
+    assert all(n.members()["br-2"] == "revoked" for n in others)
+    stage.settled(others)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--picket", required=True)
+    p.add_argument("--picketd", required=True)
+    p.add_argument("--wan", required=True)
+    p.add_argument("--replace-after", default="20s")
+    p.add_argument("--only")
+    a = p.parse_args()
+    network.enter()
+    place = tempfile.mkdtemp(prefix="fleet-")
+    stage = Stage(a, place)
+    try:
+        for function in TESTS:
+            if a.only and function is not TESTS[0] and a.only not in function.__name__:
+                continue
+            began = time.monotonic()
+            function(stage)
+            print("  fine  %-68s %5.1f s" % (function.__name__.replace("_", " "), time.monotonic() - began), flush=True)
+        print("fleet: all fine")
+    except BaseException:
+        stage.fleet.tell_logs()
+        raise
+    finally:
+        stage.fleet.close()
+        stage.net.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    main()
