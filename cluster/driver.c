@@ -67,6 +67,8 @@ static void run_synchronizer(struct cluster_driver *driver, const struct cluster
         ops->start(ops->context, &claim);
 }
 
+#define TELL_REVOKED 2000 /* ms that a node has to hear that it is revoked */
+
 static void save_policy(struct cluster_driver *driver)
 {
     struct fault fault;
@@ -87,7 +89,10 @@ static void heed_notice(struct cluster_driver *driver, const struct cluster_noti
         driver_keys_member_changed(driver, &notice->node);
         break;
     case NOTICE_MEMBER_REVOKED:
-        driver_keys_member_revoked(driver, &notice->node);
+        /* Nothing that it says counts with the core from now on. Its links end a moment later, so that it
+         * hears why. */
+        if (driver->expel_at == 0)
+            driver->expel_at = driver_mono() + TELL_REVOKED;
         break;
     case NOTICE_POLICY:
         save_policy(driver);
@@ -356,6 +361,17 @@ static bool begin(struct cluster_driver *driver)
     return true;
 }
 
+static void expel_revoked(struct cluster_driver *driver)
+{
+    struct cluster_member_view member;
+    if (driver->expel_at == 0 || driver_mono() < driver->expel_at)
+        return;
+    driver->expel_at = 0;
+    for (unsigned i = 0; i < cluster_member_count(driver->core); i++)
+        if (cluster_member_at(driver->core, i, &member) && member.state == MEMBER_REVOKED && !member.self)
+            driver_keys_member_revoked(driver, &member.id);
+}
+
 static void tick(struct cluster_driver *driver)
 {
     struct cluster_event event = {.type = CLUSTER_TICK};
@@ -368,7 +384,9 @@ static void tick(struct cluster_driver *driver)
                           : driver->tick_at + driver->config.timers.tick;
     look_at_directories(driver);
     cluster_driver_step(driver, &event);
+    expel_revoked(driver);
     transport_tick(driver->transport, now);
+    driver_find_fleet(driver);
     consider_peers(driver);
 }
 

@@ -39,6 +39,8 @@ struct cluster_driver {
 
     enum driver_end end;
     int64_t tick_at;        /* monotonic ms */
+    int64_t expel_at;       /* monotonic ms: when those who were revoked lately are cut off; 0: nobody was */
+    int64_t find_at;        /* monotonic ms: when the fleet is looked for again, while nobody is known */
     int64_t peers_at;       /* monotonic ms: when the known peers are saved next */
     unsigned peers_saved;   /* members then */
     unsigned peers_changed; /* records that changed since */
@@ -76,6 +78,7 @@ void driver_admit(struct cluster_driver *driver, const struct node_id *id,
 void driver_expel_key(struct cluster_driver *driver, const uint8_t key[PUBLIC_KEY_SIZE]);
 void driver_expel(struct cluster_driver *driver, const struct node_id *id);
 void driver_dial(struct cluster_driver *driver, const struct node_id *peer);
+void driver_find_fleet(struct cluster_driver *driver);
 void driver_hang_up(struct cluster_driver *driver, const struct node_id *peer);
 void driver_send(struct cluster_driver *driver, const struct cluster_message *message);
 bool driver_rekey(struct cluster_driver *driver);

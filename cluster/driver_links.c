@@ -94,6 +94,34 @@ static bool dial(struct cluster_driver *driver, const struct node_id *peer, enum
     return transport_dial(driver->transport, peer, curve, endpoints, count, want);
 }
 
+/* A node that lost its file of known peers knows nobody, and so admits nobody and has no key to expect
+ * anywhere. But the policy tells the enrollers' keys, and the configuration's seeds where one may be: whoever
+ * answers there to an enroller's key is a member, and tells of the others. */
+void driver_find_fleet(struct cluster_driver *driver)
+{
+    struct policy policy;
+    char texts[TRANSPORT_ENDPOINTS][ENDPOINT_MAX_SIZE + 8];
+    const char *endpoints[TRANSPORT_ENDPOINTS];
+    unsigned count = 0;
+    if (driver_mono() < driver->find_at || cluster_member_count(driver->core) > 1)
+        return;
+    driver->find_at = driver_mono() + driver->config.timers.anti_entropy;
+    for (; count < driver->config.seed_count && count < TRANSPORT_ENDPOINTS; count++)
+        endpoints[count] = with_scheme(texts[count], driver->config.seeds[count].endpoint);
+    if (!policy_read(&policy, cluster_policy(driver->core), &driver->identity->trust, &driver->crypto))
+        return;
+    for (unsigned i = 0; i < policy.enroller_count; i++) {
+        const struct enroller *enroller = &policy.enrollers[i];
+        uint8_t curve[CURVE_KEY_SIZE];
+        if (node_id_equal(&enroller->id, &driver->identity->id) || enroller->until != UINT64_MAX ||
+            policy_revokes(&policy, &enroller->id))
+            continue;
+        driver_keys_admit(driver, &enroller->id, enroller->public_key, 0);
+        if (count > 0 && crypto_curve_public(curve, enroller->public_key))
+            transport_dial(driver->transport, &enroller->id, curve, endpoints, count, TRANSPORT_TEMPORARY);
+    }
+}
+
 void driver_dial(struct cluster_driver *driver, const struct node_id *peer)
 {
     char id[NODE_ID_TEXT_SIZE];

@@ -46,12 +46,14 @@ class Node:
         os.makedirs(self.place)
 
     def write_config(self, more=()):
+        """`more`: further lines of the section `cluster`, and sections after it."""
+        more = list(more)
         lines = ["node", "    name = " + self.name, "    state = " + self.state, "    log-level = info",
                  "    log-form = plain",
                  "control", "    socket = " + self.socket,
+                 "synchronizer", "    replace-after = " + self.fleet.replace_after,
                  "cluster", "    listen = %s:%d" % (self.address, self.port),
-                 "    enrolment = %s:%d" % (self.address, self.port + 1000),
-                 "synchronizer", "    replace-after = " + self.fleet.replace_after] + list(more)
+                 "    enrolment = %s:%d" % (self.address, self.port + 1000)] + more
         with open(self.config, "w") as f:
             f.write("\n".join(lines) + "\n")
 
