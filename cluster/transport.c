@@ -25,9 +25,9 @@
 void transport_options_init(struct transport_options *options)
 {
     *options = (struct transport_options){
-        .enrolments_burst = 20,
-        .enrolments_per_min = 30,
-        .enrolling_max = 16,
+        .enrolments_burst = 400,
+        .enrolments_per_min = 1200,
+        .enrolling_max = 64,
         .keys_max = 32768,
         .inbound_max = 64,
         .dialled_max = 48,

@@ -43,7 +43,7 @@ struct transport_options {
     const uint8_t *enrolment_public_key, *enrolment_secret_key;
     enrolment_handler *enrolment;
     void *enrolment_context;
-    uint32_t enrolments_burst, enrolments_per_min; /* 20, 30: connections; one address gets a quarter */
+    uint32_t enrolments_burst, enrolments_per_min; /* 400, 1200: connections; one address gets a quarter */
     uint32_t enrolling_max;                        /* 16: connections at a time */
 
     uint32_t keys_max;      /* 32768: admitted keys */

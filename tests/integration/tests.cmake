@@ -46,3 +46,11 @@ set_tests_properties(fleet_command PROPERTIES TIMEOUT 180)
 add_test(NAME fleet_smoke COMMAND Python3::Interpreter ${integration}/fleet_smoke.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(fleet_smoke PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL ON)
+
+# Hosts, sites and bad lines: what only real processes on a real network show.
+add_test(NAME fleet_network COMMAND Python3::Interpreter ${integration}/fleet_network.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --wan $<TARGET_FILE:wan>)
+set_tests_properties(fleet_network PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(fleet_many PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
