@@ -134,7 +134,7 @@ static bool from_terminal(struct disk_content *passphrase, const char *prompt, b
     bool fine = read_line(terminal, prompt, passphrase);
     if (!fine)
         fault_say(fault, "terminal: %s", strerror(errno));
-    fine = fine && (!twice || same_again(terminal, passphrase, fault));
+    fine = fine && (!twice || passphrase->size == 0 || same_again(terminal, passphrase, fault));
     close(terminal);
     return fine;
 }

@@ -150,10 +150,12 @@ def a_pipe_is_a_passphrase_file(fleet):
     os.close(read)
 
 
-def on_terminal(command, answers):
+def on_terminal(command, answers, ignored=None):
     """Runs with a terminal; each answer is (what is asked for, what is typed). Returns status, what was shown."""
     pid, fd = pty.fork()
     if pid == 0:
+        if ignored:
+            signal.signal(ignored, signal.SIG_IGN)
         os.execv(command[0], command)
     shown = b""
     deadline = time.monotonic() + 60
@@ -189,6 +191,10 @@ def the_terminal_does_not_show_the_passphrase(fleet):
     assert os.WEXITSTATUS(status) == 1 and b"differ" in shown and b"horse" not in shown
     status, shown = on_terminal(create, [(b"authority: ", b"\x03")])
     assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGINT, status
+    status, shown = on_terminal(create, [(b"authority: ", b"\x03")], ignored=signal.SIGINT)
+    assert os.WEXITSTATUS(status) == 1 and b"Interrupted" in shown, (status, shown)
+    status, shown = on_terminal(create, [(b"authority: ", b"\x04")])
+    assert os.WEXITSTATUS(status) == 1 and b"empty" in shown, (status, shown)
     assert not os.path.exists(os.path.join(fleet.directory, "authority"))
     status, shown = on_terminal(create, [(b"authority: ", PASSPHRASE), (b"again: ", PASSPHRASE)])
     assert status == 0 and b"horse" not in shown, shown
