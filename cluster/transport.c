@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cluster/crypto_sodium.h"
 #include "cluster/transport_internal.h"
@@ -98,6 +99,7 @@ struct transport *transport_new(const struct transport_options *options, struct 
     self->options.enrolment_public_key = self->options.enrolment_secret_key = NULL;
     self->next_route = OUTBOUND_ROUTE;
     self->next_ticket = 1;
+    self->now = clock_monotonic(clock_system()) / CLOCK_MILLISECOND; /* until the first tick */
     zmq_msg_init(&self->received);
     self->resolver = resolver_new();
     bool fine = self->resolver && tables_init(self, options);

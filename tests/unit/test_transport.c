@@ -655,6 +655,77 @@ static void frames_out_of_form_are_counted(void **state)
     pair_stop(&a, &b);
 }
 
+/* A server with the right key that never says a word, or says too little. */
+static void who_does_not_play_along_is_left(void **state)
+{
+    (void)state;
+    struct station a = {0}, b = {.id = {{0x70, [15] = 2}}, .keys = keys_new()};
+    struct transport_options options = station_options(&a, 1);
+    options.connect = 100;
+    options.handshake = 300;
+    options.drain = 100;
+    station_open(&a, &options);
+    station_admit(&a, &b);
+    int on = 1, zero = 0;
+    char endpoint[TEXT_MAX];
+    size_t size = sizeof endpoint;
+    void *context = zmq_ctx_new();
+    void *server = zmq_socket(context, ZMQ_ROUTER);
+    zmq_setsockopt(server, ZMQ_LINGER, &zero, sizeof zero);
+    zmq_setsockopt(server, ZMQ_CURVE_SERVER, &on, sizeof on);
+    zmq_setsockopt(server, ZMQ_CURVE_SECRETKEY, b.keys.secret_key, 32);
+    assert_int_equal(zmq_bind(server, "tcp://127.0.0.1:0"), 0);
+    zmq_getsockopt(server, ZMQ_LAST_ENDPOINT, endpoint, &size);
+    assert_true(station_dial_at(&a, &b, endpoint));
+    stations_until(a.failures >= 1, &a); /* no hello */
+    assert_non_null(strstr(a.failure, "no answer"));
+    /* Now it answers each hello, and nothing else. */
+    uint8_t id[256], frame[64];
+    int id_size = 0;
+    int64_t end = station_now() + PATIENCE;
+    while (!station_sees(&a, &b) && station_now() < end) {
+        stations_step(STATIONS_OF(&a), 1);
+        if ((id_size = zmq_recv(server, id, sizeof id, ZMQ_DONTWAIT)) < 0)
+            continue;
+        zmq_recv(server, frame, sizeof frame, ZMQ_DONTWAIT);
+        zmq_send(server, id, (size_t)id_size, ZMQ_SNDMORE);
+        zmq_send(server, "\1\1", 2, 0);
+    }
+    assert_true(station_sees(&a, &b));
+    transport_hang_up(a.transport, &b.id); /* BYE, and no LAST comes */
+    stations_until(!views_of(&a).count, &a);
+    zmq_close(server);
+    zmq_ctx_term(context);
+    station_stop(&a);
+}
+
+/* Says goodbye and stays: it is cut, as is the older of two connections. */
+static void who_does_not_go_is_cut(void **state)
+{
+    (void)state;
+    struct station a = {0}, b = {.id = {{0x70, [15] = 2}}, .keys = keys_new()};
+    struct transport_options options = station_options(&a, 1);
+    options.drain = 100;
+    station_open(&a, &options);
+    station_admit(&a, &b);
+    void *context = zmq_ctx_new();
+    const char *endpoint = transport_endpoint(a.transport, 0);
+    void *first = hostile_dial(context, &b.keys, a.keys.public_key, endpoint, NULL);
+    zmq_send(first, "\1\1", 2, 0);
+    stations_until(station_sees(&a, &b), &a);
+    void *second = hostile_dial(context, &b.keys, a.keys.public_key, endpoint, NULL);
+    zmq_send(second, "\1\1", 2, 0);
+    stations_until(station_counters(&a).zap_admitted >= 3, &a); /* the first was cut and comes back */
+    assert_int_equal(a.downs, 0);
+    zmq_close(first);
+    zmq_send(second, "\2", 1, 0);
+    stations_until(!station_sees(&a, &b), &a);
+    stations_until(!views_of(&a).count, &a);
+    zmq_close(second);
+    zmq_ctx_term(context);
+    station_stop(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -680,6 +751,8 @@ int main(void)
         cmocka_unit_test(enrolments_are_limited),
         cmocka_unit_test(requests_out_of_form_are_counted),
         cmocka_unit_test(frames_out_of_form_are_counted),
+        cmocka_unit_test(who_does_not_play_along_is_left),
+        cmocka_unit_test(who_does_not_go_is_cut),
     };
     return cmocka_run_group_tests(tests, stations_ready, NULL);
 }
