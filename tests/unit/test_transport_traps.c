@@ -502,6 +502,7 @@ static void in_a_child(void (*run)(void))
     assert_true(child >= 0);
     if (child == 0) {
         alarm(60);
+        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failure ends the child, not only its test */
         run();
         _exit(0);
     }
