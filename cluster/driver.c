@@ -188,12 +188,12 @@ static void look_at_directories(struct cluster_driver *driver)
 
 static void save_peers(struct cluster_driver *driver)
 {
-    struct fault fault;
+    struct fault fault = {.text = "out of memory"};
     struct peers_writer *writer = peers_writer_new();
     if (writer)
         cluster_each_record(driver->core, peers_writer_add, writer);
     if (!writer || !peers_writer_save(&writer, driver->config.disk, driver->config.directory, &fault))
-        log_error("known peers: %s", writer ? fault.text : "out of memory");
+        log_error("known peers: %s", fault.text);
     driver->peers_saved = cluster_member_count(driver->core);
     driver->peers_changed = 0;
     driver->peers_at = driver_mono() + PEERS_PERIOD;

@@ -9,7 +9,7 @@ target_link_libraries(test_svg PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log test_control test_transport test_transport_traps test_zap
+set_tests_properties(test_ring test_log test_control test_directory_probe test_transport test_transport_traps test_zap
   PROPERTIES LABELS threads)
 # Some of them fork and go on with threads in the child.
 set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
@@ -19,3 +19,7 @@ set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
 target_compile_definitions(test_mutants PRIVATE PICKET_MUTANTS)
 target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJECT_SOURCE_DIR}/cluster/register.c
   ${PROJECT_SOURCE_DIR}/cluster/inquiry.c ${PROJECT_SOURCE_DIR}/cluster/election.c)
+
+# Real time on real sockets.
+set_tests_properties(test_driver PROPERTIES LABELS "slow;threads" TIMEOUT 900
+  ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
