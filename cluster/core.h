@@ -187,6 +187,7 @@ struct overlay {
     int64_t renew_due;                   /* a link is exchanged for a random one now and then */
     int64_t bridged; /* the last link asked for because a silent part of the fleet answered */
     unsigned backoff_next;
+    unsigned refused; /* requests to other sites since there is no link to any */
 };
 
 /* --- gossip --- */

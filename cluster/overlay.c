@@ -15,10 +15,14 @@ enum link_verb {
     LINK_VERB_CLOSE,       /* no neighbour any more, or never was */
     LINK_VERB_PING,
     LINK_VERB_PONG,
+    LINK_VERB_BRIDGE, /* as REQUEST, of a node that has no neighbour at another site: refused by the full only
+                       */
 };
 
 #define ACCEPTED_ABOVE 2u /* links that are accepted beyond those wanted, of nodes that have few */
 #define FEW            3u
+#define REFUSED_ENOUGH 3u
+#define FULL           (CLUSTER_LINKS - 2u) /* slots are left for those that this node dials */
 #define TRIES          3u
 #define DIAL_TIMEOUT   10000
 #define ASK_EVERY      2000
@@ -33,8 +37,8 @@ enum link_verb {
 
 static void send_verb(struct cluster *self, const struct node_id *to, enum link_verb verb, uint64_t echo)
 {
-    bool record = verb == LINK_VERB_REQUEST || verb == LINK_VERB_ACCEPT;
-    bool degree = verb == LINK_VERB_REQUEST;
+    bool degree = verb == LINK_VERB_REQUEST || verb == LINK_VERB_BRIDGE;
+    bool record = degree || verb == LINK_VERB_ACCEPT;
     struct msgpack_writer *w = core_message(
         self, WIRE_LINK, 1u + record + degree + (verb == LINK_VERB_PING) + (verb == LINK_VERB_PONG));
     if (!w)
@@ -119,6 +123,8 @@ static void activate(struct cluster *self, struct link *link)
     if (link->state == LINK_ACTIVE)
         return;
     link->state = LINK_ACTIVE;
+    if (link->outside)
+        self->overlay.refused = 0;
     link->since = self->mono;
     link->since_wall = self->wall;
     link->heard = self->mono;
@@ -215,18 +221,6 @@ static bool dial(struct cluster *self, uint32_t index)
     return true;
 }
 
-static void request(struct cluster *self, struct link *link)
-{
-    if (link->state == LINK_DIALLING) {
-        link->state = LINK_REQUESTED;
-        link->tries = 0;
-    }
-    link->tries++;
-    link->deadline = self->mono + least(ASK_EVERY, self->config.timers.link_silence / 2);
-    self->overlay.due = least(self->overlay.due, link->deadline);
-    send_verb(self, &link->id, LINK_VERB_REQUEST, 0);
-}
-
 struct tally {
     unsigned active, pending, outside, outside_pending;
 };
@@ -244,6 +238,19 @@ static struct tally tally_links(const struct cluster *self)
         tally.outside_pending += pending && link->outside;
     }
     return tally;
+}
+
+static void request(struct cluster *self, struct link *link)
+{
+    if (link->state == LINK_DIALLING) {
+        link->state = LINK_REQUESTED;
+        link->tries = 0;
+    }
+    link->tries++;
+    link->deadline = self->mono + least(ASK_EVERY, self->config.timers.link_silence / 2);
+    self->overlay.due = least(self->overlay.due, link->deadline);
+    bool bridge = link->outside && self->overlay.refused >= REFUSED_ENOUGH;
+    send_verb(self, &link->id, bridge ? LINK_VERB_BRIDGE : LINK_VERB_REQUEST, 0);
 }
 
 /* One step towards the links that are wanted. False when there is nobody to ask. */
@@ -351,7 +358,8 @@ static void requested(struct cluster *self, const struct wire *wire, const struc
 {
     struct link *link = source->link < 0 ? NULL : &self->links[source->link];
     unsigned wanted = self->config.active_links, have = active_count(self);
-    bool room = have < wanted || (wire->degree < FEW && have < wanted + ACCEPTED_ABOVE);
+    bool room = have < wanted || (wire->degree < FEW && have < wanted + ACCEPTED_ABOVE) ||
+                (wire->link == LINK_VERB_BRIDGE && have < FULL);
     if (link && link->state == LINK_ACTIVE)
         room = true;
     if (!room && wire->degree > 0) {
@@ -367,8 +375,9 @@ static void requested(struct cluster *self, const struct wire *wire, const struc
     bool fresh = link->state != LINK_ACTIVE;
     activate(self, link);
     send_verb(self, &source->id, LINK_VERB_ACCEPT, 0);
+    unsigned bound = wire->link == LINK_VERB_BRIDGE ? FULL : wanted + ACCEPTED_ABOVE;
     if (fresh)
-        make_place(self, link, wanted + ACCEPTED_ABOVE);
+        make_place(self, link, have > bound ? have : bound);
 }
 
 static void accepted(struct cluster *self, struct link *link)
@@ -377,7 +386,15 @@ static void accepted(struct cluster *self, struct link *link)
         return;
     activate(self, link);
     gossip_sync(self, &link->id, false);
-    make_place(self, link, self->config.active_links + ACCEPTED_ABOVE);
+    make_place(self, link, FULL);
+}
+
+/* Other sites that are far fewer than those who want a link to them: after some refusals of all, it is asked
+ * for with more weight. */
+static void refused(struct cluster *self, const struct link *link)
+{
+    if (link->outside && tally_links(self).outside == 0 && self->overlay.refused < REFUSED_ENOUGH)
+        self->overlay.refused++;
 }
 
 static void ponged(struct cluster *self, const struct wire *wire, struct link *link)
@@ -394,6 +411,7 @@ void overlay_received(struct cluster *self, const struct wire *wire, const struc
     struct link *link = source->link < 0 ? NULL : &self->links[source->link];
     switch (wire->link) {
     case LINK_VERB_REQUEST:
+    case LINK_VERB_BRIDGE:
         if (source->member != NO_MEMBER && !self->left)
             requested(self, wire, source);
         break;
@@ -407,6 +425,8 @@ void overlay_received(struct cluster *self, const struct wire *wire, const struc
     case LINK_VERB_CLOSE:
         if (!link)
             break;
+        if (wire->link == LINK_VERB_REFUSE)
+            refused(self, link);
         back_off(self, &link->id, self->config.timers.dial_backoff / (wire->link == LINK_VERB_CLOSE ? 4 : 2));
         release(self, link);
         break;
