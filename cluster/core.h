@@ -30,28 +30,29 @@ void chain_init(struct chain *chain, uint32_t base, const uint8_t secret[LINK_SI
 const uint8_t *chain_link(struct chain *chain, uint32_t sequence, const struct cluster_crypto *crypto);
 
 /* --- interned records (record_pool.c) --- */
+enum blob_flag { /* besides enum record_flag */
+                 BLOB_DIALABLE = 64,
+                 BLOB_GRANTED = 128, /* its grant names domains */
+};
+
+/* Small, for there is one for each member: what is asked for seldom is read from the record itself. */
 struct record_blob {
     uint64_t hash; /* first 8 bytes of BLAKE2b over the encoded record */
     uint64_t incarnation;
     uint32_t revision;
-    uint32_t generation;
-    uint32_t boot_nonce;
     uint32_t references;
-    uint32_t verified_with; /* policy version, low bits */
     /* The greatest link of the chain that was verified, by whichever core of this process: a link below it is
      * verified, and made again, by hashing it down. */
     uint32_t top;
     uint8_t top_link[LINK_SIZE];
+    uint16_t verified_with; /* policy version, low bits */
     uint16_t size;
-    uint16_t id_at, key_at;         /* where the id and the public key stand in `data` */
-    uint16_t site;                  /* interned; 0: one of too many */
-    uint8_t domains[GRANT_DOMAINS]; /* interned, of the grant */
-    uint8_t domain_count;
-    uint8_t candidate_off;
-    uint8_t flags; /* enum record_flag */
-    bool dialable;
+    uint16_t id_at; /* where the id stands in `data` */
+    uint16_t site;  /* interned; 0: one of too many */
+    uint8_t flags;
     uint8_t data[];
 };
+#define BLOB_SIZE(blob) (offsetof(struct record_blob, data) + (blob)->size)
 
 struct policy_blob {
     struct policy_blob *next;
@@ -87,6 +88,7 @@ static inline const uint8_t *blob_id(const struct record_blob *blob)
 
 /* < 0, 0, > 0: the order of the records of one member. The hash ends every tie, so that merging commutes
  * also when a member runs twice. */
+uint32_t blob_generation(const struct record_blob *blob);
 int blob_compare(const struct record_blob *a, const struct record_blob *b);
 
 /* --- the table --- */

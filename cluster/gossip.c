@@ -639,7 +639,7 @@ static void put_items(struct cluster *self, struct msgpack_writer *w, uint64_t m
         if (!in_buckets(mask, short_id) || members->table[i].flags & MEMBER_FLAG_REVOKED)
             continue;
         const struct record_blob *record = members->table[i].record;
-        to = put_be32(put_be64(to, short_id), record->generation);
+        to = put_be32(put_be64(to, short_id), blob_generation(record));
         to = put_be32(put_be64(to, record->incarnation), record->revision);
         to = put_be32(to, (uint32_t)(record->hash >> 32));
     }
@@ -723,8 +723,9 @@ static int item_compare(struct cursor *c, const struct record_blob *ours)
     uint32_t generation = cursor_be32(c);
     uint64_t incarnation = cursor_be64(c);
     uint32_t revision = cursor_be32(c), hash = cursor_be32(c), our_hash = (uint32_t)(ours->hash >> 32);
-    if (generation != ours->generation)
-        return generation > ours->generation ? 1 : -1;
+    uint32_t our_generation = blob_generation(ours);
+    if (generation != our_generation)
+        return generation > our_generation ? 1 : -1;
     if (incarnation != ours->incarnation)
         return incarnation > ours->incarnation ? 1 : -1;
     if (revision != ours->revision)
@@ -860,7 +861,8 @@ static uint32_t random_member(struct cluster *self, bool silent)
         uint32_t index = (uint32_t)(core_random(self) % members->count);
         uint8_t flags = members->table[index].flags;
         if (index == 0 || flags & (MEMBER_FLAG_LEFT | MEMBER_FLAG_REVOKED) ||
-            (silent && !(flags & MEMBER_FLAG_OFFLINE)) || !members->table[index].record->dialable)
+            (silent && !(flags & MEMBER_FLAG_OFFLINE)) ||
+            !(members->table[index].record->flags & BLOB_DIALABLE))
             continue;
         return index;
     }

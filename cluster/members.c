@@ -71,7 +71,7 @@ static bool make_room(struct cluster *self)
     if (members->count >= self->config.members_max)
         return false;
     if (members->count == members->capacity) {
-        uint32_t capacity = members->capacity + members->capacity / 4 + MEMBERS_LEAST;
+        uint32_t capacity = members->capacity + members->capacity / 8 + MEMBERS_LEAST;
         if (capacity > self->config.members_max)
             capacity = self->config.members_max;
         struct member *table = realloc(members->table, capacity * sizeof *table);
@@ -139,8 +139,10 @@ bool members_public_key(const struct cluster *self, uint32_t index, uint8_t key[
 {
     if (index >= self->members.count)
         return false;
-    const struct record_blob *record = self->members.table[index].record;
-    memcpy(key, record->data + record->key_at, PUBLIC_KEY_SIZE);
+    struct record record;
+    if (!record_read_trusted(&record, blob_bytes(self->members.table[index].record)))
+        return false;
+    memcpy(key, record.certificate.public_key, PUBLIC_KEY_SIZE);
     return true;
 }
 
@@ -238,9 +240,12 @@ uint32_t members_domain_count(const struct cluster *self)
 static uint64_t domains_of(struct cluster *self, const struct record_blob *record)
 {
     uint64_t domains = 0;
-    for (unsigned i = 0; i < record->domain_count; i++) {
-        uint32_t domain = domain_local(self, record->domains[i], true);
-        if (domain != UINT32_MAX && !(record->candidate_off >> i & 1u))
+    struct record read;
+    if (!(record->flags & BLOB_GRANTED) || !record_read_trusted(&read, blob_bytes(record)))
+        return 0;
+    for (unsigned i = 0; i < read.certificate.grant.domain_count; i++) {
+        uint32_t domain = members_domain(self, read.certificate.grant.domains[i], true);
+        if (domain != UINT32_MAX && !(read.candidate_off >> i & 1u))
             domains |= UINT64_C(1) << domain;
     }
     return domains;
@@ -249,8 +254,12 @@ static uint64_t domains_of(struct cluster *self, const struct record_blob *recor
 bool members_granted(const struct cluster *self, uint32_t index, uint32_t domain)
 {
     const struct record_blob *record = self->members.table[index].record;
-    for (unsigned i = 0; i < record->domain_count; i++)
-        if (record->domains[i] == self->domains.in_pool[domain])
+    const char *name = members_domain_name(self, domain);
+    struct record read;
+    if (!(record->flags & BLOB_GRANTED) || !record_read_trusted(&read, blob_bytes(record)))
+        return false;
+    for (unsigned i = 0; i < read.certificate.grant.domain_count; i++)
+        if (strcmp(read.certificate.grant.domains[i], name) == 0)
             return true;
     return false;
 }
@@ -478,11 +487,12 @@ static uint32_t add(struct cluster *self, struct record_blob *record, uint64_t s
 /* What people and the driver must know of: not that only the heartbeat chain was renewed. */
 static bool differs(const struct record_blob *a, const struct record_blob *b)
 {
-    if (a->incarnation != b->incarnation || a->generation != b->generation ||
-        a->candidate_off != b->candidate_off)
+    if (a->incarnation != b->incarnation || blob_generation(a) != blob_generation(b))
         return true;
     struct record before, after;
     if (!record_read_trusted(&before, blob_bytes(a)) || !record_read_trusted(&after, blob_bytes(b)))
+        return true;
+    if (before.candidate_off != after.candidate_off)
         return true;
     if (before.endpoint_count != after.endpoint_count || before.controller_count != after.controller_count)
         return true;
@@ -546,13 +556,19 @@ static bool refuse(struct cluster *self, const struct source *source)
     return false;
 }
 
+static uint32_t boot_nonce(const struct record_blob *blob)
+{
+    struct record record;
+    return record_read_trusted(&record, blob_bytes(blob)) ? record.boot_nonce : 0;
+}
+
 /* A record that bears this node's own id: an echo, or news of a life of this node that it does not remember,
  * or of a second process with its identity. */
 static bool take_own(struct cluster *self, const struct record_head *head, struct bytes encoded,
                      const struct source *source)
 {
     const struct record_blob *own = self->members.table[0].record;
-    if (MUTANT(NO_INCARNATION_LEARNING) || head->generation < own->generation ||
+    if (MUTANT(NO_INCARNATION_LEARNING) || head->generation < blob_generation(own) ||
         head->incarnation < self->incarnation || head->incarnation > self->incarnation + INCARNATION_JUMP)
         return false;
     if (head->incarnation == self->incarnation &&
@@ -565,8 +581,9 @@ static bool take_own(struct cluster *self, const struct record_head *head, struc
         record_pool_take(self->pool, encoded, &self->config.trust, policy_of(self), &self->crypto);
     if (!other)
         return refuse(self, source);
-    bool twice = other->boot_nonce != self->boot_nonce && other->incarnation == self->incarnation;
-    bool mine = other->boot_nonce == self->boot_nonce && other->incarnation == self->incarnation &&
+    uint32_t nonce = boot_nonce(other);
+    bool twice = nonce != self->boot_nonce && other->incarnation == self->incarnation;
+    bool mine = nonce == self->boot_nonce && other->incarnation == self->incarnation &&
                 other->revision <= self->revision;
     record_pool_drop(self->pool, other);
     if (mine)
@@ -580,8 +597,9 @@ static bool take_own(struct cluster *self, const struct record_head *head, struc
 /* -1: old, 0: the same, 1: news. Without a signature being checked. */
 static int news(const struct record_blob *known, const struct record_head *head, struct bytes encoded)
 {
-    if (head->generation != known->generation)
-        return head->generation > known->generation ? 1 : -1;
+    uint32_t generation = blob_generation(known);
+    if (head->generation != generation)
+        return head->generation > generation ? 1 : -1;
     if (head->incarnation != known->incarnation)
         return head->incarnation > known->incarnation ? 1 : -1;
     if (head->revision != known->revision)
@@ -612,7 +630,7 @@ static bool take_changed(struct cluster *self, uint32_t index, struct record_blo
 {
     struct member *member = &self->members.table[index];
     const struct record_blob *known = member->record;
-    if (known->incarnation == record->incarnation && known->boot_nonce != record->boot_nonce) {
+    if (known->incarnation == record->incarnation && boot_nonce(known) != boot_nonce(record)) {
         struct node_id id;
         members_id(self, index, &id);
         if (self->started)

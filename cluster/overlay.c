@@ -183,7 +183,7 @@ static bool suits(const struct cluster *self, uint32_t index, const struct wish 
         (member->flags & MEMBER_FLAG_OFFLINE && !wish->any))
         return false;
     const struct record_blob *record = member->record;
-    if (!record->dialable || (wish->site && (record->site != self->site) != wish->outside))
+    if (!(record->flags & BLOB_DIALABLE) || (wish->site && (record->site != self->site) != wish->outside))
         return false;
     struct node_id id;
     members_id(self, index, &id);
@@ -485,7 +485,7 @@ void overlay_bridge(struct cluster *self, const struct source *source)
     if (!link)
         return;
     uint32_t member = link->member;
-    if (member != NO_MEMBER && self->members.table[member].record->dialable) {
+    if (member != NO_MEMBER && self->members.table[member].record->flags & BLOB_DIALABLE) {
         link->dialled = true;
         core_dial(self, &link->id, false);
     }

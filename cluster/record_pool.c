@@ -153,31 +153,24 @@ static struct record_blob *blob_new(struct record_pool *pool, struct bytes encod
 {
     const struct record *record = &pool->scratch;
     const struct grant *grant = &record->certificate.grant;
-    struct record_blob *blob = malloc(sizeof *blob + encoded.size);
+    struct record_blob *blob = malloc(offsetof(struct record_blob, data) + encoded.size);
     if (!blob)
         return NULL;
-    *blob = (struct record_blob){
+    struct record_blob head = {
         .hash = hash,
         .incarnation = record->incarnation,
         .revision = record->revision,
-        .generation = record->certificate.generation,
-        .boot_nonce = record->boot_nonce,
         .top = record->chain_base,
         .size = (uint16_t)encoded.size,
         .id_at = position(encoded, grant->id.bytes, NODE_ID_SIZE),
-        .key_at = position(encoded, record->certificate.public_key, PUBLIC_KEY_SIZE),
         .site = intern_site(pool, grant->site),
-        .candidate_off = record->candidate_off,
-        .flags = (uint8_t)record->flags,
-        .dialable = record->endpoint_count > 0,
+        .flags = (uint8_t)((record->flags & RECORD_LEFT) | (record->endpoint_count ? BLOB_DIALABLE : 0) |
+                           (grant->domain_count ? BLOB_GRANTED : 0)),
     };
+    memcpy(blob, &head, offsetof(struct record_blob, data));
     memcpy(blob->top_link, record->anchor, LINK_SIZE);
     memcpy(blob->data, encoded.data, encoded.size);
-    for (unsigned i = 0; i < grant->domain_count; i++) {
-        uint32_t domain = record_pool_domain(pool, grant->domains[i], true);
-        blob->domains[blob->domain_count++] = domain == UINT32_MAX ? UINT8_MAX : (uint8_t)domain;
-    }
-    if (blob->id_at != UINT16_MAX && blob->key_at != UINT16_MAX)
+    if (blob->id_at != UINT16_MAX)
         return blob;
     free(blob);
     return NULL;
@@ -197,7 +190,7 @@ struct record_blob *record_pool_take(struct record_pool *pool, struct bytes enco
 {
     if (encoded.size == 0 || encoded.size > RECORD_MAX_SIZE)
         return NULL;
-    uint32_t with = policy ? (uint32_t)policy->version : 0;
+    uint16_t with = policy ? (uint16_t)policy->version : 0;
     uint64_t hash = hash_of(encoded, crypto);
     struct record_blob *blob = find(pool, hash, encoded);
     if (!blob || blob->verified_with != with) {
@@ -213,7 +206,7 @@ struct record_blob *record_pool_take(struct record_pool *pool, struct bytes enco
             return NULL;
         put(pool, blob);
         pool->count++;
-        pool->bytes += sizeof *blob + encoded.size;
+        pool->bytes += BLOB_SIZE(blob);
     }
     blob->verified_with = with;
     blob->references++;
@@ -246,7 +239,7 @@ void record_pool_drop(struct record_pool *pool, struct record_blob *blob)
         at = (at + 1) & pool->mask;
     take_out(pool, at);
     pool->count--;
-    pool->bytes -= sizeof *blob + blob->size;
+    pool->bytes -= BLOB_SIZE(blob);
     free(blob);
 }
 
@@ -293,9 +286,15 @@ static int compare(uint64_t a, uint64_t b)
     return (a > b) - (a < b);
 }
 
+uint32_t blob_generation(const struct record_blob *blob)
+{
+    struct record_head head;
+    return record_peek(&head, blob_bytes(blob)) ? head.generation : 0;
+}
+
 int blob_compare(const struct record_blob *a, const struct record_blob *b)
 {
-    int order = compare(a->generation, b->generation);
+    int order = compare(blob_generation(a), blob_generation(b));
     if (!order)
         order = compare(a->incarnation, b->incarnation);
     if (!order)
