@@ -13,6 +13,7 @@
 #include "sim/world.h"
 
 #define EMISSIONS     256u /* the last of a node: about an hour of a candidate's heartbeats */
+#define RECORDS       8u   /* the same of its records */
 #define DRAWS         32u
 #define CLAIMS_KEPT   64u
 #define MARKS_MAX     4096u
@@ -20,18 +21,24 @@
 #define QUIET_HOLDERS (180 * SIM_SECOND)
 #define LOOK_EVERY    8 /* ticks of a node between looks into its views */
 
-/* What a node sent about itself and when: heartbeats by their link, records by their revision. */
+/* What a node sent about itself, in its order: heartbeats by their link, records by
+ * their signature. */
 struct emissions {
     uint64_t key[EMISSIONS];
     uint32_t count;
+    uint64_t record_key[RECORDS];
+    uint32_t records;
     int64_t heard_by_any; /* world time at which anybody else got something new of it */
     int64_t heard_since;  /* ... and since when that went on without a break */
 };
 
 struct heard {
-    int64_t run; /* the receiver's run clock */
-    uint32_t emission;
+    int64_t run;               /* the receiver's run clock */
+    uint32_t emission, record; /* the last heartbeat, the last record */
 };
+
+/* In a mark's column: its emission is a record. */
+#define MARK_RECORD UINT32_C(0x80000000)
 
 struct seen_claim {
     uint64_t term;
@@ -174,17 +181,18 @@ static struct heard *heard_of(struct sim_world *world, uint32_t node, uint32_t c
     return &world->checker->heard[(size_t)node * world->checker->columns + column];
 }
 
-/* The number of the emission with this key; its owner's first use of it makes it one. 0: nobody's. */
-static uint32_t emission_number(struct emissions *e, uint64_t key, bool owner)
+/* The number of what has this key among the last `size`; its owner's first use of it makes it one. 0:
+ * nobody's. */
+static uint32_t emission_number(uint64_t *keys, uint32_t size, uint32_t *count, uint64_t key, bool owner)
 {
-    uint32_t oldest = e->count > EMISSIONS ? e->count - EMISSIONS : 0;
-    for (uint32_t i = e->count; i > oldest; i--)
-        if (e->key[(i - 1) % EMISSIONS] == key)
+    uint32_t oldest = *count > size ? *count - size : 0;
+    for (uint32_t i = *count; i > oldest; i--)
+        if (keys[(i - 1) % size] == key)
             return i;
     if (!owner)
         return 0;
-    e->key[e->count++ % EMISSIONS] = key;
-    return e->count;
+    keys[(*count)++ % size] = key;
+    return *count;
 }
 
 static void mark_add(struct checker *checker, uint32_t *count, uint32_t column, uint32_t emission)
@@ -203,9 +211,11 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
         uint32_t column = owner == NONE ? NONE : checker->column_of[owner];
         cursor_be32(&c);
         uint64_t key = cursor_be64(&c); /* of the link: half of it will do */
-        if (column != NONE)
-            mark_add(checker, count, column,
-                     emission_number(&checker->emissions[column], key, owner == from && !hostile));
+        if (column == NONE)
+            continue;
+        struct emissions *e = &checker->emissions[column];
+        mark_add(checker, count, column,
+                 emission_number(e->key, EMISSIONS, &e->count, key, owner == from && !hostile));
     }
 }
 
@@ -254,8 +264,9 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
             cursor_of(item.bytes.data + item.bytes.size - SIGNATURE_SIZE, SIGNATURE_SIZE);
         uint64_t key = cursor_be64(&signature); /* it says of what process it is, too: with a lost disk two
                                                    may tell the same incarnation and revision */
-        mark_add(checker, count, column,
-                 emission_number(&checker->emissions[column], key, owner == from && !hostile));
+        struct emissions *e = &checker->emissions[column];
+        mark_add(checker, count, column | MARK_RECORD,
+                 emission_number(e->record_key, RECORDS, &e->records, key, owner == from && !hostile));
     }
 }
 
@@ -292,8 +303,8 @@ static unsigned true_support(struct sim_world *world, uint32_t node, int64_t win
     unsigned support = 0;
     for (uint32_t column = 0; column < checker->columns; column++) {
         const struct heard *heard = heard_of(world, node, column);
-        if (checker->node_of[column] != node && heard->emission &&
-            heard->run >= watched_of(world, node)->started_run && now - heard->run <= window)
+        if (checker->node_of[column] != node && (heard->emission || heard->record) &&
+            heard->run > watched_of(world, node)->started_run && now - heard->run <= window)
             support++;
     }
     return support;
@@ -405,14 +416,16 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
     int64_t now = world_run_clock(world, &world->nodes[to]) - payload->age;
     const struct mark *marks = payload_marks(payload);
     for (uint32_t i = 0; i < payload->marks; i++) {
-        struct heard *heard = heard_of(world, to, marks[i].column);
-        if (marks[i].emission <= heard->emission)
+        uint32_t column = marks[i].column & ~MARK_RECORD;
+        struct heard *heard = heard_of(world, to, column);
+        uint32_t *last = marks[i].column & MARK_RECORD ? &heard->record : &heard->emission;
+        if (marks[i].emission <= *last)
             continue;
-        heard->emission = marks[i].emission;
+        *last = marks[i].emission;
         if (now > heard->run)
             heard->run = now;
-        struct emissions *emissions = &checker->emissions[marks[i].column];
-        if (checker->node_of[marks[i].column] == to)
+        struct emissions *emissions = &checker->emissions[column];
+        if (checker->node_of[column] == to)
             continue;
         if (world->time - emissions->heard_by_any > SIM_MINUTE)
             emissions->heard_since = world->time;
@@ -429,8 +442,7 @@ static int64_t true_silence(struct sim_world *world, uint32_t node, uint32_t pee
     uint32_t column = checker->column_of[peer];
     int64_t now = world_run_clock(world, &world->nodes[node]);
     int64_t since = checker->watched[node].started_run;
-    if (column != NONE && heard_of(world, node, column)->emission &&
-        heard_of(world, node, column)->run > since)
+    if (column != NONE && heard_of(world, node, column)->run > since)
         since = heard_of(world, node, column)->run;
     return now - since;
 }
@@ -497,6 +509,8 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
     if (now->pinned)
         return;
     int64_t up = world_run_clock(world, &world->nodes[node]) - watched_of(world, node)->started_run;
+    if (up == 0)
+        return; /* it stood on its disk: persisted, and never sent */
     if (!old->has) {
         if (up < 4 * SIM_SECOND)
             checker_violation(world, SIM_INVARIANT_OPENING,

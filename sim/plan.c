@@ -34,18 +34,19 @@ static int64_t between(struct drawer *d, int64_t least, int64_t most)
     return least + (int64_t)below(d, (uint64_t)(most - least) + 1);
 }
 
+/* Mostly few: what goes wrong among three goes wrong sooner and is understood sooner. */
 static unsigned draw_nodes(struct drawer *d)
 {
     unsigned roll = (unsigned)below(d, 100);
-    if (roll < 15)
+    if (roll < 24)
         return 2;
-    if (roll < 32)
+    if (roll < 46)
         return 3;
-    if (roll < 58)
+    if (roll < 76)
         return (unsigned)between(d, 4, 6);
-    if (roll < 82)
+    if (roll < 94)
         return (unsigned)between(d, 7, 12);
-    if (roll < 95)
+    if (roll < 99)
         return (unsigned)between(d, 13, 30);
     return (unsigned)between(d, 31, 60);
 }
