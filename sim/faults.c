@@ -238,6 +238,7 @@ static void strike(struct sim_world *world, uint32_t number, const struct sim_fa
         break;
     case SIM_FAULT_DISK_FULL:
         node->disk.full = !fault->off;
+        node->disk.ever_full |= node->disk.full;
         break;
     case SIM_FAULT_CUT:
     case SIM_FAULT_HEAL:

@@ -17,6 +17,7 @@
 #define DRAWS         32u
 #define CLAIMS_KEPT   64u
 #define MARKS_MAX     4096u
+#define TOLD_AGAIN    (2 * SIM_MINUTE)
 #define COLUMNS_ALL   128u /* up to so many nodes each is watched by each; beyond only candidates are */
 #define QUIET_HOLDERS (180 * SIM_SECOND)
 #define LOOK_EVERY    8 /* ticks of a node between looks into its views */
@@ -26,14 +27,19 @@
 struct emissions {
     uint64_t key[EMISSIONS];
     uint32_t count;
+    uint32_t chain[EMISSIONS]; /* the record that each belongs to, at least */
+    uint32_t first_record;     /* ... of the process that runs now */
     uint64_t record_key[RECORDS];
     uint32_t records;
     int64_t heard_by_any; /* world time at which anybody else got something new of it */
     int64_t heard_since;  /* ... and since when that went on without a break */
+    int64_t heard_run;    /* heard_by_any on its own run clock */
 };
 
 struct heard {
-    int64_t run;               /* the receiver's run clock */
+    int64_t run; /* the receiver's run clock */
+    /* The same, when the last one told again counts: at first its chain may not have been known. */
+    int64_t latest;
     uint32_t emission, record; /* the last heartbeat, the last record */
 };
 
@@ -214,8 +220,11 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
         if (column == NONE)
             continue;
         struct emissions *e = &checker->emissions[column];
+        uint32_t before = e->count;
         mark_add(checker, count, column,
                  emission_number(e->key, EMISSIONS, &e->count, key, owner == from && !hostile));
+        if (e->count != before)
+            e->chain[before % EMISSIONS] = e->first_record;
     }
 }
 
@@ -303,8 +312,8 @@ static unsigned true_support(struct sim_world *world, uint32_t node, int64_t win
     unsigned support = 0;
     for (uint32_t column = 0; column < checker->columns; column++) {
         const struct heard *heard = heard_of(world, node, column);
-        if (checker->node_of[column] != node && (heard->emission || heard->record) &&
-            heard->run > watched_of(world, node)->started_run && now - heard->run <= window)
+        if (checker->node_of[column] != node && heard->latest > watched_of(world, node)->started_run &&
+            now - heard->latest <= window)
             support++;
     }
     return support;
@@ -322,7 +331,7 @@ static void check_support(struct sim_world *world, uint32_t node, const struct c
     if (claim->support > support)
         checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
                           world->nodes[node].name, claim->support, support);
-    int64_t unheard = world->time - checker->emissions[column].heard_by_any;
+    int64_t unheard = world_run_clock(world, &world->nodes[node]) - checker->emissions[column].heard_run;
     if (unheard > 5 * window)
         checker_violation(world, SIM_INVARIANT_SUPPORT,
                           "%s, which nobody has heard for %llds, claims the support of %u",
@@ -391,7 +400,7 @@ uint32_t checker_message(struct sim_world *world, uint32_t node, const void *dat
     if (read_message(&message, (struct bytes){.data = data, .size = size})) {
         mark_heartbeats(world, node, message.heartbeats, hostile, &marks);
         mark_records(world, node, &message, hostile, &marks);
-        if (message.claim_count && !hostile && !world->nodes[node].hostile_now) {
+        if (message.claim_count && !hostile && !world->nodes[node].ever_hostile) {
             watched_of(world, node)->dirty = true;
             read_claims(world, node, &message);
         }
@@ -416,20 +425,26 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
     int64_t now = world_run_clock(world, &world->nodes[to]) - payload->age;
     const struct mark *marks = payload_marks(payload);
     for (uint32_t i = 0; i < payload->marks; i++) {
-        uint32_t column = marks[i].column & ~MARK_RECORD;
+        bool record = marks[i].column & MARK_RECORD;
+        uint32_t column = marks[i].column & ~MARK_RECORD, number = marks[i].emission;
         struct heard *heard = heard_of(world, to, column);
-        uint32_t *last = marks[i].column & MARK_RECORD ? &heard->record : &heard->emission;
-        if (marks[i].emission <= *last)
+        struct emissions *emissions = &checker->emissions[column];
+        uint32_t *last = record ? &heard->record : &heard->emission;
+        if (number >= *last && now > heard->latest && (number > *last || now - heard->run < TOLD_AGAIN))
+            heard->latest = now;
+        /* A heartbeat of a life of which the receiver has no record says nothing to it. */
+        bool known = record || heard->record >= emissions->chain[(number - 1) % EMISSIONS];
+        if (number <= *last || !known)
             continue;
-        *last = marks[i].emission;
+        *last = number;
         if (now > heard->run)
             heard->run = now;
-        struct emissions *emissions = &checker->emissions[column];
         if (checker->node_of[column] == to)
             continue;
         if (world->time - emissions->heard_by_any > SIM_MINUTE)
             emissions->heard_since = world->time;
         emissions->heard_by_any = world->time;
+        emissions->heard_run = world_run_clock(world, &world->nodes[checker->node_of[column]]);
     }
 }
 
@@ -447,6 +462,17 @@ static int64_t true_silence(struct sim_world *world, uint32_t node, uint32_t pee
     return now - since;
 }
 
+/* The least that a core may count of it. */
+static int64_t least_silence(struct sim_world *world, uint32_t node, uint32_t peer)
+{
+    uint32_t column = world->checker->column_of[peer];
+    int64_t now = world_run_clock(world, &world->nodes[node]);
+    int64_t since = world->checker->watched[node].started_run;
+    if (column != NONE && heard_of(world, node, column)->latest > since)
+        since = heard_of(world, node, column)->latest;
+    return now - since;
+}
+
 static bool quiet_for(const struct sim_world *world, int64_t time)
 {
     return world->time - world->checker->quiet_since >= time;
@@ -457,7 +483,7 @@ static bool quiet_for(const struct sim_world *world, int64_t time)
 static bool holder_gone(const struct sim_world *world, uint32_t holder, unsigned domain)
 {
     const struct sim_node *node = &world->nodes[holder];
-    return bit_get(world->revoked, holder) || (node->off >> domain & 1) || node->left ||
+    return bit_get(world->revoked, holder) || node->ever_hostile || (node->off >> domain & 1) || node->left ||
            !(node->granted >> domain & 1) || node->state == NODE_ABSENT;
 }
 
@@ -532,14 +558,6 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
                           world->nodes[holder].name);
 }
 
-static bool network_one_way(const struct sim_world *world)
-{
-    for (unsigned i = 0; i < world->network_count; i++)
-        if (world->faults[world->network_faults[i]].fault.oneway)
-            return true;
-    return false;
-}
-
 /* The node was ACTIVE and another's greater claim stands in its register now. */
 static void deposed(struct sim_world *world, uint32_t node, unsigned domain,
                     const struct cluster_domain_view *now)
@@ -555,14 +573,14 @@ static void deposed(struct sim_world *world, uint32_t node, unsigned domain,
                           "%s, healthy and connected, is deposed by %s in term %llu of %s", holder->name,
                           world->nodes[by].name, (unsigned long long)now->claim.term, now->claim.domain);
     struct checker *checker = world->checker;
-    if (checker->columns != world->count || network_one_way(world) || !quiet_for(world, 0) ||
+    if (checker->columns != world->count || !quiet_for(world, 5 * SIM_MINUTE) ||
         world->time - watched_of(world, node)->calm_since < world->options.replace_after / 5)
         return;
     const struct emissions *own = &checker->emissions[checker->column_of[node]];
     if (world->time - own->heard_by_any > SIM_MINUTE / 2 || world->time - own->heard_since < 3 * SIM_MINUTE)
         return; /* a node that nobody echoes has no support, whatever it hears */
     looked(world, SIM_INVARIANT_SUPPORT);
-    unsigned support = true_support(world, node, world->options.replace_after / 30 - 20 * SIM_SECOND);
+    unsigned support = true_support(world, node, world->options.replace_after / 30 - 25 * SIM_SECOND);
     if (support > now->claim.support + 1u)
         checker_violation(world, SIM_INVARIANT_SUPPORT,
                           "%s, hearing %u, yields to %s's term %llu with a support of %u", holder->name,
@@ -596,7 +614,7 @@ static void check_fresh(struct sim_world *world, uint32_t node, const struct clu
                           world->nodes[node].name, now->domain);
     if (holder == NONE || holder == node || world->checker->column_of[holder] == NONE)
         return;
-    int64_t silence = true_silence(world, node, holder);
+    int64_t silence = least_silence(world, node, holder);
     if (silence > world->options.replace_after / 20 + 5 * SIM_SECOND)
         checker_violation(world, SIM_INVARIANT_REACTIVE, "%s takes %s for fresh after %lldms of %s's silence",
                           world->nodes[node].name, now->domain, (long long)silence,
@@ -617,8 +635,8 @@ static void check_heard(struct sim_world *world, uint32_t node, uint32_t peer)
     if (core < 0)
         return;
     looked(world, SIM_INVARIANT_HEARD);
-    int64_t silence = true_silence(world, node, peer);
-    if (core + 10 * SIM_SECOND < silence)
+    int64_t silence = least_silence(world, node, peer);
+    if (core + 30 * SIM_SECOND < silence)
         checker_violation(world, SIM_INVARIANT_HEARD, "%s counts %lldms since it heard %s, it is %lldms",
                           world->nodes[node].name, (long long)core, world->nodes[peer].name,
                           (long long)silence);
@@ -698,7 +716,7 @@ static void check_bounds(struct sim_world *world, uint32_t node)
             "%s refused %llu messages, %llu heartbeats, %llu records, %llu policies", world->nodes[node].name,
             (unsigned long long)counters->malformed, (unsigned long long)counters->heartbeats_forged,
             (unsigned long long)counters->records_refused, (unsigned long long)counters->policies_refused);
-    if (counters->update_full)
+    if (counters->update_full && !world->nodes[node].disk.ever_full)
         checker_violation(world, SIM_INVARIANT_BOUNDS, "%s: %llu actions did not fit an update",
                           world->nodes[node].name, (unsigned long long)counters->update_full);
 }
@@ -766,8 +784,15 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
         view->since_run = watched->started_run;
     }
     /* It forgets what it heard: the last heartbeat of a dead node, told again, is news to it. */
-    for (uint32_t column = 0; column < world->checker->columns; column++)
-        *heard_of(world, node, column) = (struct heard){.run = watched->started_run};
+    for (uint32_t column = 0; column < world->checker->columns; column++) {
+        struct heard *heard = heard_of(world, node, column);
+        *heard = (struct heard){.run = watched->started_run,
+                                .latest = watched->started_run,
+                                .record = disk_kept ? heard->record : 0};
+    }
+    uint32_t own = world->checker->column_of[node];
+    if (own != NONE)
+        world->checker->emissions[own].first_record = world->checker->emissions[own].records + 1;
     for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
          i++)
         if (world->receivers[i].host == node)

@@ -68,7 +68,7 @@ struct disk {
     uint64_t peers_digest; /* of the core when they were written */
     uint8_t *policy;       /* newest known: travels with the identity */
     uint32_t policy_size;
-    bool full;
+    bool full, ever_full;
 };
 
 struct node_link {
