@@ -50,6 +50,7 @@ struct seen_claim {
     uint64_t term;
     uint32_t node;
     uint16_t support;
+    bool released;
 };
 
 /* A node's election for one domain, as last looked at. */
@@ -327,7 +328,7 @@ static void check_support(struct sim_world *world, uint32_t node, const struct c
         return;
     looked(world, SIM_INVARIANT_SUPPORT);
     int64_t window = world->options.replace_after / 30; /* support_window */
-    unsigned support = true_support(world, node, 2 * window + 5 * SIM_SECOND) + 1;
+    unsigned support = true_support(world, node, 2 * window + 5 * SIM_SECOND) + 2;
     if (claim->support > support)
         checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
                           world->nodes[node].name, claim->support, support);
@@ -364,7 +365,8 @@ static void own_claim(struct sim_world *world, uint32_t number, unsigned domain,
                           "%s sends a claim of term %llu that is not on its disk", node->name,
                           (unsigned long long)claim->term);
     looked(world, SIM_INVARIANT_ELIGIBLE);
-    if (!claim->released && (!(node->granted >> domain & 1) || (node->off >> domain & 1)))
+    bool off = (node->off >> domain & 1) && !node->vague;
+    if (!claim->released && (!(node->granted >> domain & 1) || off))
         checker_violation(world, SIM_INVARIANT_ELIGIBLE, "%s claims %s, of which it is no candidate",
                           node->name, claim->domain);
 }
@@ -493,7 +495,7 @@ static bool refutable(const struct domain_watch *watch, uint64_t term, uint32_t 
     unsigned kept = watch->claim_count < CLAIMS_KEPT ? watch->claim_count : CLAIMS_KEPT;
     for (unsigned i = 0; i < kept; i++)
         if (watch->claims[i].term == term && watch->claims[i].node != self &&
-            watch->claims[i].support < support)
+            (watch->claims[i].released || watch->claims[i].support < support))
             return true;
     return false;
 }
@@ -612,7 +614,8 @@ static void check_fresh(struct sim_world *world, uint32_t node, const struct clu
     if (!now->has_claim || !now->claim.settled || now->claim.released)
         checker_violation(world, SIM_INVARIANT_REACTIVE, "%s takes %s for fresh without a settled holder",
                           world->nodes[node].name, now->domain);
-    if (holder == NONE || holder == node || world->checker->column_of[holder] == NONE)
+    if (holder == NONE || holder == node || world->checker->column_of[holder] == NONE ||
+        world->nodes[holder].ever_hostile)
         return;
     int64_t silence = least_silence(world, node, holder);
     if (silence > world->options.replace_after / 20 + 5 * SIM_SECOND)
@@ -629,7 +632,8 @@ static void check_fresh(struct sim_world *world, uint32_t node, const struct clu
 /* Nobody counts as heard by what it did not send. */
 static void check_heard(struct sim_world *world, uint32_t node, uint32_t peer)
 {
-    if (peer == NONE || peer == node || world->checker->column_of[peer] == NONE)
+    if (peer == NONE || peer == node || world->checker->column_of[peer] == NONE ||
+        world->nodes[peer].ever_hostile)
         return;
     int64_t core = cluster_silence(world->nodes[node].core, &world->nodes[peer].id);
     if (core < 0)
@@ -755,7 +759,8 @@ void checker_notice(struct sim_world *world, uint32_t node, const struct cluster
         return;
     uint32_t peer = sim_node_by_id(world, &notice->node);
     looked(world, SIM_INVARIANT_OFFLINE);
-    if (peer == NONE || world->nodes[peer].state != NODE_UP || bit_get(world->revoked, peer))
+    if (peer == NONE || world->nodes[peer].state != NODE_UP || bit_get(world->revoked, peer) ||
+        world->nodes[peer].ever_hostile || world->nodes[node].ever_hostile)
         return;
     int64_t settled = 10 * SIM_MINUTE;
     if (quiet_for(world, settled) && world->time - watched_of(world, peer)->up_since > settled)
@@ -863,7 +868,7 @@ static bool able(const struct sim_world *world, uint32_t node, unsigned domain)
     const struct sim_node *n = &world->nodes[node];
     uint8_t bit = (uint8_t)(1u << domain);
     return n->state == NODE_UP && (n->granted & bit) && !(n->off & bit) && !(n->unreachable & bit) &&
-           !bit_get(world->revoked, node) && !n->hostile_now && !n->left && !n->disk.full;
+           !bit_get(world->revoked, node) && !n->ever_hostile && !n->left && !n->disk.full && !n->vague;
 }
 
 static void check_holders(struct sim_world *world, unsigned domain)
