@@ -477,7 +477,8 @@ static int64_t least_silence(struct sim_world *world, uint32_t node, uint32_t pe
 
 static bool quiet_for(const struct sim_world *world, int64_t time)
 {
-    return world->time - world->checker->quiet_since >= time;
+    int64_t since = world->checker->quiet_since;
+    return world->time - (since > world->last_change ? since : world->last_change) >= time;
 }
 
 /* --- a node's elections --- */
