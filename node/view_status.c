@@ -73,7 +73,7 @@ static void domain_problems(struct json_writer *w, struct cluster *core)
         text_end(&t);
         if (state == DOMAIN_UNASSIGNED)
             problem(w, SEVERITY_ERROR, domain.domain, "no synchronizer: %s", sentence);
-        else if (state != DOMAIN_HELD)
+        else if (state != DOMAIN_HELD && state != DOMAIN_STARTING)
             problem(w, SEVERITY_WARNING, domain.domain, "%s", sentence);
         if (domain.eligible && !domain.reachable)
             problem(w, SEVERITY_WARNING, domain.domain,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cli.py - the command line of picket: what it prints, where, and its exit status.
 
-    cli.py --picket PROGRAM [--data tests/data] [--completion FILE]
+    cli.py --picket PROGRAM [--picketd PROGRAM] [--data tests/data] [--completion FILE]
 """
 import argparse
 import json
@@ -346,17 +346,79 @@ def a_configuration_names_the_interface(cli):
     assert status == 1 and "picket-other" in err and "picket-none" not in err, (status, err)
 
 
+class Daemon:
+    """picketd with a configuration of the test's own."""
+
+    def __init__(self, cli, text=""):
+        self.cli = cli
+        self.config = cli.file("picketd.conf", ("node\n    state = %s/state\ncontrol\n    socket = %s/control\n" %
+                                                (cli.directory, cli.directory) + text).encode())
+
+    def __call__(self, *arguments, stdin=None):
+        r = subprocess.run([self.cli.picketd, *arguments], input=stdin, capture_output=True, timeout=60)
+        return r.returncode, r.stdout.decode(), r.stderr.decode()
+
+
+@test
+def the_node_explains_itself(cli):
+    if not cli.picketd:
+        return
+    daemon = Daemon(cli)
+    code, out, err = daemon("--help")
+    assert code == 0 and out.startswith("usage: picketd") and not err
+    manual = open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs/man/picketd.8")).read()
+    for option in re.findall(r"^  --([a-z-]+)", out, re.M):
+        assert "Fl -" + option in manual, option
+    assert re.fullmatch(r"picketd \d+\.\d+\.\d+\n", daemon("--version")[1])
+    for wrong in (["--nonsense"], ["x"], ["--config"], ["--join", "-", "--join-file", "x"], ["--join", "x" * 9000]):
+        code, out, err = daemon(*wrong)
+        assert code == 2 and not out and "picketd --help" in err, (wrong, code, out, err)
+
+
+@test
+def the_node_checks_its_configuration(cli):
+    if not cli.picketd:
+        return
+    daemon = Daemon(cli)
+    assert daemon("--check", "--config", daemon.config) == (0, daemon.config + ": fine\n", "")
+    bad = Daemon(cli, "cluster\n    seeds = x\n    colour = red\n")
+    code, out, err = bad("--check", "--config", bad.config)
+    assert code == 1 and not out and "cluster/colour" in err, (code, out, err)
+    code, out, err = daemon("--check", "--config", "/nonexistent")
+    assert code == 1 and "/nonexistent" in err, (code, out, err)
+    unit = open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "packaging/picketd.service.in")).read()
+    assert "--check" in unit and "Type=notify" in unit
+    example = os.path.join(os.path.dirname(os.path.dirname(HERE)), "packaging/picketd.conf")
+    assert daemon("--check", "--config", example)[0] == 0
+
+
+@test
+def the_node_wants_an_identity(cli):
+    if not cli.picketd:
+        return
+    daemon = Daemon(cli)
+    code, out, err = daemon("--config", daemon.config)
+    assert code == 1 and not out and "not joined" in err and "--join" in err, (code, out, err)
+    for arguments, stdin in ((["--join", "nonsense"], None), (["--join", "-"], b"nonsense\n"),
+                             (["--join-file", cli.file("token", b"nonsense")], None)):
+        code, out, err = daemon("--config", daemon.config, *arguments, stdin=stdin)
+        assert code == 1 and "not a token" in err, (arguments, code, out, err)
+    code, out, err = daemon("--config", daemon.config, "--join-file", "/nonexistent/token")
+    assert code == 1 and "/nonexistent/token" in err, (code, out, err)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--picket", required=True)
     p.add_argument("--data", default=os.path.join(os.path.dirname(HERE), "data"))
     p.add_argument("--completion")
+    p.add_argument("--picketd")
     a = p.parse_args()
     failures = 0
     for one in tests:
         with tempfile.TemporaryDirectory() as directory:
             cli = Cli(a.picket, a.data, directory)
-            cli.completion = a.completion
+            cli.completion, cli.picketd = a.completion, a.picketd
             try:
                 one(cli)
                 print("ok      " + one.__name__)

@@ -82,11 +82,12 @@ directory
 """ % (self.name, self.state, self.socket, self.port, self.enrolment_port, self.fleet.replace_after,
                 ", ".join("%s 127.0.0.1:%d" % (d, self.fleet.directory.port) for d in self.fleet.domains)) + extra)
 
-    def start(self, *arguments, wait=True):
+    def start(self, *arguments, wait=True, env=None):
         assert self.process is None
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.fleet.picketd, "--config", self.config, *arguments],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=dict(os.environ, **(env or {})))
         if wait:
             self.fleet.wait(lambda: self.answers() or self.must_live(), "%s answers" % self.name)
         return self

@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -177,6 +178,24 @@ def watches(node):
     r.stdout.close()
 
 
+def tells_the_service_manager(fleet, node):
+    """sd_notify(3): ready, status, signs of life, stopping; and a restart in good order on the way."""
+    path = os.path.join(fleet.home, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(30)
+        assert node.stop() == 0
+        node.start(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
+        heard = []
+        while heard.count("WATCHDOG=1") < 3 or not any(h.startswith("STATUS=") for h in heard):
+            heard.append(manager.recv(1024).decode())
+        assert heard[0] == "READY=1", heard
+        assert node.stop() == 0
+        while heard[-1] != "STOPPING=1":
+            heard.append(manager.recv(1024).decode())
+    node.start()
+
+
 def survives_alone(fleet, nodes):
     for n in nodes[1:]:
         n.kill()
@@ -200,6 +219,7 @@ def main():
         holder = yields(fleet, nodes)
         watches(nodes[0])
         leaves(fleet, nodes, holder)
+        tells_the_service_manager(fleet, nodes[2])
         survives_alone(fleet, nodes)
     print("fine")
 

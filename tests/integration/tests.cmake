@@ -25,6 +25,7 @@ add_test(NAME damage_all COMMAND damage ${CMAKE_CURRENT_SOURCE_DIR}/data ${share
 set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600)
 
 add_test(NAME cli COMMAND Python3::Interpreter ${integration}/cli.py --picket $<TARGET_FILE:picket>
+  --picketd $<TARGET_FILE:picketd>
   --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
 set_tests_properties(cli PROPERTIES TIMEOUT 120)
 

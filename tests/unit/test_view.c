@@ -331,6 +331,14 @@ static void problems_are_told(void **state)
     assert_int_equal(json_integer_value(json_object_get(counts, "sensors")), 3);
     json_decref(answer);
 
+    struct cluster_domain_view before = domains[0];
+    domains[0] =
+        (struct cluster_domain_view){.domain = "corp.example", .state = ELECTION_BOOT, .candidates = 1};
+    answer = answer_to("{\"verb\":\"status\"}");
+    assert_false(told(answer, "corp.example", "")); /* it has just started */
+    json_decref(answer);
+    domains[0] = before;
+
     status.tilt = true;
     status.neighbours = 0;
     members[0].state = MEMBER_REVOKED;
