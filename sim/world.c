@@ -290,7 +290,9 @@ static void add_event(struct sim_world *world, int64_t time, struct sim_event ev
         abort();
 }
 
-static void node_seed(struct sim_world *world, uint32_t number)
+/* `strange`: only those that the node knows nothing of yet. Who enrols learns of all members from the
+ * enroller; here nobody does, so without it an island of nodes that know only each other would stay one. */
+static void node_seed(struct sim_world *world, uint32_t number, bool strange)
 {
     /* Two of its own site, one of the middle of another: as an administrator would name them. */
     uint32_t count = world->count;
@@ -299,8 +301,11 @@ static void node_seed(struct sim_world *world, uint32_t number)
     uint32_t seeds[3] = {first, 0, count / 2};
     for (unsigned i = 0; i < 3; i++) {
         uint32_t seed = seeds[i] == number ? (seeds[i] + 1) % count : seeds[i];
-        if (seed != number && world->nodes[seed].state != NODE_ABSENT)
-            network_dial(world, number, seed);
+        struct cluster_member_view view;
+        if (seed == number || world->nodes[seed].state == NODE_ABSENT ||
+            (strange && cluster_member_find(world->nodes[number].core, &world->nodes[seed].id, &view)))
+            continue;
+        network_dial(world, number, seed);
     }
 }
 
@@ -386,7 +391,7 @@ void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, i
     }
     if (!node->core)
         return;
-    node_seed(world, number);
+    node_seed(world, number, false);
     int64_t phase = (int64_t)sim_random_below(
         sim_random(world->options.seed, STREAM_START, number, node->starts, 2), 1000);
     add_event(world, world->time + 1 + phase,
@@ -624,8 +629,8 @@ static void on_tick(struct sim_world *world, const struct sim_event *event)
     if (node->generation != event->generation || node->state != NODE_UP)
         return;
     int64_t seconds = (world->time - node->started_at) / 1000;
-    if (node->link_count == 0 && seconds % (SEED_PERIOD / 1000) == 0)
-        node_seed(world, event->a);
+    if (seconds % (SEED_PERIOD / 1000) == 0)
+        node_seed(world, event->a, node->link_count != 0);
     add_event(world, world->time + 1000, *event);
 }
 
