@@ -11,7 +11,7 @@
 enum link_verb {
     LINK_VERB_REQUEST = 1, /* be my neighbour; bears the sender's record and its degree */
     LINK_VERB_ACCEPT,      /* bears the sender's record */
-    LINK_VERB_REFUSE,      /* no room */
+    LINK_VERB_REFUSE,      /* no room; bears the sender's record: a stranger's refusal would not be read */
     LINK_VERB_CLOSE,       /* no neighbour any more, or never was */
     LINK_VERB_PING,
     LINK_VERB_PONG,
@@ -38,7 +38,7 @@ enum link_verb {
 static void send_verb(struct cluster *self, const struct node_id *to, enum link_verb verb, uint64_t echo)
 {
     bool degree = verb == LINK_VERB_REQUEST || verb == LINK_VERB_BRIDGE;
-    bool record = degree || verb == LINK_VERB_ACCEPT;
+    bool record = degree || verb == LINK_VERB_ACCEPT || verb == LINK_VERB_REFUSE;
     struct msgpack_writer *w = core_message(
         self, WIRE_LINK, 1u + record + degree + (verb == LINK_VERB_PING) + (verb == LINK_VERB_PONG));
     if (!w)

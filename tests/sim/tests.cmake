@@ -1,8 +1,5 @@
 # The shipped scenarios, each a ctest; those with more to do are slow.
-if(NOT TARGET picket-sim)
-  return()
-endif()
-set(SLOW_SCENARIOS many-candidates thousand-join)
+set(SLOW_SCENARIOS bad-lines cold-start many-candidates thousand-join)
 file(GLOB scenarios CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/sim/scenarios/*.sim)
 foreach(scenario ${scenarios})
   get_filename_component(name ${scenario} NAME_WE)
