@@ -444,15 +444,16 @@ static void leave(struct cluster_driver *driver)
 static void run(zsock_t *pipe, void *context)
 {
     struct cluster_driver *driver = context;
-    driver->running = begin(driver);
+    bool running = begin(driver);
+    atomic_store(&driver->running, running);
     zsock_signal(pipe, 0);
-    while (driver->running && !driver->stopping && driver->end == DRIVER_RUNS) {
+    while (running && !driver->stopping && driver->end == DRIVER_RUNS) {
         wait_for_something(driver, pipe);
         driver_links_receive(driver);
         tick(driver);
         reopen(driver);
     }
-    if (driver->running && driver->end != DRIVER_FAILED)
+    if (running && driver->end != DRIVER_FAILED)
         leave(driver);
     driver_rotation_abandon(driver);
     mailbox_close(driver->mailbox);
@@ -475,7 +476,7 @@ bool cluster_driver_start(struct cluster_driver *driver, struct fault *fault)
     driver->actor = zactor_new(run, driver);
     if (!driver->actor)
         return fault_say(fault, "no thread could be started");
-    if (driver->running)
+    if (atomic_load(&driver->running))
         return true;
     *fault = driver->fault;
     zactor_destroy(&driver->actor);

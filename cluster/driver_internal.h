@@ -14,13 +14,14 @@
 #include "cluster/transport.h"
 
 #include <czmq.h>
+#include <stdatomic.h>
 
 struct cluster_driver {
     struct driver_config config;
     struct mailbox *mailbox;
     zactor_t *actor;
-    struct fault fault; /* why the thread could not begin */
-    bool running;       /* the thread's answer to the start */
+    struct fault fault;  /* why the thread could not begin */
+    atomic_bool running; /* the thread's answer to the start */
     bool stopping;
 
     int lock;
