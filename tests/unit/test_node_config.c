@@ -135,8 +135,7 @@ static void faults_are_refused(void **state)
         "directory\n    watched = a, b, c, d, e, f, g, h, i\n",
         "synchronizer\n    replace-after = 1s\n",
         "capture\n    interfaces = lo\n    bpf = nonsense of a filter\n",
-        "node\n    name = "
-        "0123456789012345678901234567890123456789012345678901234567890123456789\n",
+        "node\n    name = 0123456789012345678901234567890123456789012345678901234567890123\n",
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct node_config *config = load(wrong[i]);
