@@ -12,8 +12,8 @@
 #include "cluster/cluster_internal.h"
 #include "sim/world.h"
 
-#define EMISSIONS     256u /* the last of a node: about an hour of a candidate's heartbeats */
-#define RECORDS       8u   /* the same of its records */
+#define EMISSIONS     1024u /* the last of a node: four hours of a candidate's heartbeats */
+#define RECORDS       8u    /* the same of its records */
 #define DRAWS         32u
 #define CLAIMS_KEPT   64u
 #define MARKS_MAX     4096u
@@ -30,6 +30,9 @@ struct emissions {
     uint32_t chain[EMISSIONS]; /* the record that each belongs to, at least */
     uint32_t first_record;     /* ... of the process that runs now */
     uint64_t record_key[RECORDS];
+    bool rises[RECORDS]; /* it is greater than all before: with a lost disk a node starts over from below */
+    uint64_t incarnation;
+    uint32_t revision;
     uint32_t records;
     int64_t heard_by_any; /* world time at which anybody else got something new of it */
     int64_t heard_since;  /* ... and since when that went on without a break */
@@ -275,8 +278,18 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
         uint64_t key = cursor_be64(&signature); /* it says of what process it is, too: with a lost disk two
                                                    may tell the same incarnation and revision */
         struct emissions *e = &checker->emissions[column];
+        uint32_t before = e->records;
         mark_add(checker, count, column | MARK_RECORD,
                  emission_number(e->record_key, RECORDS, &e->records, key, owner == from && !hostile));
+        if (e->records == before)
+            continue;
+        bool rises = head.incarnation > e->incarnation ||
+                     (head.incarnation == e->incarnation && head.revision > e->revision) || !before;
+        e->rises[before % RECORDS] = rises;
+        if (rises) {
+            e->incarnation = head.incarnation;
+            e->revision = head.revision;
+        }
     }
 }
 
@@ -358,7 +371,9 @@ static void own_claim(struct sim_world *world, uint32_t number, unsigned domain,
     watch->claims[watch->claim_count++ % CLAIMS_KEPT] = (struct seen_claim){
         .term = claim->term, .node = number, .support = claim->released ? 0 : claim->support};
     check_draw(world, number, view, claim);
-    check_support(world, number, claim);
+    /* A claim may be older than the first moment at which there is anybody to send it to. */
+    if (!view->has || claim_compare(&view->claim, claim) != 0)
+        check_support(world, number, claim);
     looked(world, SIM_INVARIANT_PERSIST);
     if (!on_disk(node, encoded))
         checker_violation(world, SIM_INVARIANT_PERSIST,
@@ -435,7 +450,8 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         if (number >= *last && now > heard->latest && (number > *last || now - heard->run < TOLD_AGAIN))
             heard->latest = now;
         /* A heartbeat of a life of which the receiver has no record says nothing to it. */
-        bool known = record || heard->record >= emissions->chain[(number - 1) % EMISSIONS];
+        bool known = record ? emissions->rises[(number - 1) % RECORDS]
+                            : heard->record >= emissions->chain[(number - 1) % EMISSIONS];
         if (number <= *last || !known)
             continue;
         *last = number;

@@ -294,12 +294,14 @@ static void add_event(struct sim_world *world, int64_t time, struct sim_event ev
  * enroller; here nobody does, so without it an island of nodes that know only each other would stay one. */
 static void node_seed(struct sim_world *world, uint32_t number, bool strange)
 {
-    /* Two of its own site, one of the middle of another: as an administrator would name them. */
+    /* One of its own site, two others, as an administrator would name them; and whoever is found by the name
+     * of all of them. */
     uint32_t count = world->count;
     uint32_t site = world->nodes[number].site;
     uint32_t first = (uint32_t)(((uint64_t)site * count + world->options.sites - 1) / world->options.sites);
-    uint32_t seeds[3] = {first, 0, count / 2};
-    for (unsigned i = 0; i < 3; i++) {
+    uint64_t random = sim_random(world->options.seed, STREAM_START, number, (uint64_t)world->time, 3);
+    uint32_t seeds[4] = {first, 0, count / 2, (uint32_t)sim_random_below(random, count)};
+    for (unsigned i = 0; i < 4; i++) {
         uint32_t seed = seeds[i] == number ? (seeds[i] + 1) % count : seeds[i];
         struct cluster_member_view view;
         if (seed == number || world->nodes[seed].state == NODE_ABSENT ||
@@ -629,8 +631,8 @@ static void on_tick(struct sim_world *world, const struct sim_event *event)
     if (node->generation != event->generation || node->state != NODE_UP)
         return;
     int64_t seconds = (world->time - node->started_at) / 1000;
-    if (seconds % (SEED_PERIOD / 1000) == 0)
-        node_seed(world, event->a, node->link_count != 0);
+    if (seconds % (SEED_PERIOD / 1000) == 0 && node->link_count < NODE_LINKS / 2)
+        node_seed(world, event->a, network_links_up(world, event->a) != 0);
     add_event(world, world->time + 1000, *event);
 }
 
