@@ -346,7 +346,7 @@ static void check_support(struct sim_world *world, uint32_t node, const struct c
         checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
                           world->nodes[node].name, claim->support, support);
     int64_t unheard = world_run_clock(world, &world->nodes[node]) - checker->emissions[column].heard_run;
-    if (unheard > 5 * window)
+    if (unheard > world->options.replace_after / 2 + 5 * window)
         checker_violation(world, SIM_INVARIANT_SUPPORT,
                           "%s, which nobody has heard for %llds, claims the support of %u",
                           world->nodes[node].name, (long long)(unheard / 1000), claim->support);
@@ -542,7 +542,7 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
     looked(world, SIM_INVARIANT_OPENING);
     if (old->active) {
         world->stats.refutations++;
-        if (!world->checker->ever_hostile &&
+        if (!world->checker->ever_hostile && quiet_for(world, 5 * SIM_MINUTE) &&
             !refutable(&world->checker->domains[domain], claim->term - 1, node, claim->support) &&
             claim->cause == CAUSE_REFUTED)
             checker_violation(world, SIM_INVARIANT_SUPPORT,
