@@ -36,7 +36,6 @@ struct emissions {
     uint32_t records;
     int64_t heard_by_any; /* world time at which anybody else got something new of it */
     int64_t heard_since;  /* ... and since when that went on without a break */
-    int64_t heard_run;    /* heard_by_any on its own run clock */
 };
 
 struct heard {
@@ -345,11 +344,6 @@ static void check_support(struct sim_world *world, uint32_t node, const struct c
     if (claim->support > support)
         checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
                           world->nodes[node].name, claim->support, support);
-    int64_t unheard = world_run_clock(world, &world->nodes[node]) - checker->emissions[column].heard_run;
-    if (unheard > world->options.replace_after / 2 + 5 * window)
-        checker_violation(world, SIM_INVARIANT_SUPPORT,
-                          "%s, which nobody has heard for %llds, claims the support of %u",
-                          world->nodes[node].name, (long long)(unheard / 1000), claim->support);
 }
 
 static bool on_disk(const struct sim_node *node, struct bytes encoded)
@@ -462,7 +456,6 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         if (world->time - emissions->heard_by_any > SIM_MINUTE)
             emissions->heard_since = world->time;
         emissions->heard_by_any = world->time;
-        emissions->heard_run = world_run_clock(world, &world->nodes[checker->node_of[column]]);
     }
 }
 
@@ -663,6 +656,12 @@ static void check_heard(struct sim_world *world, uint32_t node, uint32_t peer)
                           (long long)silence);
 }
 
+static bool holder_revoked(const struct sim_world *world, const struct claim *claim)
+{
+    uint32_t holder = sim_node_by_id(world, &claim->id);
+    return holder != NONE && bit_get(world->revoked, holder);
+}
+
 static void look_at_domain(struct sim_world *world, uint32_t node, unsigned domain)
 {
     struct cluster_domain_view now;
@@ -678,7 +677,8 @@ static void look_at_domain(struct sim_world *world, uint32_t node, unsigned doma
         watch->last_claim = world->time;
         world->unseed = sim_mix_bytes(world->unseed, &now.claim.draw, sizeof now.claim.draw);
         looked(world, SIM_INVARIANT_ONE_HOLDER);
-        if (view->has && claim_compare(&now.claim, &view->claim) < 0 && !world->nodes[node].disk.full)
+        if (view->has && claim_compare(&now.claim, &view->claim) < 0 && !world->nodes[node].disk.ever_full &&
+            !holder_revoked(world, &view->claim))
             checker_violation(world, SIM_INVARIANT_ONE_HOLDER,
                               "%s's register of %s goes back from term %llu to %llu", world->nodes[node].name,
                               now.domain, (unsigned long long)view->claim.term,
