@@ -233,7 +233,7 @@ bool sim_node_running(const struct sim_world *world, unsigned node); /* up, neit
 enum election_state sim_node_state(const struct sim_world *world, unsigned node, unsigned domain);
 /* The number of a node by its id; UINT32_MAX: none (the simulator's authority). */
 unsigned sim_node_by_id(const struct sim_world *world, const struct node_id *id);
-/* Nodes that are ACTIVE for the domain and run; the first of them into *node. */
+/* Nodes that are ACTIVE for the domain, run and are not revoked; the first of them into *node. */
 unsigned sim_domain_active(const struct sim_world *world, unsigned domain, unsigned *node);
 /* The share, in millionths, of running nodes whose digest is that of most of them: convergence. Costs N. */
 uint32_t sim_world_agreement(struct sim_world *world);

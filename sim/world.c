@@ -977,7 +977,7 @@ unsigned sim_domain_active(const struct sim_world *world, unsigned domain, unsig
     for (uint32_t i = 0; i < world->count; i++) {
         const struct sim_node *n = &world->nodes[i];
         struct claim claim;
-        if (!(n->granted >> domain & 1) || n->state != NODE_UP ||
+        if (!(n->granted >> domain & 1) || n->state != NODE_UP || bit_get(world->revoked, i) ||
             !cluster_holds(n->core, world->domain_names[domain], &claim))
             continue;
         if (!found++ && node)

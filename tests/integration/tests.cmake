@@ -55,3 +55,7 @@ set_tests_properties(fleet_network PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TI
 add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(fleet_many PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+
+# Random fault plans against the fleet's core in virtual time; the same seeds each time.
+add_test(NAME swarm COMMAND picket-sim swarm --seeds 1..150 --hours 8 --jobs 2 --out ${CMAKE_BINARY_DIR})
+set_tests_properties(swarm PROPERTIES LABELS slow TIMEOUT 900)

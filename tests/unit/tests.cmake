@@ -6,6 +6,8 @@ target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_scenario PRIVATE picket_sim)
 target_compile_definitions(test_scenario PRIVATE PICKET_SOURCE="${PROJECT_SOURCE_DIR}")
 target_link_libraries(test_svg PRIVATE picket_sim)
+target_link_libraries(test_sim_network PRIVATE picket_sim)
+target_link_libraries(test_sim_swarm PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
