@@ -544,7 +544,7 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
         return;
     }
     count_bid(world, domain, claim);
-    if (now->pinned)
+    if (now->pinned || world->nodes[node].ever_hostile)
         return;
     int64_t up = world_run_clock(world, &world->nodes[node]) - watched_of(world, node)->started_run;
     if (up == 0)
