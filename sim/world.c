@@ -66,6 +66,7 @@ void world_clock_jump(struct sim_world *world, uint32_t number, enum sim_clock c
     if (clock == SIM_CLOCK_MONO && amount > 0) {
         node->clocks.mono += amount;
         node->clocks.boot += amount;
+        node->stopped_mono += amount; /* of a pause that goes on: not to be taken off twice */
         run_clock_skip(node, amount);
     }
 }
