@@ -547,8 +547,9 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
     if (now->pinned || world->nodes[node].ever_hostile)
         return;
     int64_t up = world_run_clock(world, &world->nodes[node]) - watched_of(world, node)->started_run;
-    if (up == 0)
-        return; /* it stood on its disk: persisted, and never sent */
+    /* It stood on its disk, persisted and never sent; or others told a node that forgot it of its own. */
+    if (up == 0 || (!old->has && claim->settled))
+        return;
     if (!old->has) {
         if (up < 4 * SIM_SECOND)
             checker_violation(world, SIM_INVARIANT_OPENING,
