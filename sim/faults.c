@@ -180,6 +180,8 @@ static void hostile(struct sim_world *world, uint32_t number, const struct sim_f
     bool was = node->hostile_now;
     node->hostile_now = !fault->off;
     node->ever_hostile |= node->hostile_now;
+    if (node->hostile_now)
+        checker_enemy(world);
     node->hostility = fault->hostility;
     struct sim_event event = {.type = EVENT_HOSTILE, .generation = node->generation, .a = number};
     if (node->hostile_now && !was && !wheel_add(&world->wheel, world->time, &event))

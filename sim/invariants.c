@@ -784,11 +784,11 @@ void checker_notice(struct sim_world *world, uint32_t node, const struct cluster
     if (quiet_for(world, settled) && world->time - watched_of(world, peer)->up_since > settled)
         checker_violation(world, SIM_INVARIANT_OFFLINE, "%s tells that %s is offline, which it is not",
                           world->nodes[node].name, world->nodes[peer].name);
-    else if (world->checker->column_of[peer] != NONE && true_silence(world, node, peer) < 20 * SIM_SECOND &&
-             world->options.replace_after >= 30 * SIM_MINUTE)
-        checker_violation(world, SIM_INVARIANT_OFFLINE, "%s tells that %s is offline, heard %lldms ago",
-                          world->nodes[node].name, world->nodes[peer].name,
-                          (long long)true_silence(world, node, peer));
+}
+
+void checker_enemy(struct sim_world *world)
+{
+    world->checker->ever_hostile = true;
 }
 
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)

@@ -268,6 +268,8 @@ uint32_t checker_message(struct sim_world *world, uint32_t node, const void *dat
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload);
 void checker_after(struct sim_world *world, uint32_t node, const struct cluster_event *event);
 void checker_notice(struct sim_world *world, uint32_t node, const struct cluster_notice *notice);
+/* From now on a member is an enemy. */
+void checker_enemy(struct sim_world *world);
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept);
 void checker_killed(struct sim_world *world, uint32_t node);
 void checker_batch(struct sim_world *world, uint32_t node, unsigned domain, const struct claim *claim);
