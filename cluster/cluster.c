@@ -945,7 +945,7 @@ static void received_whole(struct cluster *self, struct bytes message, struct so
         return;
     }
     if (wire.heartbeats.size && wire.type != WIRE_HAVE)
-        members_take_heartbeats(self, wire.heartbeats, source);
+        members_take_heartbeats(self, wire.heartbeats, wire.ages, source);
     if (silent && source->link < 0)
         overlay_bridge(self, source);
     if (!dispatch(self, &wire, source))
@@ -974,7 +974,7 @@ static void received(struct cluster *self, const struct cluster_event *event)
     struct bytes heartbeats = wire_heartbeats(message);
     if (heartbeats.size && source.link >= 0 && self->overlay.active >> source.link & 1u &&
         source.member != NO_MEMBER)
-        members_take_heartbeats(self, heartbeats, &source);
+        members_take_heartbeats(self, heartbeats, (struct bytes){NULL, 0}, &source);
     else
         received_whole(self, message, &source);
 }

@@ -33,6 +33,7 @@ enum wire_key {
     WIRE_KEY_ASK,         /* uint: enum ask_verb (election.c) */
     WIRE_KEY_DEGREE,      /* uint: active links of the sender (overlay.c) */
     WIRE_KEY_MORE,        /* uint 1: the answer was cut, ask again */
+    WIRE_KEY_AGES,        /* binary: 4 for each of HEARTBEATS: ms since the sender heard it */
     WIRE_KEYS,
 };
 

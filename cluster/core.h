@@ -330,7 +330,9 @@ uint32_t members_find_short(const struct cluster *self, uint64_t short_id);
 bool members_take_record(struct cluster *self, struct bytes encoded, const struct source *source);
 /* This node's own record, just written. */
 bool members_set_own(struct cluster *self, struct bytes encoded);
-void members_take_heartbeats(struct cluster *self, struct bytes entries, const struct source *source);
+/* `ages`: 4 bytes for each entry, ms since the sender heard it; empty: just now. */
+void members_take_heartbeats(struct cluster *self, struct bytes entries, struct bytes ages,
+                             const struct source *source);
 void members_issue_heartbeat(struct cluster *self);
 void members_tick(struct cluster *self);
 void members_apply_policy(struct cluster *self);

@@ -486,15 +486,27 @@ static size_t list_overdue(struct cluster *self, uint8_t list[2 * OVERDUE_KIND *
     return (size_t)(to - list);
 }
 
-/* The heartbeats that the peer misses and this node has, this node's own first. */
-static size_t list_heartbeats(struct cluster *self, struct bytes missed,
-                              uint8_t list[(1 + 2 * OVERDUE_KIND) * HEARTBEAT_SIZE])
+/* Heartbeats, and how old each is: or one that this node heard an hour ago would be a sign of life to whoever
+ * has just started. */
+struct heartbeat_list {
+    uint8_t entries[(1 + 2 * OVERDUE_KIND) * HEARTBEAT_SIZE];
+    uint8_t ages[(1 + 2 * OVERDUE_KIND) * 4];
+    unsigned count;
+};
+
+static void list_add(const struct cluster *self, struct heartbeat_list *list, uint32_t index, int64_t age)
 {
-    uint8_t *to = list;
-    if (self->sequence % CHAIN_LINKS != 0) {
-        members_entry(self, 0, to);
-        to += HEARTBEAT_SIZE;
-    }
+    members_entry(self, index, list->entries + (size_t)list->count * HEARTBEAT_SIZE);
+    put_be32(list->ages + (size_t)list->count * 4, age < 0 ? 0 : age > INT32_MAX ? INT32_MAX : (uint32_t)age);
+    list->count++;
+}
+
+/* The heartbeats that the peer misses and this node has, this node's own first. */
+static void list_heartbeats(struct cluster *self, struct bytes missed, struct heartbeat_list *list)
+{
+    list->count = 0;
+    if (self->sequence % CHAIN_LINKS != 0)
+        list_add(self, list, 0, self->observed - self->issued);
     struct cursor c = be_cursor(missed);
     for (unsigned i = 0; i < 2 * OVERDUE_KIND && cursor_left(&c) >= OVERDUE_SIZE; i++) {
         uint32_t index = members_find_short(self, cursor_be64(&c));
@@ -503,26 +515,38 @@ static size_t list_heartbeats(struct cluster *self, struct bytes missed,
         if (index == NO_MEMBER || index == 0 || !known_sequence(self, index, &ours) || ours == theirs ||
             (CHAIN_OF(ours) == CHAIN_OF(theirs) && ours < theirs))
             continue;
-        members_entry(self, index, to);
-        to += HEARTBEAT_SIZE;
+        if (self->members.table[index].flags & MEMBER_FLAG_HEARD)
+            list_add(self, list, index, members_silence(self, index));
     }
-    return (size_t)(to - list);
+}
+
+static void put_heartbeats(struct msgpack_writer *w, const struct heartbeat_list *list)
+{
+    msgpack_put_uint(w, WIRE_KEY_HEARTBEATS);
+    msgpack_put_binary(w, list->entries, (size_t)list->count * HEARTBEAT_SIZE);
+}
+
+/* Last of a message: keys ascend. */
+static void put_ages(struct msgpack_writer *w, const struct heartbeat_list *list)
+{
+    msgpack_put_uint(w, WIRE_KEY_AGES);
+    msgpack_put_binary(w, list->ages, (size_t)list->count * 4);
 }
 
 void gossip_sync(struct cluster *self, const struct node_id *peer, bool open_link)
 {
-    uint8_t missed[2 * OVERDUE_KIND * OVERDUE_SIZE], own[(1 + 2 * OVERDUE_KIND) * HEARTBEAT_SIZE];
+    uint8_t missed[2 * OVERDUE_KIND * OVERDUE_SIZE];
+    struct heartbeat_list own;
     size_t missed_size = MUTANT(NO_ANTI_ENTROPY) ? 0 : list_overdue(self, missed);
-    size_t own_size = list_heartbeats(self, (struct bytes){NULL, 0}, own);
+    list_heartbeats(self, (struct bytes){NULL, 0}, &own);
     uint32_t sequence;
     bool known = known_sequence(self, members_find(self, peer), &sequence);
-    struct msgpack_writer *w = core_message(self, WIRE_SYNC, 2u + (own_size > 0) + (missed_size > 0) + known);
+    struct msgpack_writer *w =
+        core_message(self, WIRE_SYNC, 2u + 2u * (own.count > 0) + (missed_size > 0) + known);
     if (!w)
         return;
-    if (own_size) {
-        msgpack_put_uint(w, WIRE_KEY_HEARTBEATS);
-        msgpack_put_binary(w, own, own_size);
-    }
+    if (own.count)
+        put_heartbeats(w, &own);
     struct digests digests = digests_of(self);
     put_digests(w, &digests);
     if (missed_size) {
@@ -535,6 +559,8 @@ void gossip_sync(struct cluster *self, const struct node_id *peer, bool open_lin
     }
     msgpack_put_uint(w, WIRE_KEY_STAMP);
     msgpack_put_uint(w, (uint64_t)self->mono);
+    if (own.count)
+        put_ages(w, &own);
     core_send(self, peer, open_link);
 }
 
@@ -561,21 +587,18 @@ static void answer_sync(struct cluster *self, const struct wire *wire, const str
     struct digests ours = digests_of(self), theirs = digests_read(wire->digest);
     if (MUTANT(NO_ANTI_ENTROPY))
         theirs = ours;
-    uint8_t heartbeats[(1 + 2 * OVERDUE_KIND) * HEARTBEAT_SIZE];
-    size_t size =
-        list_heartbeats(self, MUTANT(NO_ANTI_ENTROPY) ? (struct bytes){NULL, 0} : wire->overdue, heartbeats);
+    struct heartbeat_list heartbeats;
+    list_heartbeats(self, MUTANT(NO_ANTI_ENTROPY) ? (struct bytes){NULL, 0} : wire->overdue, &heartbeats);
     uint64_t claims = ours.claims != theirs.claims ? all_claims(self) : 0;
     bool buckets = ours.records != theirs.records;
     uint32_t sequence;
     bool known = known_sequence(self, source->member, &sequence);
     struct msgpack_writer *w =
-        core_message(self, WIRE_SYNC, 2u + (size > 0) + (claims != 0) + buckets + known);
+        core_message(self, WIRE_SYNC, 2u + 2u * (heartbeats.count > 0) + (claims != 0) + buckets + known);
     if (!w)
         return;
-    if (size) {
-        msgpack_put_uint(w, WIRE_KEY_HEARTBEATS);
-        msgpack_put_binary(w, heartbeats, size);
-    }
+    if (heartbeats.count)
+        put_heartbeats(w, &heartbeats);
     if (claims)
         put_claims(self, w, claims);
     put_digests(w, &ours);
@@ -587,6 +610,8 @@ static void answer_sync(struct cluster *self, const struct wire *wire, const str
     }
     msgpack_put_uint(w, WIRE_KEY_ECHO);
     msgpack_put_uint(w, wire->stamp);
+    if (heartbeats.count)
+        put_ages(w, &heartbeats);
     core_send(self, &source->id, false);
     if (ours.policy > theirs.policy)
         send_policy(self, &source->id);

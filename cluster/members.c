@@ -648,7 +648,8 @@ static bool take_changed(struct cluster *self, uint32_t index, struct record_blo
     replace(self, index, record);
     if (!self->started)
         return true;
-    if (!(member->flags & MEMBER_FLAG_LEFT))
+    /* From others a record may be old news, kept while its node fell silent: its heartbeats tell. */
+    if (!(member->flags & MEMBER_FLAG_LEFT) && source && source->member == index)
         heard_at(self, index, seen_at(self->observed));
     gossip_record(self, index, source ? source_bit(source) : 0);
     election_member_changed(self, index);
@@ -859,7 +860,11 @@ static inline uint32_t load_be32(const uint8_t *from)
     return __builtin_bswap32(value);
 }
 
-void members_take_heartbeats(struct cluster *self, struct bytes entries, const struct source *source)
+/* What was said longer ago than this is no news for everybody: whoever misses it asks. */
+#define OLD_NEWS 3000 /* ms */
+
+void members_take_heartbeats(struct cluster *self, struct bytes entries, struct bytes ages,
+                             const struct source *source)
 {
     const struct members *members = &self->members;
     const uint8_t *end = entries.data + entries.size;
@@ -867,7 +872,9 @@ void members_take_heartbeats(struct cluster *self, struct bytes entries, const s
         for (const uint8_t *at = entries.data; at < end; at += HEARTBEAT_SIZE)
             __builtin_prefetch(&members->index[index_home(members, load_be64(at))]);
     uint16_t told = source_bit(source);
+    struct cursor old = cursor_of_bytes(ages);
     for (const uint8_t *at = entries.data; at < end; at += HEARTBEAT_SIZE) {
+        uint32_t age = cursor_done(&old) ? 0 : cursor_be32(&old);
         struct index_entry *slot = index_find(members, load_be64(at));
         if (!slot) {
             self->counters.heartbeats_unknown++;
@@ -875,7 +882,7 @@ void members_take_heartbeats(struct cluster *self, struct bytes entries, const s
         }
         uint32_t sequence = load_be32(at + 8);
         if (sequence > slot->sequence) {
-            if (take_news(self, slot, sequence, at + 12, source, 0))
+            if (take_news(self, slot, sequence, at + 12, source, age) && age < OLD_NEWS)
                 gossip_heartbeat(self, slot->member & ~MEMBER_PENDING, at, told);
             continue;
         }

@@ -9,7 +9,7 @@
 struct wire {
     uint64_t version;
     uint64_t type; /* enum wire_type, or what a newer version says */
-    struct bytes heartbeats, policy, digest, buckets, items, wanted, overdue, node, domain;
+    struct bytes heartbeats, ages, policy, digest, buckets, items, wanted, overdue, node, domain;
     struct cursor records, claims; /* standing on the first item */
     uint32_t record_count, claim_count;
     uint64_t incarnation, sequence, age, stamp, echo, link, ask, degree, more;

@@ -212,6 +212,7 @@ static size_t write_again(const struct wire *wire, void *buffer, size_t capacity
     put_number(&w, wire, WIRE_KEY_LINK, wire->link);
     put_number(&w, wire, WIRE_KEY_DEGREE, wire->degree);
     put_number(&w, wire, WIRE_KEY_MORE, wire->more);
+    put_run(&w, wire, WIRE_KEY_AGES, wire->ages);
     return w.full ? 0 : w.size;
 }
 
