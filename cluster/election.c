@@ -63,7 +63,7 @@ struct election {
     bool questioned; /* a HAVE is being taken: who was heard is looked at afterwards */
     uint32_t self;
     int64_t due; /* the least of the contests' */
-    int64_t start, last;
+    int64_t start;
     int64_t exchanged_at; /* NEVER: nothing yet */
     int64_t barred_until; /* no bids: the disk failed */
     uint16_t samples[SAMPLES];
@@ -154,6 +154,13 @@ static void sample_support(struct cluster *self, struct election *e)
         e->sampled = 0;
     e->samples[e->sampled++ % SAMPLES] = members_support(self);
     e->sample_next = now + interval;
+}
+
+/* A new holder has no past as one: what it claimed with stands for it. */
+static void begin_samples(struct cluster *self, struct election *e, uint16_t support)
+{
+    sample_support(self, e);
+    e->samples[e->sampled++ % SAMPLES] = support;
 }
 
 static uint16_t steady_support(const struct cluster *self, const struct election *e)
@@ -280,6 +287,7 @@ static void become_active(struct cluster *self, struct election *e, struct conte
                           enum cluster_cause cause)
 {
     c->alone_since = -1;
+    begin_samples(self, e, c->reg.claim.support);
     c->pin_term = c->reg.claim.term - 1;
     set_state(e, c, ELECTION_ACTIVE);
     core_notice(self, NOTICE_SYNCHRONIZER_START, cause, core_self(self), c->name, c->reg.claim.term);
@@ -307,13 +315,13 @@ static uint64_t draw_of(struct cluster *self, struct contest *c, uint64_t term)
 }
 
 /* A claim that is said again, after a restart say, keeps the support it had: what a node hears at first is
- * partly old, passed on by neighbours. */
+ * partly old, passed on by neighbours. So does a bid that settles: who is heard since a cut healed meanwhile
+ * did not support it. */
 static uint16_t support_to_claim(const struct cluster *self, const struct election *e,
                                  const struct contest *c, const struct statement *statement)
 {
     uint16_t support = c->state == ELECTION_ACTIVE ? steady_support(self, e) : members_support(self);
-    bool again =
-        mine(self, c) && statement->term == c->reg.claim.term && statement->settled == c->reg.claim.settled;
+    bool again = mine(self, c) && statement->term == c->reg.claim.term;
     return again && c->reg.claim.support < support ? c->reg.claim.support : support;
 }
 
@@ -848,29 +856,26 @@ static bool boot_over(struct cluster *self, struct election *e)
 static void tilt_begins(struct cluster *self, struct election *e)
 {
     e->tilted = true;
-    for (uint32_t i = 0; i < e->count; i++)
-        if (e->contests[i] && attends(e->contests[i]->state))
-            give_up(self, e, e->contests[i], CAUSE_TILT);
-}
-
-/* In TILT this node collects and does not act: a bid does not settle meanwhile. */
-static void tilt_goes_on(struct election *e, int64_t passed)
-{
-    for (uint32_t i = 0; i < e->count; i++)
-        if (e->contests[i] && e->contests[i]->state == ELECTION_SETTLING)
-            e->contests[i]->until += passed;
+    for (uint32_t i = 0; i < e->count; i++) {
+        struct contest *c = e->contests[i];
+        if (!c)
+            continue;
+        if (attends(c->state))
+            give_up(self, e, c, CAUSE_TILT);
+        /* A bid of before a pause of unknown length would depose whoever is there by now. */
+        else if (c->state == ELECTION_SETTLING)
+            release(self, e, c, CAUSE_TILT);
+    }
 }
 
 void election_tick(struct cluster *self)
 {
     struct election *e = core_election(self);
-    int64_t now = core_observed(self), passed = now - e->last;
-    e->last = now;
+    int64_t now = core_observed(self);
     adopt_domains(self, e);
     if (core_tilt(self)) {
         if (!e->tilted)
             tilt_begins(self, e);
-        tilt_goes_on(e, passed);
         return;
     }
     e->tilted = false;
@@ -926,7 +931,7 @@ void election_start(struct cluster *self)
     struct election *e = core_election(self);
     int64_t now = core_observed(self);
     e->started = true;
-    e->start = e->last = now;
+    e->start = now;
     e->self = members_find(self, core_self(self));
     adopt_domains(self, e);
     for (uint32_t i = 0; i < e->count; i++)
@@ -984,6 +989,12 @@ bool election_claim(struct cluster *self, struct bytes encoded, const struct nod
     enum register_verdict verdict = REGISTER_REFUSED;
     if (claim_read(&claim, encoded))
         c = contest_at(self, e, members_domain(self, claim.domain, !from));
+    /* A bid that was kept on a disk belongs to an election that is over: it would come back as a stranger. */
+    if (c && !from && !claim.settled) {
+        if (claim.term > c->reg.floor)
+            c->reg.floor = claim.term;
+        return true;
+    }
     if (c)
         verdict = register_offer(self, &c->reg, c->domain, &claim, encoded, !from);
     if (verdict == REGISTER_REFUSED)

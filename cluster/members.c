@@ -832,6 +832,9 @@ static bool take_news(struct cluster *self, struct index_entry *slot, uint32_t s
     struct member *member = &self->members.table[index];
     if (member->flags & MEMBER_FLAG_REVOKED && !MUTANT(REVOKED_HEARD))
         return false;
+    /* Whoever was heard a moment ago cannot be made silent by a neighbour that lies about ages. */
+    if (age > 0 && members_silence(self, index) < self->config.timers.fresh)
+        age = 0;
     if (member->flags & MEMBER_FLAG_LEFT || !proven(self, slot, sequence, link, source))
         return false;
     if (index == 0) {

@@ -15,7 +15,7 @@ struct cluster_timers {
     int64_t sensor_per_member; /* 30 ms */
     int64_t fresh;             /* a synchronizer heard within it is used: 90 s */
     int64_t replace_after;     /* T_OFF: silence strictly longer than this opens a term: 30 min */
-    int64_t draw_slot;         /* DSLOT: 5 s */
+    int64_t draw_slot;         /* DSLOT: 3 s */
     int64_t precheck;          /* 10 s; queries at its 1/10, 4/10, 7/10 */
     int64_t settle;            /* 30 s */
     int64_t claim_timeout;     /* an unsettled claim is void after: 120 s */

@@ -139,18 +139,17 @@ static void boot_resumes_with_the_support_it_had(void **state)
     (void)state;
     struct world *w = active();
     struct claim before = own_register(w);
-    assert_true(before.support == 3);
     world_kill(&w->nodes[ME]);
     world_start(w, ME);
     world_directory(w, ME, true);
     world_beat(w, 3, ME);
     world_run(w, 7000);
-    assert_int_equal(own_register(w).support, 1);
+    assert_int_equal(own_register(w).support, before.support < 1 ? before.support : 1);
     for (unsigned i = 1; i < 4; i++)
         world_beat(w, i, ME);
     WORLD_DO(w, ME, core_raise_incarnation(node, node->incarnation));
     world_tick(w);
-    assert_int_equal(own_register(w).support, 1);
+    assert_in_range(own_register(w).support, 0, 1);
     world_close(w);
 }
 
@@ -496,10 +495,10 @@ static void wait_is_in_proportion_to_the_draw_and_bounded(void **state)
         world_tick(w);
         int64_t wait = world_view(w, ME).next_in + (world_state(w, ME) == ELECTION_SETTLING ? -30000 : 0);
         uint64_t share = ~world_claim(w, ME, term + 1, false).draw >> 32;
-        int64_t expected = (int64_t)((share * 5000 * 16) >> 32);
-        if (expected >= 30000) {
+        int64_t expected = (int64_t)((share * 3000 * 16) >> 32);
+        if (expected >= 18000) {
             longest++;
-            assert_int_equal(wait, 30000);
+            assert_int_equal(wait, 18000);
         } else if (wait > 0) {
             assert_in_range(wait, expected - 16, expected + 16);
         }
@@ -671,8 +670,8 @@ static void precheck_without_veto_persists_and_bids(void **state)
     world_close(w);
 }
 
-/* Between persisting and sending: the same draw comes again after the restart, so nothing is lost but time.
- */
+/* Between persisting and sending: the bid is forgotten, its term is not. It would come back hours later as a
+ * stranger and depose whoever holds the domain by then. */
 static void precheck_crash_between_persist_and_send(void **state)
 {
     (void)state;
@@ -685,11 +684,10 @@ static void precheck_crash_between_persist_and_send(void **state)
     world_start(w, ME);
     world_directory(w, ME, true);
     world_beat(w, 3, ME);
-    struct claim kept = own_register(w);
-    assert_true(kept.term == 6 && !kept.settled);
+    assert_false(world_view(w, ME).has_claim);
     until_state(w, ME, ELECTION_SETTLING, 3 * MINUTE);
     assert_true(own_register(w).term == 7);
-    assert_int_equal(own_register(w).cause, CAUSE_UNSETTLED);
+    assert_int_equal(own_register(w).cause, CAUSE_NO_HOLDER);
     world_close(w);
 }
 
@@ -720,7 +718,8 @@ static void settling_ends_after_30_s(void **state)
     world_close(w);
 }
 
-static void settling_stands_still_in_tilt(void **state)
+/* After a pause of unknown length a bid would depose whoever is there by now. */
+static void settling_ends_in_tilt(void **state)
 {
     (void)state;
     struct world *w = in_state(ELECTION_SETTLING);
@@ -728,8 +727,12 @@ static void settling_stands_still_in_tilt(void **state)
     w->nodes[ME].frozen = true;
     world_run(w, 9000);
     w->nodes[ME].frozen = false;
-    int64_t took = until_state(w, ME, ELECTION_ACTIVE, 2 * MINUTE);
-    assert_in_range(took, 49000, 52000); /* 20 s of it, and 30 s of TILT */
+    world_run(w, 2000);
+    assert_int_equal(world_state(w, ME), ELECTION_FOLLOWER);
+    assert_true(own_register(w).released && !own_register(w).settled);
+    assert_int_equal(own_register(w).cause, CAUSE_TILT);
+    until_state(w, ME, ELECTION_ACTIVE, 3 * MINUTE);
+    assert_true(own_register(w).term == 7);
     world_close(w);
 }
 
@@ -1925,7 +1928,7 @@ int main(void)
         cmocka_unit_test(precheck_crash_between_persist_and_send),
         cmocka_unit_test(settling_is_withdrawn_for_a_greater_token),
         cmocka_unit_test(settling_ends_after_30_s),
-        cmocka_unit_test(settling_stands_still_in_tilt),
+        cmocka_unit_test(settling_ends_in_tilt),
         cmocka_unit_test(settling_is_released_without_the_right),
         cmocka_unit_test(settled_stands_before_the_draw),
         cmocka_unit_test(active_refutes_a_claim_with_less_support),
