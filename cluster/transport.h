@@ -44,7 +44,7 @@ struct transport_options {
     enrolment_handler *enrolment;
     void *enrolment_context;
     uint32_t enrolments_burst, enrolments_per_min; /* 400, 1200: connections; one address gets a quarter */
-    uint32_t enrolling_max;                        /* 16: connections at a time */
+    uint32_t enrolling_max;                        /* 64: connections at a time */
 
     uint32_t keys_max;      /* 32768: admitted keys */
     uint32_t inbound_max;   /* 64: connections at a time, also those that are not authenticated yet */

@@ -8,7 +8,7 @@ cmake --preset coverage >/dev/null
 cmake --build --preset coverage | tail -n 1
 rm -rf "$build/profiles"
 mkdir -p "$build/profiles"
-LLVM_PROFILE_FILE="$PWD/$build/profiles/%p-%m.profraw" ctest --preset coverage -j2 --quiet
+LLVM_PROFILE_FILE="$PWD/$build/profiles/%p-%m.profraw" ctest --preset coverage -j2 -LE once --quiet
 llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/all.profdata"
 
 objects=()

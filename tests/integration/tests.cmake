@@ -51,11 +51,11 @@ set_tests_properties(fleet_smoke PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL O
 # Hosts, sites and bad lines: what only real processes on a real network show.
 add_test(NAME fleet_network COMMAND Python3::Interpreter ${integration}/fleet_network.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --wan $<TARGET_FILE:wan>)
-set_tests_properties(fleet_network PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(fleet_network PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(fleet_many PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 
 # Random fault plans against the fleet's core in virtual time; the same seeds each time.
 add_test(NAME swarm COMMAND picket-sim swarm --seeds 1..150 --hours 8 --jobs 2 --out ${CMAKE_BINARY_DIR})
-set_tests_properties(swarm PROPERTIES LABELS slow TIMEOUT 900)
+set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)
