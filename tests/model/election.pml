@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The election of one domain's synchronizer (docs/cluster-election.md), for N nodes of which those below
+ * The election of one domain's synchronizer (docs/cluster.md), for N nodes of which those below
  * CANDIDATES are candidates. README.md in this folder says what is abstracted, why that is sound, what is
  * checked, and what each switch does. run.sh builds and runs the configurations.
  */
