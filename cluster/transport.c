@@ -248,6 +248,11 @@ bool transport_dial(struct transport *self, const struct node_id *id,
     peer->wanted = true;
     peer->idle_since = self->now;
     take_key(self, peer, server_key);
+    /* Whoever dials waits to hear that the link is up, also when it is. */
+    if (!temporary && peer->up && peer->told_up) {
+        peer->tell_again = true;
+        peer_news(self, peer);
+    }
     /* A round under way goes on with the addresses that it has. */
     if (!peer->round) {
         memcpy(peer->endpoints, read, count * sizeof *read);
@@ -641,9 +646,10 @@ static bool tell(struct transport *self, struct transport_event *event)
         peer_news(self, peer);
         return true;
     }
-    if (peer->up && !peer->told_up) {
+    if (peer->up && (!peer->told_up || peer->tell_again)) {
         const struct link *link = peer_link(self, peer);
         peer->told_up = true;
+        peer->tell_again = false;
         peer->told = peer->serial;
         event->type = TRANSPORT_LINK_UP;
         event->dialled = link && link->dialled;

@@ -89,9 +89,10 @@ enum transport_want {
 };
 
 /* Wants a link with the node. Without one, its endpoints are tried in turn ("tcp://HOST:PORT"; all addresses
- * of a name), then again after a back-off. A link that the peer dialled is as good. Called again: takes over
- * key, endpoints and want; the key before stays as second choice while it is admitted. False: the key is
- * not admitted for the id, no endpoint can be read, it is this node itself, or there are too many. */
+ * of a name), then again after a back-off. A link that the peer dialled is as good, and TRANSPORT_LINK_UP is
+ * told of it again. Called again: takes over key, endpoints and want; the key before stays as second choice
+ * while it is admitted. False: the key is not admitted for the id, no endpoint can be read, it is this node
+ * itself, or there are too many. */
 bool transport_dial(struct transport *self, const struct node_id *id,
                     const uint8_t server_key[TRANSPORT_KEY_SIZE], const char *const *endpoints,
                     unsigned endpoint_count, enum transport_want want);

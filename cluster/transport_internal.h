@@ -77,7 +77,7 @@ struct peer {
 
     uint32_t dialled;      /* the link that this side dialled, or NO_LINK */
     uint32_t serial, told; /* how often it came up; the last that the caller was told of */
-    bool up, told_up;
+    bool up, told_up, tell_again;
     bool queued; /* in the list of those with news */
     bool failed; /* HANDSHAKE_FAILED is to be told */
     int64_t since, idle_since;

@@ -28,7 +28,7 @@ struct station {
     struct node_id id;
     struct keys keys, enrolment;
     bool paused; /* nobody calls it */
-    unsigned ups, downs, failures, messages;
+    unsigned again, ups, downs, failures, messages;
     bool up[STATIONS]; /* by the last byte of the peer's id */
     bool dialled[STATIONS];
     char last[TEXT_MAX], failure[TEXT_MAX], down[TEXT_MAX];
@@ -92,8 +92,9 @@ static inline void station_note(struct station *station, const struct transport_
     unsigned peer = event->peer.bytes[NODE_ID_SIZE - 1] % STATIONS;
     switch (event->type) {
     case TRANSPORT_LINK_UP:
-        station->ups++;
-        assert_false(station->up[peer]);
+        /* Told again to whoever dials a peer whose link is up. */
+        station->again += station->up[peer];
+        station->ups += !station->up[peer];
         station->up[peer] = true;
         station->dialled[peer] = event->dialled;
         break;

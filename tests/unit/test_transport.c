@@ -138,6 +138,7 @@ static void who_is_dialled_already_does_not_dial(void **state)
     station_dial(&b, &a);
     stations_for(100, &a, &b);
     assert_int_equal(station_counters(&b).dials, 0);
+    assert_int_equal(b.again, 1); /* who dials is told, also of a link that is up */
     /* ... until that link ends. */
     transport_hang_up(a.transport, &b.id);
     stations_until(station_counters(&b).dials > 0 && station_sees(&b, &a) && b.dialled[1], &a, &b);
