@@ -97,6 +97,7 @@ struct checker {
     struct domain_watch domains[SIM_DOMAINS_MAX];
     bool ever_hostile;
     int64_t quiet_since, disagree_since, last_look;
+    uint32_t age; /* of what is being marked */
     struct mark marks[MARKS_MAX];
 };
 
@@ -129,7 +130,7 @@ static void looked(struct sim_world *world, enum sim_invariant invariant)
 
 struct message_view {
     uint64_t type, age;
-    struct bytes heartbeats;
+    struct bytes heartbeats, ages;
     struct cursor claims, records; /* at the first item */
     uint32_t claim_count, record_count;
 };
@@ -164,6 +165,8 @@ static bool read_message(struct message_view *view, struct bytes message)
             view->age = item.uint;
         } else if (key.uint == WIRE_KEY_HEARTBEATS && item.type == MSGPACK_BINARY) {
             view->heartbeats = item.bytes;
+        } else if (key.uint == WIRE_KEY_AGES && item.type == MSGPACK_BINARY) {
+            view->ages = item.bytes;
         } else if (key.uint == WIRE_KEY_RECORDS && list) {
             read_list(&c, &item, &view->records, &view->record_count);
         } else if (key.uint == WIRE_KEY_CLAIMS && list) {
@@ -207,13 +210,15 @@ static uint32_t emission_number(uint64_t *keys, uint32_t size, uint32_t *count, 
 static void mark_add(struct checker *checker, uint32_t *count, uint32_t column, uint32_t emission)
 {
     if (emission && *count < MARKS_MAX)
-        checker->marks[(*count)++] = (struct mark){.column = column, .emission = emission};
+        checker->marks[(*count)++] =
+            (struct mark){.column = column, .emission = emission, .age = checker->age};
 }
 
 static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes heartbeats, bool hostile,
-                            uint32_t *count)
+                            struct bytes ages, uint32_t *count)
 {
     struct checker *checker = world->checker;
+    struct cursor old = cursor_of_bytes(ages);
     for (size_t at = 0; at + HEARTBEAT_SIZE <= heartbeats.size; at += HEARTBEAT_SIZE) {
         struct cursor c = cursor_of(heartbeats.data + at, HEARTBEAT_SIZE);
         uint32_t owner = world_by_short_id(world, cursor_be64(&c));
@@ -224,6 +229,7 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
             continue;
         struct emissions *e = &checker->emissions[column];
         uint32_t before = e->count;
+        checker->age = cursor_done(&old) ? 0 : cursor_be32(&old);
         mark_add(checker, count, column,
                  emission_number(e->key, EMISSIONS, &e->count, key, owner == from && !hostile));
         if (e->count != before)
@@ -409,7 +415,8 @@ uint32_t checker_message(struct sim_world *world, uint32_t node, const void *dat
         checker_violation(world, SIM_INVARIANT_BOUNDS, "%s sends a message of %zu bytes",
                           world->nodes[node].name, size);
     if (read_message(&message, (struct bytes){.data = data, .size = size})) {
-        mark_heartbeats(world, node, message.heartbeats, hostile, &marks);
+        mark_heartbeats(world, node, message.heartbeats, hostile, message.ages, &marks);
+        world->checker->age = 0;
         mark_records(world, node, &message, hostile, &marks);
         if (message.claim_count && !hostile && !world->nodes[node].ever_hostile) {
             watched_of(world, node)->dirty = true;
@@ -433,13 +440,17 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         checker->watched[to].dirty = true;
     if (!payload->marks)
         return;
-    int64_t now = world_run_clock(world, &world->nodes[to]) - payload->age;
+    int64_t clock = world_run_clock(world, &world->nodes[to]) - payload->age;
     const struct mark *marks = payload_marks(payload);
     for (uint32_t i = 0; i < payload->marks; i++) {
         bool record = marks[i].column & MARK_RECORD;
         uint32_t column = marks[i].column & ~MARK_RECORD, number = marks[i].emission;
         struct heard *heard = heard_of(world, to, column);
         struct emissions *emissions = &checker->emissions[column];
+        /* An age counts only for who was not heard within 90 s of 30 min; the core may see that moment
+         * otherwise. */
+        int64_t now =
+            clock - heard->latest > world->options.replace_after / 20 ? clock - marks[i].age : clock;
         uint32_t *last = record ? &heard->record : &heard->emission;
         if (number >= *last && now > heard->latest && (number > *last || now - heard->run < TOLD_AGAIN))
             heard->latest = now;

@@ -129,6 +129,7 @@ struct link {
 /* A heartbeat or record inside of a message that its owner really sent: the tracked column, and which. */
 struct mark {
     uint32_t column, emission;
+    uint32_t age; /* ms, as its teller says */
 };
 
 struct payload {

@@ -88,7 +88,7 @@ def fleet(a, place):
 
 def mesh(a, period):
     total = a.seconds + a.settle + 120
-    processes = [subprocess.Popen([os.path.join(a.build, "bench/full_mesh"), str(i), str(a.nodes), "45000",
+    processes = [subprocess.Popen([os.path.join(a.build, "bench/full_mesh"), str(i), str(a.nodes), "25000",
                                    str(round(period)), str(total)], stdout=subprocess.DEVNULL) for i in range(a.nodes)]
     try:
         wanted = a.nodes * (a.nodes - 1)

@@ -120,7 +120,7 @@ class Node:
 
 
 class Fleet:
-    def __init__(self, picket, picketd, place, replace_after="20s", net=None, base_port=42000, config=()):
+    def __init__(self, picket, picketd, place, replace_after="20s", net=None, base_port=21000, config=()):
         self.picket, self.picketd, self.place, self.net = picket, picketd, place, net
         self.replace_after, self.base_port, self.config = replace_after, base_port, list(config)
         self.nodes = []
