@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <zmq.h>
+
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -212,4 +214,20 @@ static inline int stations_ready(void **state)
 {
     (void)state;
     return crypto_sodium_start() ? 0 : -1;
+}
+
+/* Somebody who has libzmq but not our manners. */
+static inline void *raw_dial(void *context, int type, const struct keys *keys, const uint8_t *server_key,
+                             const char *endpoint, const char *routing_id)
+{
+    int zero = 0;
+    void *socket = zmq_socket(context, type);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero), 0);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, 32), 0);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys->public_key, 32), 0);
+    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32), 0);
+    if (routing_id)
+        assert_int_equal(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)), 0);
+    assert_int_equal(zmq_connect(socket, endpoint), 0);
+    return socket;
 }

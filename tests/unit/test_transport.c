@@ -578,22 +578,6 @@ static void enrolments_are_limited(void **state)
     station_stop(&a);
 }
 
-/* A socket of somebody who is let in and behaves as he likes. */
-static void *hostile_dial(void *context, const struct keys *keys, const uint8_t *server_key,
-                          const char *endpoint, const char *routing_id)
-{
-    int zero = 0;
-    void *socket = zmq_socket(context, ZMQ_DEALER);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, 32), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys->public_key, 32), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32), 0);
-    if (routing_id)
-        assert_int_equal(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)), 0);
-    assert_int_equal(zmq_connect(socket, endpoint), 0);
-    return socket;
-}
-
 static void requests_out_of_form_are_counted(void **state)
 {
     (void)state;
@@ -601,8 +585,8 @@ static void requests_out_of_form_are_counted(void **state)
     desk_start(&a, 100);
     struct keys keys = keys_new();
     void *context = zmq_ctx_new();
-    void *socket =
-        hostile_dial(context, &keys, a.enrolment.public_key, transport_enrolment_endpoint(a.transport), NULL);
+    void *socket = raw_dial(context, ZMQ_DEALER, &keys, a.enrolment.public_key,
+                            transport_enrolment_endpoint(a.transport), NULL);
     zmq_send(socket, "two", 3, ZMQ_SNDMORE);
     zmq_send(socket, "parts", 5, 0);
     zmq_send(socket, "", 0, 0);
@@ -628,7 +612,7 @@ static void frames_out_of_form_are_counted(void **state)
     station_admit(&a, &c);
     void *context = zmq_ctx_new();
     void *socket =
-        hostile_dial(context, &c.keys, a.keys.public_key, transport_endpoint(a.transport, 0), NULL);
+        raw_dial(context, ZMQ_DEALER, &c.keys, a.keys.public_key, transport_endpoint(a.transport, 0), NULL);
     zmq_send(socket, "\0data before hello", 18, 0);
     stations_until(station_counters(&a).unknown_route == 1, &a, &b);
     zmq_send(socket, "\1", 1, 0);      /* a hello without a version */
@@ -711,10 +695,10 @@ static void who_does_not_go_is_cut(void **state)
     station_admit(&a, &b);
     void *context = zmq_ctx_new();
     const char *endpoint = transport_endpoint(a.transport, 0);
-    void *first = hostile_dial(context, &b.keys, a.keys.public_key, endpoint, NULL);
+    void *first = raw_dial(context, ZMQ_DEALER, &b.keys, a.keys.public_key, endpoint, NULL);
     zmq_send(first, "\1\1", 2, 0);
     stations_until(station_sees(&a, &b), &a);
-    void *second = hostile_dial(context, &b.keys, a.keys.public_key, endpoint, NULL);
+    void *second = raw_dial(context, ZMQ_DEALER, &b.keys, a.keys.public_key, endpoint, NULL);
     zmq_send(second, "\1\1", 2, 0);
     stations_until(station_counters(&a).zap_admitted >= 3, &a); /* the first was cut and comes back */
     assert_int_equal(a.downs, 0);

@@ -66,22 +66,6 @@ static bool tcp_closed(int fd)
     return got == 0 || (errno != EAGAIN && errno != ENOTCONN);
 }
 
-/* Somebody who has libzmq but not our manners. */
-static void *raw_dial(void *context, int type, const struct keys *keys, const uint8_t *server_key,
-                      const char *endpoint, const char *routing_id)
-{
-    int zero = 0;
-    void *socket = zmq_socket(context, type);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_LINGER, &zero, sizeof zero), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, server_key, 32), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, keys->public_key, 32), 0);
-    assert_int_equal(zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, keys->secret_key, 32), 0);
-    if (routing_id)
-        assert_int_equal(zmq_setsockopt(socket, ZMQ_ROUTING_ID, routing_id, strlen(routing_id)), 0);
-    assert_int_equal(zmq_connect(socket, endpoint), 0);
-    return socket;
-}
-
 /* --- 1: CURVE without a ZAP handler lets strangers in --- */
 
 static void trap_1_a_stranger_is_refused(void **state)
