@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "base/cursor.h"
-#include "cluster/fault.h"
+#include "base/fault.h"
 
 struct disk {
     void *context;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The fleet's core among sockets, files and clocks: one thread that owns all of it. Everybody else speaks to
- * it by mail (cluster/mailbox.h), which is run on that thread.
+ * it by mail (base/mailbox.h), which is run on that thread.
  *
  * Order of a life: new (identity, policy, state and known peers are read; nothing listens yet), start, stop,
  * destroy. Between new and destroy mail may be posted from any thread.
@@ -10,7 +10,7 @@
 
 #include "cluster/cluster.h"
 #include "cluster/disk.h"
-#include "cluster/mailbox.h"
+#include "base/mailbox.h"
 #include "cluster/synchronizer.h"
 
 #define DRIVER_LISTEN 8u

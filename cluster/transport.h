@@ -14,7 +14,7 @@
 #include <zmq.h>
 
 #include "base/cursor.h"
-#include "cluster/fault.h"
+#include "base/fault.h"
 #include "cluster/node_id.h"
 
 #define TRANSPORT_KEY_SIZE   32u /* CURVE */

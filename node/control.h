@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cluster/mailbox.h"
+#include "base/mailbox.h"
 #include "node/control_request.h"
 #include "node/json_writer.h"
 

@@ -5,7 +5,8 @@
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev libzstd-dev libxxhash-dev
-          libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev)
+          libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev
+          libldap-dev libsasl2-dev libsasl2-modules-gssapi-mit libkrb5-dev liblmdb-dev)
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3 zstd tcpreplay iproute2 mandoc spin)
 [ "${1:-}" = --tests ] && packages+=("${tests[@]}")

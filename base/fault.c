@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cluster/fault.h"
+#include "base/fault.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cluster/mailbox.h"
+#include "base/mailbox.h"
 
 #include <pthread.h>
 #include <stdint.h>
