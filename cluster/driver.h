@@ -8,9 +8,9 @@
  */
 #pragma once
 
+#include "base/mailbox.h"
 #include "cluster/cluster.h"
 #include "cluster/disk.h"
-#include "base/mailbox.h"
 #include "cluster/synchronizer.h"
 
 #define DRIVER_LISTEN 8u
