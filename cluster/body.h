@@ -25,6 +25,7 @@ enum body_keys { /* the first key of each format, each has 16 */
                  BODY_VOUCHER = 80,
                  BODY_ENROLMENT = 96,
                  BODY_FILE = 112,
+                 BODY_REPORT = 128,
 };
 
 /* -- reading: a sticky error, checked once by body_end() ------------------------------------------------ */

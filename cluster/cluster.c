@@ -653,6 +653,7 @@ void cluster_destroy(struct cluster **self_p)
         return;
     if (self->election)
         election_destroy(&self->election);
+    reports_clear(self);
     history_destroy(&self->history);
     members_clear(self);
     record_pool_drop_policy(self->pool, self->policy);
@@ -817,8 +818,12 @@ static void take_durable(struct cluster *self, const struct wire *wire, struct s
             link->outside = self->members.table[source->member].record->site != self->site;
         }
     }
-    if (source->member != NO_MEMBER && wire->claim_count)
+    if (source->member == NO_MEMBER)
+        return;
+    if (wire->claim_count)
         take_claims(self, wire, source);
+    if (wire->report_count)
+        reports_take(self, wire, source);
 }
 
 static bool node_of(const struct wire *wire, struct node_id *id)
@@ -1020,6 +1025,9 @@ static void dispatch_event(struct cluster *self, const struct cluster_event *eve
         break;
     case CLUSTER_PIN:
         election_pin(self, event->command.domain, event->command.on);
+        break;
+    case CLUSTER_REPORT:
+        reports_issue(self, event->report.domain, event->report.data);
         break;
     case CLUSTER_POLICY:
         core_policy(self, event->bytes, 0);

@@ -56,6 +56,7 @@ enum cluster_event_type {
     CLUSTER_CANDIDATE,   /* .command.on: this node's candidacy for a domain that its grant names */
     CLUSTER_YIELD,       /* .command: the holder, whoever it is, shall give the domain up */
     CLUSTER_PIN,         /* .command.on: this node shall hold the domain whenever it can */
+    CLUSTER_REPORT,      /* .report: what the fleet shall know of a domain that this node holds */
     CLUSTER_POLICY,      /* .bytes: a policy that came from the local administrator */
     CLUSTER_CERTIFICATE, /* .bytes: this node's new certificate (rotation); crypto signs with the new key now
                           */
@@ -89,6 +90,10 @@ struct cluster_event {
             const char *domain;
             bool on;
         } command;
+        struct {
+            const char *domain;
+            struct bytes data; /* at most REPORT_DATA_MAX */
+        } report;
         struct bytes bytes;
     };
 };
@@ -268,13 +273,21 @@ struct cluster_domain_view {
     bool unassigned;               /* health issue 1007 is raised */
     unsigned vetoes;               /* PRECHECKs of this node ended by somebody who had heard more */
     enum cluster_cause last_abort; /* why its last attempt ended */
-    uint64_t batches;              /* reserved for the synchronizer's progress */
 };
 unsigned cluster_domain_count(const struct cluster *self);
 bool cluster_domain_at(struct cluster *self, unsigned index, struct cluster_domain_view *view);
 bool cluster_domain_find(struct cluster *self, const char *domain, struct cluster_domain_view *view);
 /* Whether this node is ACTIVE for the domain, and the token that goes with its batches. */
 bool cluster_holds(const struct cluster *self, const char *domain, struct claim *claim);
+
+/* The newest report of the domain's holder. False: none came since this node started. */
+struct cluster_report_view {
+    struct node_id id;
+    uint64_t term, sequence;
+    int64_t wall; /* ms, when it came */
+    struct bytes data;
+};
+bool cluster_report(const struct cluster *self, const char *domain, struct cluster_report_view *view);
 
 struct cluster_peer_view {
     struct node_id id;
@@ -315,6 +328,7 @@ void cluster_status(const struct cluster *self, struct cluster_status *status);
     X(records_refused, "records that did not verify or clashed")                                             \
     X(claims_new, "claims that were news")                                                                   \
     X(claims_refused, "claims that did not verify: signature, draw, eligibility, term")                      \
+    X(reports_refused, "reports that did not verify")                                                        \
     X(policies_refused, "policies that did not verify")                                                      \
     X(update_full, "actions that did not fit an update")                                                     \
     X(persist_failed, "states that did not reach the disk")                                                  \

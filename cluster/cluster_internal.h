@@ -34,11 +34,12 @@ enum wire_key {
     WIRE_KEY_DEGREE,      /* uint: active links of the sender (overlay.c) */
     WIRE_KEY_MORE,        /* uint 1: the answer was cut, ask again */
     WIRE_KEY_AGES,        /* binary: 4 for each of HEARTBEATS: ms since the sender heard it */
+    WIRE_KEY_REPORTS,     /* array of binary: encoded reports */
     WIRE_KEYS,
 };
 
 enum wire_type {
-    WIRE_GOSSIP, /* heartbeats, records, claims, policy that are news */
+    WIRE_GOSSIP, /* heartbeats, records, claims, reports, policy that are news */
     WIRE_SYNC,   /* anti-entropy: digests, items, wants */
     WIRE_LINK,   /* the overlay's */
     WIRE_QUERY,  /* PRECHECK: has anybody heard this holder? */

@@ -160,7 +160,7 @@ static size_t memory_of(const struct cluster *self)
     return sizeof *self + members->capacity * sizeof(struct member) +
            ((size_t)members->index_mask + 1) * sizeof(struct index_entry) +
            members->candidate_capacity * sizeof(struct candidate) + history_bytes(self->history) +
-           record_pool_bytes(self->pool);
+           reports_bytes(self) + record_pool_bytes(self->pool);
 }
 
 void cluster_status(const struct cluster *self, struct cluster_status *status)

@@ -216,6 +216,7 @@ struct gossip {
     bool exchanged;
     uint16_t policy_told;
     uint64_t claims_waiting; /* bit i: domain i */
+    uint64_t reports_waiting;
     int64_t sync_due;
     int64_t repeat_due; /* the earliest `due` of the news told once */
     int64_t flushed;    /* mono: the last time that news went out */
@@ -235,6 +236,7 @@ struct outbox {
 
 /* --- the core --- */
 struct history;
+struct kept_report;
 
 /* What every step touches stands at its beginning, close together: a simulation has thousands of cores and
  * lives on its caches. */
@@ -266,6 +268,7 @@ struct cluster {
     struct domains domains;
     struct backoff backoffs[BACKOFFS];
     struct outbox outbox;
+    struct kept_report *reports[CLUSTER_DOMAINS]; /* NULL: none yet */
     int64_t quiet_since;
     struct record_pool *pool;
     struct policy_blob *policy;
@@ -358,6 +361,19 @@ void gossip_sync(struct cluster *self, const struct node_id *peer, bool open_lin
 void gossip_sync_received(struct cluster *self, const struct wire *wire, const struct source *source);
 uint64_t gossip_claims_digest(const struct cluster *self);
 void gossip_echo(struct cluster *self, uint32_t sequence);
+
+/* reports.c */
+#define REPORTS_A_MESSAGE 16u
+/* This node's own, of a domain that it holds. False when it does not hold it, or the data are too long. */
+bool reports_issue(struct cluster *self, const char *domain, struct bytes data);
+void reports_take(struct cluster *self, const struct wire *wire, const struct source *source);
+/* What the link was not told yet, a bit for each domain. */
+uint64_t reports_for(const struct cluster *self, unsigned link);
+/* Writes some of them and takes their bits away; true when some are left. */
+bool reports_put(struct cluster *self, struct msgpack_writer *w, uint64_t *reports);
+void reports_forget_link(struct cluster *self, int link);
+size_t reports_bytes(const struct cluster *self);
+void reports_clear(struct cluster *self);
 
 /* overlay.c */
 void overlay_start(struct cluster *self);

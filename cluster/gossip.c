@@ -142,24 +142,28 @@ static struct pending_record *find_news(struct cluster *self, uint32_t member)
 
 /* What goes out to one link, as sets. */
 struct parcel {
-    uint64_t records, claims;
+    uint64_t records, claims, reports;
     bool policy;
 };
 
 static bool parcel_empty(const struct parcel *parcel)
 {
-    return !parcel->records && !parcel->claims && !parcel->policy;
+    return !parcel->records && !parcel->claims && !parcel->reports && !parcel->policy;
 }
 
 static bool parcel_equal(const struct parcel *a, const struct parcel *b)
 {
-    return a->records == b->records && a->claims == b->claims && a->policy == b->policy;
+    return a->records == b->records && a->claims == b->claims && a->reports == b->reports &&
+           a->policy == b->policy;
 }
 
 static struct parcel parcel_for(const struct cluster *self, unsigned link)
 {
     const struct gossip *gossip = &self->gossip;
-    struct parcel parcel = {.policy = gossip->policy_waits && !(gossip->policy_told >> link & 1u)};
+    struct parcel parcel = {
+        .policy = gossip->policy_waits && !(gossip->policy_told >> link & 1u),
+        .reports = reports_for(self, link),
+    };
     for (unsigned i = 0; i < gossip->news_count; i++) {
         const struct pending_record *pending = &self->outbox.news[i];
         if ((pending->round == 0 || self->mono >= pending->due) && !(pending->told >> link & 1u))
@@ -233,6 +237,13 @@ static void write_parcel(struct cluster *self, struct parcel parcel, uint16_t li
             send_to(self, links);
         }
     }
+    while (parcel.reports) {
+        struct msgpack_writer *w = core_message(self, WIRE_GOSSIP, 1);
+        if (!w)
+            return;
+        reports_put(self, w, &parcel.reports);
+        send_to(self, links);
+    }
     while (parcel.records) {
         uint64_t cut = cut_records(self, &parcel.records);
         struct msgpack_writer *w = core_message(self, WIRE_GOSSIP, 1);
@@ -282,6 +293,7 @@ static void flush_news(struct cluster *self)
         active &= (uint16_t)~alike;
     }
     gossip->claims_waiting = 0;
+    gossip->reports_waiting = 0;
     gossip->policy_waits = false;
     gossip->news_waiting = false;
     gossip->flushed = self->mono;
@@ -352,6 +364,7 @@ void gossip_forget_link(struct cluster *self, int link)
     for (unsigned i = 0; i < CLUSTER_DOMAINS; i++)
         self->outbox.claims_told[i] &= others;
     gossip->policy_told &= others;
+    reports_forget_link(self, link);
 }
 
 bool gossip_exchanged(const struct cluster *self)

@@ -111,6 +111,8 @@ static bool read_value(struct wire *wire, uint64_t key, struct cursor *c)
         return read_uint(c, &wire->degree);
     case WIRE_KEY_AGES:
         return read_bytes(c, MSGPACK_BINARY, 4, &wire->ages);
+    case WIRE_KEY_REPORTS:
+        return read_array(c, &wire->reports, &wire->report_count);
     case WIRE_KEY_MORE:
         return read_uint(c, &wire->more);
     default:

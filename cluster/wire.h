@@ -10,8 +10,8 @@ struct wire {
     uint64_t version;
     uint64_t type; /* enum wire_type, or what a newer version says */
     struct bytes heartbeats, ages, policy, digest, buckets, items, wanted, overdue, node, domain;
-    struct cursor records, claims; /* standing on the first item */
-    uint32_t record_count, claim_count;
+    struct cursor records, claims, reports; /* standing on the first item */
+    uint32_t record_count, claim_count, report_count;
     uint64_t incarnation, sequence, age, stamp, echo, link, ask, degree, more;
     uint32_t present; /* bit i: enum wire_key i was there */
 };

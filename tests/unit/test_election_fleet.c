@@ -4,6 +4,7 @@
  */
 #include "base/msgpack.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/report.h"
 #include "tests/unit/memory_fleet.h"
 #include "tests/unit/unit.h"
 
@@ -345,14 +346,10 @@ static void sixty_candidates(void **state)
 }
 
 /* A message of `from`, whose key has fallen into wrong hands, with a claim made at will. */
-static void send_claim(struct fleet *f, unsigned from, unsigned to, struct claim claim)
+/* One signed thing, in a GOSSIP of its own. */
+static void send_gossip(struct fleet *f, unsigned from, unsigned to, enum wire_key key, struct bytes encoded)
 {
-    uint8_t encoded[CLAIM_MAX_SIZE], buffer[1024];
-    struct cluster_crypto crypto = fleet_crypto(&f->nodes[from].key);
-    snprintf(claim.domain, sizeof claim.domain, "%s", FLEET_DOMAIN);
-    claim.id = f->nodes[from].id;
-    claim.draw = claim_draw(&crypto, claim.domain, claim.term, &claim.id);
-    size_t size = claim_write(encoded, sizeof encoded, &claim, &crypto);
+    uint8_t buffer[REPORT_MAX_SIZE + 64];
     struct msgpack_writer w;
     msgpack_writer_init(&w, buffer, sizeof buffer);
     msgpack_put_map(&w, 3);
@@ -360,13 +357,24 @@ static void send_claim(struct fleet *f, unsigned from, unsigned to, struct claim
     msgpack_put_uint(&w, WIRE_VERSION);
     msgpack_put_uint(&w, WIRE_KEY_TYPE);
     msgpack_put_uint(&w, WIRE_GOSSIP);
-    msgpack_put_uint(&w, WIRE_KEY_CLAIMS);
+    msgpack_put_uint(&w, key);
     msgpack_put_array(&w, 1);
-    msgpack_put_binary(&w, encoded, size);
+    msgpack_put_binary(&w, encoded.data, encoded.size);
     struct cluster_event event = {.type = CLUSTER_RECEIVED};
     event.received.from = f->nodes[from].id;
     event.received.message = (struct bytes){buffer, w.size};
     fleet_event(f, to, event);
+}
+
+static void send_claim(struct fleet *f, unsigned from, unsigned to, struct claim claim)
+{
+    uint8_t encoded[CLAIM_MAX_SIZE];
+    struct cluster_crypto crypto = fleet_crypto(&f->nodes[from].key);
+    snprintf(claim.domain, sizeof claim.domain, "%s", FLEET_DOMAIN);
+    claim.id = f->nodes[from].id;
+    claim.draw = claim_draw(&crypto, claim.domain, claim.term, &claim.id);
+    size_t size = claim_write(encoded, sizeof encoded, &claim, &crypto);
+    send_gossip(f, from, to, WIRE_KEY_CLAIMS, (struct bytes){encoded, size});
 }
 
 /* A candidate that takes the domain with invented support, again and again: it holds it, for it is a
@@ -413,6 +421,91 @@ static void claims_without_right_are_told_of(void **state)
     fleet_destroy(&f);
 }
 
+/* --- reports of the holder --- */
+
+static void report(struct fleet *f, unsigned number, const char *text)
+{
+    struct cluster_event event = {.type = CLUSTER_REPORT};
+    event.report.domain = FLEET_DOMAIN;
+    event.report.data = (struct bytes){(const uint8_t *)text, strlen(text)};
+    fleet_event(f, number, event);
+}
+
+static bool knows_report(struct fleet *f, unsigned number, const char *text)
+{
+    struct cluster_report_view view;
+    return cluster_report(f->nodes[number].core, FLEET_DOMAIN, &view) && view.data.size == strlen(text) &&
+           memcmp(view.data.data, text, view.data.size) == 0;
+}
+
+static void holders_report_is_known_to_all(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 21);
+    fleet_run(f, 35 * MINUTE);
+    unsigned holder = holder_of(f);
+    report(f, holder, "first");
+    fleet_run(f, MINUTE / 6);
+    report(f, holder, "second");
+    fleet_run(f, MINUTE / 6);
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(knows_report(f, i, "second"));
+    /* Who does not hold the domain has nothing to report. */
+    report(f, (holder + 1) % 3, "mine");
+    fleet_run(f, MINUTE / 6);
+    for (unsigned i = 0; i < 8; i++)
+        assert_true(knows_report(f, i, "second"));
+    /* The successor finds it, and its own takes the place. */
+    fleet_kill(f, holder);
+    fleet_run(f, 32 * MINUTE);
+    unsigned next = holder_of(f);
+    assert_true(knows_report(f, next, "second"));
+    report(f, next, "third");
+    fleet_run(f, MINUTE / 6);
+    for (unsigned i = 0; i < 8; i++)
+        if (f->nodes[i].up)
+            assert_true(knows_report(f, i, "third"));
+    fleet_destroy(&f);
+}
+
+static void send_report(struct fleet *f, unsigned from, unsigned to, const struct report *said)
+{
+    uint8_t encoded[REPORT_MAX_SIZE];
+    struct cluster_crypto crypto = fleet_crypto(&f->nodes[from].key);
+    size_t size = report_write(encoded, sizeof encoded, said, &crypto);
+    assert_true(size > 0);
+    send_gossip(f, from, to, WIRE_KEY_REPORTS, (struct bytes){encoded, size});
+}
+
+static void only_the_holder_is_believed(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(6, 3, 22);
+    fleet_run(f, 35 * MINUTE);
+    unsigned holder = holder_of(f), liar = (holder + 1) % 3, hearer = 5;
+    struct cluster_domain_view view = view_of(f, hearer);
+    report(f, holder, "true");
+    fleet_run(f, MINUTE / 6);
+    struct report lie = {.term = view.claim.term + 9,
+                         .id = f->nodes[liar].id,
+                         .incarnation = 99,
+                         .sequence = 99,
+                         .data = (struct bytes){(const uint8_t *)"lie", 3}};
+    memcpy(lie.domain, FLEET_DOMAIN, sizeof FLEET_DOMAIN);
+    send_report(f, liar, hearer, &lie); /* of itself, as if it held the domain */
+    lie.term = view.claim.term;
+    lie.id = f->nodes[holder].id;
+    lie.incarnation = view.claim.incarnation;
+    uint64_t refused = cluster_counters(f->nodes[hearer].core)->reports_refused;
+    send_report(f, liar, hearer, &lie); /* in the holder's name, with the liar's key */
+    assert_int_equal(cluster_counters(f->nodes[hearer].core)->reports_refused, refused + 1);
+    assert_true(knows_report(f, hearer, "true"));
+    fleet_run(f, MINUTE);
+    for (unsigned i = 0; i < 6; i++)
+        assert_true(knows_report(f, i, "true"));
+    fleet_destroy(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +522,8 @@ int main(void)
         cmocka_unit_test(sixty_candidates),
         cmocka_unit_test(hostile_candidate_is_bounded),
         cmocka_unit_test(claims_without_right_are_told_of),
+        cmocka_unit_test(holders_report_is_known_to_all),
+        cmocka_unit_test(only_the_holder_is_believed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The reader of reports. Signatures are taken as good. What was read is written again and must read the same.
+ */
+#include <stdlib.h>
+
+#include "cluster/report.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void sign(void *context, const void *data, size_t size, uint8_t signature[SIGNATURE_SIZE])
+{
+    (void)context, (void)data, (void)size;
+    memset(signature, 0, SIGNATURE_SIZE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct cluster_crypto crypto = {.sign = sign};
+    struct report report, again;
+    uint8_t buffer[REPORT_MAX_SIZE];
+    if (!report_read(&report, (struct bytes){data, size}))
+        return 0;
+    size_t written = report_write(buffer, sizeof buffer, &report, &crypto);
+    require(written > 0 && written <= size);
+    require(report_read(&again, (struct bytes){buffer, written}));
+    require(report_compare(&report, &again) == 0 && strcmp(report.domain, again.domain) == 0);
+    require(report.data.size == again.data.size);
+    return 0;
+}
