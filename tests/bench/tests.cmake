@@ -16,3 +16,7 @@ set_target_properties(full_mesh PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINA
 add_custom_target(bench-fleet
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/fleet.py --build ${CMAKE_BINARY_DIR}
   DEPENDS picket picketd full_mesh USES_TERMINAL)
+# What the look-up costs: tests/bench/lookup.c.
+add_executable(bench_lookup EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/lookup.c)
+target_link_libraries(bench_lookup PRIVATE picket_sync picket_base)
+set_target_properties(bench_lookup PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
