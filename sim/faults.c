@@ -138,8 +138,8 @@ static void tell_candidacy(struct sim_world *world, uint32_t number, unsigned do
         return; /* an administrator's command reaches only a running node, which keeps it on its disk */
     uint8_t bit = (uint8_t)(1u << domain);
     node->off = (uint8_t)(on ? node->off & ~bit : node->off | bit);
-    node->ever_off = true;
-    node->vague = false;
+    node->ever_off |= bit;
+    node->vague = (uint8_t)(node->vague & ~bit);
     tell_command(world, number, CLUSTER_CANDIDATE, domain, on);
 }
 

@@ -380,7 +380,7 @@ static void own_claim(struct sim_world *world, uint32_t number, unsigned domain,
                           "%s sends a claim of term %llu that is not on its disk", node->name,
                           (unsigned long long)claim->term);
     looked(world, SIM_INVARIANT_ELIGIBLE);
-    bool off = (node->off >> domain & 1) && !node->vague;
+    bool off = (node->off & ~node->vague) >> domain & 1;
     if (!claim->released && (!(node->granted >> domain & 1) || off))
         checker_violation(world, SIM_INVARIANT_ELIGIBLE, "%s claims %s, of which it is no candidate",
                           node->name, claim->domain);
@@ -897,7 +897,8 @@ static bool able(const struct sim_world *world, uint32_t node, unsigned domain)
     const struct sim_node *n = &world->nodes[node];
     uint8_t bit = (uint8_t)(1u << domain);
     return n->state == NODE_UP && (n->granted & bit) && !(n->off & bit) && !(n->unreachable & bit) &&
-           !bit_get(world->revoked, node) && !n->ever_hostile && !n->left && !n->disk.full && !n->vague;
+           !bit_get(world->revoked, node) && !n->ever_hostile && !n->left && !n->disk.full &&
+           !(n->vague & bit);
 }
 
 static void check_holders(struct sim_world *world, unsigned domain)

@@ -364,11 +364,12 @@ void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, i
         node->disk.count = 0;
         node->disk.peers_size = 0;
         node->off = 0;
-        node->vague = false;
+        node->vague = 0;
     }
-    if (disk == SIM_DISK_ROLLBACK)
+    if (disk == SIM_DISK_ROLLBACK) {
         disk_roll_back(&node->disk, world->time, amount, random);
-    node->vague |= disk == SIM_DISK_ROLLBACK && node->ever_off;
+        node->vague |= node->ever_off;
+    }
     node->state = NODE_UP;
     node->generation++;
     node->starts++;

@@ -86,10 +86,10 @@ struct sim_node {
     enum sim_hostility hostility;
     uint32_t armed_fault;
     uint16_t site;
-    uint8_t granted;      /* bit d: candidate of domain d */
-    uint8_t unreachable;  /* bit d: does not reach the directory of domain d */
-    uint8_t off;          /* bit d: candidacy switched off by an administrator */
-    bool ever_off, vague; /* it ever was; and then its disk was rolled back, so that nobody knows now */
+    uint8_t granted;         /* bit d: candidate of domain d */
+    uint8_t unreachable;     /* bit d: does not reach the directory of domain d */
+    uint8_t off;             /* bit d: candidacy switched off by an administrator */
+    uint8_t ever_off, vague; /* domains: it ever was; and then its disk was rolled back: nobody knows now */
     uint8_t state_of[SIM_DOMAINS_MAX]; /* enum election_state, as last seen */
     struct clocks clocks;
     int64_t run_base; /* run clock = mono - run_base: time in which the process ran */
