@@ -200,5 +200,8 @@ bool register_held(const struct cluster *self, const struct claim_register *reg)
 {
     if (!reg->size || !reg->claim.settled || (reg->claim.released && !MUTANT(RELEASE_IGNORED)))
         return false;
-    return reg->holder == NO_MEMBER || !(members_flags(self, reg->holder) & MEMBER_FLAG_LEFT);
+    if (reg->holder == NO_MEMBER || !(members_flags(self, reg->holder) & MEMBER_FLAG_LEFT))
+        return true;
+    /* Its claim overtook the record of the life in which it was made: who left was an earlier one. */
+    return members_incarnation(self, reg->holder) < reg->claim.incarnation;
 }

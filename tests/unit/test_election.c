@@ -356,6 +356,26 @@ static void follower_replaces_a_holder_that_left_at_once(void **state)
     world_close(w);
 }
 
+/* The claim of a holder that came back came sooner than the record of its new life: the record that says that
+ * it left is of an earlier one. */
+static void follower_knows_that_a_holder_came_back_by_its_claim(void **state)
+{
+    (void)state;
+    struct world *w = follower_of_puppet();
+    struct node_id holder = world_id(1);
+    struct claim claim = world_claim(w, 1, 6, true);
+    claim.incarnation++;
+    assert_true(world_offer(w, ME, &claim));
+    w->nodes[ME].others[1].left = true;
+    WORLD_DO(w, ME, election_member_changed(node, members_find(node, &holder)));
+    world_run(w, 29 * MINUTE);
+    assert_int_equal(world_state(w, ME), ELECTION_FOLLOWER);
+    w->nodes[ME].others[1].incarnation = claim.incarnation; /* it left in that life as well */
+    WORLD_DO(w, ME, election_member_changed(node, members_find(node, &holder)));
+    until_state(w, ME, ELECTION_SETTLING, 32000);
+    world_close(w);
+}
+
 static void follower_bids_only_with_min_observers(void **state)
 {
     (void)state;
@@ -1907,6 +1927,7 @@ int main(void)
         cmocka_unit_test(follower_does_nothing_in_tilt),
         cmocka_unit_test(follower_replaces_a_revoked_holder_at_once),
         cmocka_unit_test(follower_replaces_a_holder_that_left_at_once),
+        cmocka_unit_test(follower_knows_that_a_holder_came_back_by_its_claim),
         cmocka_unit_test(follower_bids_only_with_min_observers),
         cmocka_unit_test(follower_without_right_to_it_does_not_bid),
         cmocka_unit_test(wait_ends_when_the_holder_is_heard),
