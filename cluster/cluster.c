@@ -938,8 +938,7 @@ static void received_whole(struct cluster *self, struct bytes message, struct so
     }
     if (wire.version > WIRE_VERSION)
         self->counters.unknown_version++;
-    bool silent =
-        source->member != NO_MEMBER && self->members.table[source->member].flags & MEMBER_FLAG_OFFLINE;
+    bool silent = source->member != NO_MEMBER && gossip_missed(self, source->member);
     take_durable(self, &wire, source);
     if (source->member == NO_MEMBER) {
         self->counters.unknown_sender++;

@@ -166,6 +166,7 @@ struct link {
     struct node_id id;
     bool dialled; /* by this side */
     bool outside;
+    bool bridge; /* asked for with more weight: to a part of the fleet that was silent, or in exchange */
     uint8_t tries;
     int32_t rtt;      /* microseconds */
     int64_t since;    /* mono */
@@ -187,6 +188,7 @@ struct overlay {
     uint64_t short_ids[CLUSTER_LINKS];
     int64_t outside_retry, inside_retry; /* none were found: not sought again before */
     int64_t renew_due;                   /* a link is exchanged for a random one now and then */
+    bool exchange;                       /* the next one that is dialled is in exchange for one given up */
     int64_t bridged; /* the last link asked for because a silent part of the fleet answered */
     unsigned backoff_next;
     unsigned refused; /* requests to other sites since there is no link to any */
@@ -361,6 +363,8 @@ void gossip_sync(struct cluster *self, const struct node_id *peer, bool open_lin
 void gossip_sync_received(struct cluster *self, const struct wire *wire, const struct source *source);
 uint64_t gossip_claims_digest(const struct cluster *self);
 void gossip_echo(struct cluster *self, uint32_t sequence);
+/* Whether a member that was heard is missed: longer than a heartbeat that was lost once explains. */
+bool gossip_missed(const struct cluster *self, uint32_t member);
 
 /* reports.c */
 #define REPORTS_A_MESSAGE 16u

@@ -453,6 +453,15 @@ void gossip_echo(struct cluster *self, uint32_t sequence)
         self->gossip.echoed = said;
 }
 
+bool gossip_missed(const struct cluster *self, uint32_t member)
+{
+    const struct member *m = &self->members.table[member];
+    if (!(m->flags & MEMBER_FLAG_HEARD) ||
+        (self->config.sensors_silent && !(m->flags & MEMBER_FLAG_CANDIDATE)))
+        return false;
+    return members_silence(self, member) > core_period(self, m) * 3 / 2;
+}
+
 static bool overdue(const struct cluster *self, uint32_t index)
 {
     const struct member *member = &self->members.table[index];
@@ -460,7 +469,7 @@ static bool overdue(const struct cluster *self, uint32_t index)
         return false;
     if (!(member->flags & MEMBER_FLAG_HEARD))
         return member->flags & MEMBER_FLAG_CANDIDATE;
-    return members_silence(self, index) > core_period(self, member) * 3 / 2;
+    return gossip_missed(self, index);
 }
 
 static uint8_t *put_overdue(const struct cluster *self, uint32_t index, uint8_t *to)

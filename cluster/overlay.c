@@ -15,8 +15,9 @@ enum link_verb {
     LINK_VERB_CLOSE,       /* no neighbour any more, or never was */
     LINK_VERB_PING,
     LINK_VERB_PONG,
-    LINK_VERB_BRIDGE, /* as REQUEST, of a node that has no neighbour at another site: refused by the full only
-                       */
+    /* As REQUEST, of a node that has no neighbour at another site, was cut off, or exchanges a link: refused
+     * by the full only. */
+    LINK_VERB_BRIDGE,
 };
 
 #define ACCEPTED_ABOVE 2u /* links that are accepted beyond those wanted, of nodes that have few */
@@ -215,6 +216,8 @@ static bool dial(struct cluster *self, uint32_t index)
     if (!link)
         return false;
     link->dialled = true;
+    link->bridge = self->overlay.exchange;
+    self->overlay.exchange = false;
     link->deadline = self->mono + least(DIAL_TIMEOUT, self->config.timers.link_dead);
     self->overlay.due = least(self->overlay.due, link->deadline);
     core_dial(self, &id, false);
@@ -249,7 +252,7 @@ static void request(struct cluster *self, struct link *link)
     link->tries++;
     link->deadline = self->mono + least(ASK_EVERY, self->config.timers.link_silence / 2);
     self->overlay.due = least(self->overlay.due, link->deadline);
-    bool bridge = link->outside && self->overlay.refused >= REFUSED_ENOUGH;
+    bool bridge = link->bridge || (link->outside && self->overlay.refused >= REFUSED_ENOUGH);
     send_verb(self, &link->id, bridge ? LINK_VERB_BRIDGE : LINK_VERB_REQUEST, 0);
 }
 
@@ -484,6 +487,7 @@ void overlay_bridge(struct cluster *self, const struct source *source)
     struct link *link = slot_new(self, &source->id, LINK_DIALLING);
     if (!link)
         return;
+    link->bridge = true;
     uint32_t member = link->member;
     if (member != NO_MEMBER && self->members.table[member].record->flags & BLOB_DIALABLE) {
         link->dialled = true;
@@ -550,8 +554,12 @@ static void renew(struct cluster *self)
         self->members.present <= self->config.active_links + 1)
         return;
     struct link *link = dispensable(self, NULL);
-    if (link)
-        close_link(self, link);
+    if (!link)
+        return;
+    close_link(self, link);
+    /* Everybody has what they want and would refuse: nothing would be left to exchange it for but the same.
+     */
+    self->overlay.exchange = active_count(self) < self->config.active_links;
 }
 
 void overlay_tick(struct cluster *self)

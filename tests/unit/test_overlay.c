@@ -203,6 +203,61 @@ static void links_change_in_time(void **state)
     fleet_destroy(&f);
 }
 
+static bool within_halves(const struct fleet *f, unsigned from, unsigned to)
+{
+    return from % 2 == to % 2 || !f->options.count;
+}
+
+static unsigned links_between_halves(const struct fleet *f)
+{
+    unsigned between = 0;
+    struct cluster_peer_view peer;
+    for (unsigned i = 0; i < f->options.count; i++)
+        for (unsigned k = 0; cluster_peer_at(f->nodes[i].core, k, &peer); k++)
+            between += peer.active && fleet_find(f, &peer.id) % 2 != i % 2;
+    return between;
+}
+
+/* While they were cut off from each other both halves found all the links that they want; with no other site
+ * to look for, nothing but a bridge ever brings them together again. */
+static void halves_grow_together(int64_t cut, unsigned seed)
+{
+    struct fleet *f = fleet_new(&(struct fleet_options){.count = 12, .candidates = 12, .seed = seed});
+    fleet_start_all(f);
+    fleet_run(f, 300000);
+    f->passes = within_halves;
+    fleet_run(f, cut);
+    f->passes = NULL;
+    fleet_run(f, 180000);
+    assert_true(links_between_halves(f) > 0);
+    links_are_whole(f);
+    unsigned offline = fleet_notices(f, NOTICE_MEMBER_OFFLINE);
+    fleet_run(f, 3600000);
+    assert_int_equal(fleet_notices(f, NOTICE_MEMBER_OFFLINE), offline);
+    assert_true(links_between_halves(f) >= 12); /* exchanged since: the graph is random again */
+    unsigned sum = 0;
+    for (unsigned i = 0; i < 12; i++)
+        sum += fleet_status(f, i).neighbours;
+    assert_true(sum <= 12 * 6);
+    links_are_whole(f);
+    fleet_destroy(&f);
+}
+
+static void halves_grow_together_after_a_cut(void **state)
+{
+    (void)state;
+    for (unsigned seed = 80; seed < 84; seed++)
+        halves_grow_together(480000, seed);
+}
+
+/* Long enough for links to be given up, too short for anybody to count as offline. */
+static void halves_grow_together_after_a_short_cut(void **state)
+{
+    (void)state;
+    for (unsigned seed = 84; seed < 88; seed++)
+        halves_grow_together(70000, seed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +268,8 @@ int main(void)
         cmocka_unit_test(one_that_can_be_dialled_is_enough),
         cmocka_unit_test(the_lonely_are_let_in),
         cmocka_unit_test(links_change_in_time),
+        cmocka_unit_test(halves_grow_together_after_a_cut),
+        cmocka_unit_test(halves_grow_together_after_a_short_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
