@@ -8,7 +8,9 @@ packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev l
           libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev
           libldap-dev libsasl2-dev libsasl2-modules-gssapi-mit libkrb5-dev liblmdb-dev)
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
-       python3 zstd tcpreplay iproute2 mandoc spin)
+       python3 zstd tcpreplay iproute2 mandoc spin
+       samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba winbind smbclient ldb-tools
+       ldap-utils krb5-user bind9-dnsutils openssl ethtool tcpdump)
 [ "${1:-}" = --tests ] && packages+=("${tests[@]}")
 
 missing=()
@@ -20,5 +22,20 @@ done
 root=()
 [ "$(id -u)" = 0 ] || root=(sudo)
 echo "installing: ${missing[*]}"
+# The lab starts Samba itself, in namespaces of its own: installing it shall start nothing here, now or at the next boot.
+for p in "${missing[@]}"; do
+    case $p in samba | samba-ad-dc | winbind)
+        "${root[@]}" mkdir -p /etc/systemd/system
+        for unit in smbd nmbd winbind samba-ad-dc; do
+            [ -e "/etc/systemd/system/$unit.service" ] || "${root[@]}" ln -s /dev/null "/etc/systemd/system/$unit.service"
+        done
+        if [ ! -e /usr/sbin/policy-rc.d ]; then
+            printf '#!/bin/sh\nexit 101\n' | "${root[@]}" install -m 755 /dev/stdin /usr/sbin/policy-rc.d
+            trap '"${root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+        fi
+        break
+        ;;
+    esac
+done
 "${root[@]}" apt-get update -q
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

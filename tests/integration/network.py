@@ -133,14 +133,18 @@ class Network:
             self._nft_rules(router, ["flush chain inet f cuts"])
 
     # --- processes ---
+    def inside(self, host):
+        """What stands before a command so that it runs on the host."""
+        return ["ip", "netns", "exec", host]
+
     def run(self, host, command, **how):
-        process = subprocess.Popen(["ip", "netns", "exec", host] + command, **how)
+        process = subprocess.Popen(self.inside(host) + command, **how)
         self.processes.append(process)
         return process
 
     def output(self, host, command, timeout=20):
         """(exit status, standard output, standard error) of a command on a host."""
-        r = subprocess.run(["ip", "netns", "exec", host] + command, capture_output=True, text=True, timeout=timeout)
+        r = subprocess.run(self.inside(host) + command, capture_output=True, text=True, timeout=timeout)
         return r.returncode, r.stdout, r.stderr
 
     def close(self):

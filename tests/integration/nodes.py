@@ -50,9 +50,10 @@ class Node:
         more = list(more)
         lines = ["node", "    name = " + self.name, "    state = " + self.state, "    log-level = info",
                  "    log-form = plain",
-                 "control", "    socket = " + self.socket,
-                 "synchronizer", "    replace-after = " + self.fleet.replace_after,
-                 "cluster", "    listen = %s:%d" % (self.address, self.port),
+                 "control", "    socket = " + self.socket]
+        if self.fleet.replace_after:
+            lines += ["synchronizer", "    replace-after = " + self.fleet.replace_after]
+        lines += ["cluster", "    listen = %s:%d" % (self.address, self.port),
                  "    enrolment = %s:%d" % (self.address, self.port + 1000)] + more
         with open(self.config, "w") as f:
             f.write("\n".join(lines) + "\n")
@@ -130,7 +131,8 @@ class Fleet:
 
     def _node(self, name, site):
         if self.net:
-            address, port = self.net.host(name, site), 49200
+            address = self.net.address(name) if name in self.net.hosts else self.net.host(name, site)
+            port = 49200
         else:
             address, port = "127.0.0.1", self.base_port + len(self.nodes)
         node = Node(self, name, site, address, port)
