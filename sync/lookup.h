@@ -83,10 +83,14 @@ uint32_t lookup_next(struct lookup *lookup, int64_t now, const struct lookup_key
 /* The filter of a question (RFC 4515); false when it does not fit. */
 bool lookup_filter(char *to, size_t capacity, const struct lookup_key *keys, uint32_t count);
 
-/* Which of the keys (at most LOOKUP_KEYS_MAX) the object answers: bit by bit. `netbios` is the NetBIOS name
- * of the change's domain; while it is not known (empty) the first label of its DNS name stands for it. */
+/* What a domain is called; `netbios` may be empty: then the first label of its DNS name stands for it. */
+struct lookup_domain {
+    struct bytes dns, netbios;
+};
+
+/* Which of the keys (at most LOOKUP_KEYS_MAX) the object answers, which is of that domain: bit by bit. */
 uint64_t lookup_matches(const struct lookup_key *keys, uint32_t count, const struct entity_change *change,
-                        struct bytes netbios);
+                        const struct lookup_domain *domain);
 
 /* The question ended: `found` has a bit for each key that was answered; the others are in vain, unless
  * `failed` (then they wait a second and are asked again, three times at most). A number that is not under way

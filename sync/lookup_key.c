@@ -253,20 +253,18 @@ static struct bytes attribute_of(const struct entity_change *change, enum entity
     return change->attributes[attribute].values[0].bytes;
 }
 
-static bool in_domain(struct bytes domain, const struct entity_change *change, struct bytes netbios)
+static struct bytes first_label(struct bytes name)
 {
-    if (domain.size == 0 || same_text(domain, change->domain))
+    const uint8_t *dot = name.size ? memchr(name.data, '.', name.size) : NULL;
+    return (struct bytes){name.data, dot ? (size_t)(dot - name.data) : name.size};
+}
+
+static bool in_domain(struct bytes asked, const struct lookup_domain *domain)
+{
+    if (asked.size == 0 || same_text(asked, domain->dns))
         return true;
-    if (has(domain, '.'))
-        return false;
-    if (netbios.size == 0) {
-        const uint8_t *dot =
-            change->domain.size ? memchr(change->domain.data, '.', change->domain.size) : NULL;
-        netbios = change->domain;
-        if (dot)
-            netbios.size = (size_t)(dot - change->domain.data);
-    }
-    return same_text(domain, netbios);
+    return !has(asked, '.') &&
+           same_text(asked, domain->netbios.size ? domain->netbios : first_label(domain->dns));
 }
 
 static bool is_account(struct bytes name, const struct entity_change *change)
@@ -282,13 +280,12 @@ static bool is_account(struct bytes name, const struct entity_change *change)
     return same_text(name, account);
 }
 
-static bool is_upn(struct bytes upn, const struct entity_change *change)
+static bool is_upn(struct bytes upn, const struct entity_change *change, const struct lookup_domain *home)
 {
     struct bytes domain, account = implicit_account(upn, &domain);
     if (same_text(upn, attribute_of(change, ENTITY_USER_PRINCIPAL_NAME)))
         return true;
-    return same_text(domain, change->domain) &&
-           same_text(account, attribute_of(change, ENTITY_SAM_ACCOUNT_NAME));
+    return same_text(domain, home->dns) && same_text(account, attribute_of(change, ENTITY_SAM_ACCOUNT_NAME));
 }
 
 static bool is_host_name_of(struct bytes spn, struct bytes owned)
@@ -308,7 +305,8 @@ static bool is_spn(struct bytes spn, const struct entity_change *change)
     return false;
 }
 
-static bool answers(const struct lookup_key *key, const struct entity_change *change, struct bytes netbios)
+static bool answers(const struct lookup_key *key, const struct entity_change *change,
+                    const struct lookup_domain *domain)
 {
     struct bytes value = value_of(key);
     struct bytes sid = attribute_of(change, ENTITY_OBJECT_SID);
@@ -322,13 +320,13 @@ static bool answers(const struct lookup_key *key, const struct entity_change *ch
     default:
         break;
     }
-    if (!in_domain((struct bytes){(const uint8_t *)key->domain, strlen(key->domain)}, change, netbios))
+    if (!in_domain((struct bytes){(const uint8_t *)key->domain, strlen(key->domain)}, domain))
         return false;
     switch (key->kind) {
     case LOOKUP_ACCOUNT:
         return is_account(value, change);
     case LOOKUP_UPN:
-        return is_upn(value, change);
+        return is_upn(value, change, domain);
     case LOOKUP_SPN:
         return is_spn(value, change);
     default:
@@ -337,11 +335,11 @@ static bool answers(const struct lookup_key *key, const struct entity_change *ch
 }
 
 uint64_t lookup_matches(const struct lookup_key *keys, uint32_t count, const struct entity_change *change,
-                        struct bytes netbios)
+                        const struct lookup_domain *domain)
 {
     uint64_t found = 0;
     for (uint32_t i = 0; i < count && i < LOOKUP_KEYS_MAX; i++)
-        if (answers(&keys[i], change, netbios))
+        if (answers(&keys[i], change, domain))
             found |= UINT64_C(1) << i;
     return found;
 }
