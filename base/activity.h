@@ -62,6 +62,7 @@ enum activity_type {
     TYPE_STRING_LIST,  /* array of str */
     TYPE_ADDRESS_LIST, /* array of bin */
     TYPE_ID_LIST,      /* array of uint */
+    TYPE_SID_LIST,     /* array of bin */
 };
 
 struct activity_field_info {
@@ -184,6 +185,22 @@ size_t activity_to_json(const struct activity *a, char *to, size_t capacity);
 
 /* One value as text for people (a table, a detail view), likewise. */
 size_t activity_value_text(const struct activity_value *value, char *to, size_t capacity);
+
+/* -- values alone: for other records that are made of the same types (sync/entity.h) ----------------------
+ */
+
+struct text;
+
+bool activity_type_is_list(enum activity_type type);
+enum activity_type activity_type_of_items(enum activity_type list);
+
+/* The next value of the cursor, a view; false when it is not of that type. `field` is left alone. */
+bool activity_read_value(struct cursor *c, enum activity_type type, struct activity_value *value);
+
+/* The next item of a list that was read so. */
+struct activity_value activity_next_item(struct cursor *items, enum activity_type item_type);
+
+void activity_put_json(struct text *t, enum activity_type type, const struct activity_value *value);
 
 /* docs/activities.md, whole, to a stdio stream (a `FILE *`, void here to spare every reader stdio). */
 void activity_print_reference(void *stream);

@@ -20,6 +20,12 @@ static bool is_address(struct msgpack_item item)
     return item.type == MSGPACK_BINARY && (item.bytes.size == 4 || item.bytes.size == 16);
 }
 
+static bool is_sid(struct msgpack_item item)
+{
+    return item.type == MSGPACK_BINARY && item.bytes.size &&
+           sid_size(item.bytes.data, item.bytes.size) == item.bytes.size;
+}
+
 static bool is_list_item(struct msgpack_item item, enum activity_type list)
 {
     int64_t value;
@@ -31,6 +37,8 @@ static bool is_list_item(struct msgpack_item item, enum activity_type list)
         return read_int(item, &value);
     case TYPE_STRING_LIST:
         return item.type == MSGPACK_STRING;
+    case TYPE_SID_LIST:
+        return is_sid(item);
     default:
         return is_address(item);
     }
@@ -52,7 +60,7 @@ static bool read_list(struct cursor *c, struct msgpack_item head, enum activity_
     return true;
 }
 
-static bool read_value(struct cursor *c, enum activity_type type, struct activity_value *value)
+bool activity_read_value(struct cursor *c, enum activity_type type, struct activity_value *value)
 {
     struct msgpack_item item = msgpack_next(c);
     switch (type) {
@@ -83,8 +91,7 @@ static bool read_value(struct cursor *c, enum activity_type type, struct activit
         return item.type == MSGPACK_BINARY && item.bytes.size == 16;
     case TYPE_SID:
         value->bytes = item.bytes;
-        return item.type == MSGPACK_BINARY && item.bytes.size &&
-               sid_size(item.bytes.data, item.bytes.size) == item.bytes.size;
+        return is_sid(item);
     default:
         return read_list(c, item, type, value);
     }
@@ -129,7 +136,7 @@ static bool read_pair(struct cursor *c, struct activity *to, struct progress *pr
         return false;
     struct activity_value *value = &to->values[to->count];
     value->field = field;
-    if (!read_value(c, activity_field_info(field)->type, value))
+    if (!activity_read_value(c, activity_field_info(field)->type, value))
         return false;
     to->count++;
     note_head(value, to, progress);

@@ -89,6 +89,7 @@ const char *activity_type_name(enum activity_type type)
         [TYPE_STRING_LIST] = "list of string",
         [TYPE_ADDRESS_LIST] = "list of address",
         [TYPE_ID_LIST] = "list of id",
+        [TYPE_SID_LIST] = "list of sid",
     };
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "";
 }

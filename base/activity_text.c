@@ -80,7 +80,7 @@ static bool is_quoted(enum activity_type type)
            type == TYPE_SID || type == TYPE_ID;
 }
 
-static enum activity_type item_type(enum activity_type list)
+enum activity_type activity_type_of_items(enum activity_type list)
 {
     switch (list) {
     case TYPE_UINT_LIST:
@@ -91,18 +91,20 @@ static enum activity_type item_type(enum activity_type list)
         return TYPE_STRING;
     case TYPE_ID_LIST:
         return TYPE_ID;
+    case TYPE_SID_LIST:
+        return TYPE_SID;
     default:
         return TYPE_ADDRESS;
     }
 }
 
-static bool is_list(enum activity_type type)
+bool activity_type_is_list(enum activity_type type)
 {
-    return type >= TYPE_UINT_LIST && type <= TYPE_ID_LIST;
+    return type >= TYPE_UINT_LIST && type <= TYPE_SID_LIST;
 }
 
 /* The next item of a list that activity_decode has checked. */
-static struct activity_value next_item(struct cursor *items, enum activity_type type)
+struct activity_value activity_next_item(struct cursor *items, enum activity_type type)
 {
     struct msgpack_item item = msgpack_next(items);
     struct activity_value value = {.field = ACTIVITY_FIELDS};
@@ -135,12 +137,20 @@ static void put_json_list(struct text *t, enum activity_type type, const struct 
     struct cursor items = value->list.items;
     text_char(t, '[');
     for (uint32_t i = 0; i < value->list.count; i++) {
-        struct activity_value item = next_item(&items, item_type(type));
+        struct activity_value item = activity_next_item(&items, activity_type_of_items(type));
         if (i)
             text_char(t, ',');
-        put_json_single(t, item_type(type), &item);
+        put_json_single(t, activity_type_of_items(type), &item);
     }
     text_char(t, ']');
+}
+
+void activity_put_json(struct text *t, enum activity_type type, const struct activity_value *value)
+{
+    if (activity_type_is_list(type))
+        put_json_list(t, type, value);
+    else
+        put_json_single(t, type, value);
 }
 
 size_t activity_to_json(const struct activity *a, char *to, size_t capacity)
@@ -153,10 +163,7 @@ size_t activity_to_json(const struct activity *a, char *to, size_t capacity)
         text_string(&t, i ? ",\"" : "\"");
         text_string(&t, info->name);
         text_string(&t, "\":");
-        if (is_list(info->type))
-            put_json_list(&t, info->type, value);
-        else
-            put_json_single(&t, info->type, value);
+        activity_put_json(&t, info->type, value);
     }
     text_char(&t, '}');
     return text_end(&t);
@@ -198,16 +205,16 @@ size_t activity_value_text(const struct activity_value *value, char *to, size_t 
 {
     struct text t = text_to(to, capacity);
     enum activity_type type = activity_field_info(value->field)->type;
-    if (!is_list(type)) {
+    if (!activity_type_is_list(type)) {
         put_text_single(&t, type, value);
         return text_end(&t);
     }
     struct cursor items = value->list.items;
     for (uint32_t i = 0; i < value->list.count; i++) {
-        struct activity_value item = next_item(&items, item_type(type));
+        struct activity_value item = activity_next_item(&items, activity_type_of_items(type));
         if (i)
             text_string(&t, ", ");
-        put_text_single(&t, item_type(type), &item);
+        put_text_single(&t, activity_type_of_items(type), &item);
     }
     return text_end(&t);
 }

@@ -282,14 +282,9 @@ void activity_put_utf16(struct activity_writer *w, enum activity_field field, co
 
 /* -- lists --------------------------------------------------------------------------------------- */
 
-__attribute__((unused)) static bool is_list(enum activity_type type)
-{
-    return type >= TYPE_UINT_LIST && type <= TYPE_ID_LIST;
-}
-
 bool activity_list_begin(struct activity_writer *w, enum activity_field field)
 {
-    assert(is_list(activity_field_info(field)->type));
+    assert(activity_type_is_list(activity_field_info(field)->type));
     uint8_t *to = open_value(w, field, activity_field_info(field)->type, MSGPACK_HEADER_MAX);
     if (!to)
         return false;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * picket-reference activities|config: prints the pages of docs/ that are made of tables in the code.
+ * picket-reference activities|config|entities: prints the pages of docs/ that are made of tables in the code.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/activity.h"
 #include "node/schema.h"
+#include "sync/entity.h"
 
 int main(int argc, char **argv)
 {
@@ -14,8 +15,10 @@ int main(int argc, char **argv)
         activity_print_reference(stdout);
     } else if (argc == 2 && strcmp(argv[1], "config") == 0) {
         config_print_reference(&node_schema, stdout);
+    } else if (argc == 2 && strcmp(argv[1], "entities") == 0) {
+        entity_print_reference(stdout);
     } else {
-        fprintf(stderr, "usage: picket-reference activities|config\n");
+        fprintf(stderr, "usage: picket-reference activities|config|entities\n");
         return 2;
     }
     return fflush(stdout) == 0 ? 0 : 1;
