@@ -83,6 +83,9 @@ const struct activity_field_info *activity_field_info(enum activity_field field)
 const char *activity_type_name(enum activity_type type);
 /* The source clause of a field in a kind; NULL when the kind does not have that field. */
 const char *activity_uses(enum activity_kind kind, enum activity_field field);
+/* Fields that every kind has: those of the head and the flow, and those that the resolver adds. */
+bool activity_field_is_common(enum activity_field field);
+bool activity_field_is_resolved(enum activity_field field);
 /* Whether a kind has a field. */
 bool activity_allows(enum activity_kind kind, enum activity_field field);
 /* By name; ACTIVITY_NONE or ACTIVITY_FIELDS when there is none. */
@@ -146,6 +149,12 @@ struct bytes activity_finish(struct activity_writer *w);
 size_t activity_saved_size(const struct activity_writer *w);
 void activity_save(const struct activity_writer *w, void *to);
 bool activity_restore(struct activity_writer *w, const void *from, size_t size);
+
+/* Takes up a record that stands encoded, to add fields to it: its pairs are copied as they are, unknown ones
+ * too. `a` is that record, decoded. False, and nothing is to be put, when `a` is of no kind that is known
+ * here, or when the record is too large. Completed by activity_finish, as any. */
+struct activity;
+bool activity_extend(struct activity_writer *w, struct bytes record, const struct activity *a);
 
 /* -- reading ------------------------------------------------------------------------------------- */
 

@@ -78,15 +78,29 @@ static void print_row(FILE *out, enum activity_kind kind, enum activity_field fi
 
 static void print_common(FILE *out)
 {
-    fputs("\n## Fields of every kind\n\n| Field | Type | Unit | Meaning |\n| --- | --- | --- | --- |\n", out);
+    static const char table[] = "| Field | Type | Unit | Meaning |\n| --- | --- | --- | --- |\n";
+    fprintf(out, "\n## Fields of every kind\n\n%s", table);
     for (unsigned field = 0; field <= FIELD_TRUNCATED; field++)
         print_row(out, ACTIVITY_NONE, (enum activity_field)field);
+    fprintf(out,
+            "\n## Fields that the resolver adds\n\nTo an activity of any kind, where picketd runs with a "
+            "directory: "
+            "who its addresses, accounts and names are.\n[How it knows](resolver.md).\n\n%s",
+            table);
+    for (unsigned field = 0; field < ACTIVITY_FIELDS; field++)
+        if (activity_field_is_resolved((enum activity_field)field))
+            print_row(out, ACTIVITY_NONE, (enum activity_field)field);
+}
+
+static bool is_own(enum activity_kind kind, enum activity_field field)
+{
+    return !activity_field_is_common(field) && activity_allows(kind, field);
 }
 
 static bool has_own_fields(enum activity_kind kind)
 {
     for (unsigned field = FIELD_TRUNCATED + 1; field < ACTIVITY_FIELDS; field++) {
-        if (activity_allows(kind, (enum activity_field)field))
+        if (is_own(kind, (enum activity_field)field))
             return true;
     }
     return false;
@@ -109,7 +123,7 @@ static void print_kind(FILE *out, enum activity_kind kind)
         return;
     fputs("\n| Field | Type | Unit | Source | Meaning |\n| --- | --- | --- | --- | --- |\n", out);
     for (unsigned field = FIELD_TRUNCATED + 1; field < ACTIVITY_FIELDS; field++) {
-        if (activity_allows(kind, (enum activity_field)field))
+        if (is_own(kind, (enum activity_field)field))
             print_row(out, kind, (enum activity_field)field);
     }
 }

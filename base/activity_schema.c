@@ -94,18 +94,28 @@ const char *activity_type_name(enum activity_type type)
     return (size_t)type < sizeof names / sizeof names[0] ? names[type] : "";
 }
 
+bool activity_field_is_common(enum activity_field field)
+{
+    return (unsigned)field <= FIELD_TRUNCATED || activity_field_is_resolved(field);
+}
+
+bool activity_field_is_resolved(enum activity_field field)
+{
+    return (unsigned)field >= FIELD_SOURCE_COMPUTER && (unsigned)field <= FIELD_UNRESOLVED;
+}
+
 bool activity_allows(enum activity_kind kind, enum activity_field field)
 {
     if (kind == ACTIVITY_NONE || (unsigned)kind >= ACTIVITY_KINDS || (unsigned)field >= ACTIVITY_FIELDS)
         return false;
-    return field <= FIELD_TRUNCATED || allowed[kind][field];
+    return activity_field_is_common(field) || allowed[kind][field];
 }
 
 const char *activity_uses(enum activity_kind kind, enum activity_field field)
 {
     if (!activity_allows(kind, field))
         return NULL;
-    if (field <= FIELD_TRUNCATED)
+    if (activity_field_is_common(field))
         return "";
     for (const struct use *use = uses; use->kind != ACTIVITY_NONE; use++) {
         if (use->kind == kind && use->field == field)

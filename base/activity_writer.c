@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/activity.h"
+#include "base/msgpack.h"
 #include "base/msgpack_encode.h"
 #include "base/sid.h"
 #include "base/utf8.h"
@@ -58,6 +59,7 @@ enum {
     RESERVE = NAME_SLOT + 1,
     LIMIT = ACTIVITY_BYTES_MAX - RESERVE,
     FIELDS_LIMIT = ACTIVITY_FIELDS_MAX - 1,
+    HEADER_SIZE = 3,      /* of the map, in its 16-bit form */
     STRING_ROOM_MIN = 64, /* a string is cut to the room that is left, but not below this */
 };
 
@@ -352,6 +354,37 @@ void activity_list_end(struct activity_writer *w)
         return;
     msgpack_encode_tag16(w->bytes + w->list_at, 0xdc, (uint16_t)w->list_items);
     w->list_at = 0;
+}
+
+/* -- a record that stands already ----------------------------------------------------------------- */
+
+/* Pairs of the map, and behind its header the first of them. */
+static uint32_t map_pairs(struct bytes record, struct bytes *pairs)
+{
+    struct cursor c = cursor_of_bytes(record);
+    struct msgpack_item map = msgpack_next(&c);
+    *pairs = (struct bytes){c.at, cursor_left(&c)};
+    return map.type == MSGPACK_MAP ? map.count : 0;
+}
+
+bool activity_extend(struct activity_writer *w, struct bytes record, const struct activity *a)
+{
+    struct bytes pairs;
+    uint32_t count = map_pairs(record, &pairs);
+    if (count == 0 || count != a->count + a->unknown_fields || count > FIELDS_LIMIT ||
+        a->kind == ACTIVITY_NONE || pairs.size + HEADER_SIZE > LIMIT)
+        return false;
+    w->kind = a->kind;
+    w->fields = count;
+    w->list_at = 0;
+    w->list_items = 0;
+    w->truncated = false;
+    memset(w->present, 0, sizeof w->present);
+    for (uint32_t i = 0; i < a->count; i++)
+        w->present[a->values[i].field / 64] |= UINT64_C(1) << (a->values[i].field % 64);
+    memcpy(w->bytes + HEADER_SIZE, pairs.data, pairs.size);
+    w->size = (uint32_t)(HEADER_SIZE + pairs.size);
+    return true;
 }
 
 /* -- the end, and the wait before it ------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The reader of records, their JSON and their text.
+ * The reader of records, their JSON and their text, and what extends them.
  */
 #include <stdlib.h>
 
@@ -33,6 +33,27 @@ static void check_json(const char *json, size_t size)
     require(depth == 0 && !quoted);
 }
 
+/* What stands already stays, value by value, and what was put is there. */
+static void check_extension(struct bytes bytes, const struct activity *before)
+{
+    static struct activity_writer writer;
+    static struct activity after;
+    if (!activity_extend(&writer, bytes, before))
+        return;
+    bool had = activity_has(&writer, FIELD_SOURCE_COMPUTER);
+    activity_put_text(&writer, FIELD_SOURCE_COMPUTER, "ws01");
+    bool put = !had && activity_has(&writer, FIELD_SOURCE_COMPUTER);
+    struct bytes whole = activity_finish(&writer);
+    struct cursor c = cursor_of_bytes(whole);
+    require(whole.size <= ACTIVITY_BYTES_MAX);
+    require(activity_decode(&c, &after) && cursor_done(&c));
+    require(after.kind == before->kind && after.time == before->time);
+    require(after.unknown_fields == before->unknown_fields);
+    require(after.count >= before->count + put && after.count <= before->count + put + 1);
+    for (uint32_t i = 0; i < before->count; i++)
+        require(after.values[i].field == before->values[i].field);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct activity record;
@@ -50,6 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t length = activity_to_json(&record, text, capacity);
         require(length <= 8 * (size_t)(c.at - start));
         check_json(text, length);
+        check_extension((struct bytes){start, (size_t)(c.at - start)}, &record);
         for (uint32_t i = 0; i < record.count; i++) {
             activity_value_text(&record.values[i], text, capacity);
             require(activity_get(&record, record.values[i].field) == &record.values[i]);

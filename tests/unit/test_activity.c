@@ -57,7 +57,7 @@ static void tables_are_in_order(void **state)
         assert_int_equal(activity_field_by_name(info->name, strlen(info->name)), field);
     }
     for (unsigned i = 0; i < USES; i++) {
-        if (!uses[i].source[0] || uses[i].field <= FIELD_TRUNCATED)
+        if (!uses[i].source[0] || activity_field_is_common(uses[i].field))
             fail_msg("USES of %s in %s: no source clause, or a field that every kind has",
                      activity_field_info(uses[i].field)->name, activity_kind_info(uses[i].kind)->name);
         assert_string_equal(activity_uses(uses[i].kind, uses[i].field), uses[i].source);
@@ -769,6 +769,95 @@ static void what_is_no_record_is_refused(void **state)
     assert_false(decodes(&w));
 }
 
+/* -- extending ------------------------------------------------------------------------------------- */
+
+static void check_extended(struct bytes before, const char *name, uint32_t added)
+{
+    static struct activity old;
+    static uint8_t kept[ACTIVITY_BYTES_MAX];
+    memcpy(kept, before.data, before.size);
+    struct bytes bytes = {kept, before.size};
+    struct cursor c = cursor_of_bytes(bytes);
+    assert_true(activity_decode(&c, &old));
+    assert_true(activity_extend(&writer, bytes, &old));
+    activity_put_text(&writer, FIELD_SOURCE_COMPUTER, name);
+    activity_put_uint(&writer, FIELD_SOURCE_CONFIDENCE, 90);
+    const struct activity *a = decode(activity_finish(&writer));
+    assert_int_equal(a->count, old.count + added);
+    assert_int_equal(a->unknown_fields, old.unknown_fields);
+    assert_int_equal(activity_get(a, FIELD_SOURCE_CONFIDENCE)->uint, 90);
+    for (uint32_t i = 0; i < old.count; i++)
+        assert_int_equal(a->values[i].field, old.values[i].field);
+}
+
+static void a_record_is_extended(void **state)
+{
+    (void)state;
+    begin();
+    activity_put_text(&writer, FIELD_ACCOUNT, "user01");
+    check_extended(activity_finish(&writer), "ws01", 2);
+    assert_int_equal(activity_get(&record, FIELD_ACCOUNT)->bytes.size, 6);
+    /* Once more: what was put first wins. */
+    struct bytes again = {writer.bytes, writer.size};
+    check_extended(again, "other", 0);
+    assert_memory_equal(activity_get(&record, FIELD_SOURCE_COMPUTER)->bytes.data, "ws01", 4);
+}
+
+/* Of another hand: a short map header, fields that are not known here. */
+static void a_foreign_record_is_extended(void **state)
+{
+    (void)state;
+    uint8_t foreign[256];
+    struct msgpack_writer w;
+    msgpack_writer_init(&w, foreign, sizeof foreign);
+    msgpack_put_map(&w, 4);
+    msgpack_put_text(&w, "v");
+    msgpack_put_uint(&w, ACTIVITY_VERSION);
+    msgpack_put_text(&w, "kind");
+    msgpack_put_text(&w, "kerberos_as");
+    msgpack_put_text(&w, "from_the_future");
+    msgpack_put_array(&w, 1);
+    msgpack_put_nil(&w);
+    msgpack_put_text(&w, "time");
+    msgpack_put_int(&w, -5);
+    check_extended((struct bytes){foreign, w.size}, "ws01", 2);
+}
+
+static void what_cannot_be_extended_is_left(void **state)
+{
+    (void)state;
+    static struct activity old;
+    begin();
+    struct bytes bytes = activity_finish(&writer);
+    struct cursor c = cursor_of_bytes(bytes);
+    assert_true(activity_decode(&c, &old));
+    static struct activity_writer other;
+    old.unknown_fields++; /* not this record's */
+    assert_false(activity_extend(&other, bytes, &old));
+    old.unknown_fields--;
+    old.kind = ACTIVITY_NONE;
+    assert_false(activity_extend(&other, bytes, &old));
+    old.kind = ACTIVITY_KERBEROS_TGS;
+    assert_false(activity_extend(&other, (struct bytes){(const uint8_t *)"\xc0", 1}, &old));
+    assert_true(activity_extend(&other, bytes, &old));
+    /* The largest: nothing more fits, and it says so. */
+    static uint8_t text[ACTIVITY_STRING_MAX];
+    memset(text, 'x', sizeof text);
+    begin();
+    assert_true(activity_list_begin(&writer, FIELD_SALTS));
+    for (unsigned i = 0; i < 64; i++)
+        activity_list_string(&writer, text, sizeof text);
+    bytes = activity_finish(&writer);
+    c = cursor_of_bytes(bytes);
+    assert_true(activity_decode(&c, &old));
+    if (activity_extend(&other, bytes, &old)) {
+        activity_put_text(&other, FIELD_SOURCE_COMPUTER, "ws01");
+        bytes = activity_finish(&other);
+        assert_true(bytes.size <= ACTIVITY_BYTES_MAX);
+        assert_true(is_truncated(decode(bytes)));
+    }
+}
+
 /* Cut at every byte, and with every byte changed: refused or read, but never beyond the end. */
 static void damage_is_survived(void **state)
 {
@@ -953,15 +1042,27 @@ static void the_reference_names_everything(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tables_are_in_order),      cmocka_unit_test(unknown_names_are_not_found),
-        cmocka_unit_test(every_field_round_trips),  cmocka_unit_test(the_first_put_wins),
-        cmocka_unit_test(text_is_repaired),         cmocka_unit_test(long_values_are_cut),
-        cmocka_unit_test(long_lists_are_cut),       cmocka_unit_test(a_full_record_is_whole),
-        cmocka_unit_test(truncated_is_said_once),   cmocka_unit_test(odd_values_are_kept_out),
-        cmocka_unit_test(waits_saved_and_goes_on),  cmocka_unit_test(unknown_things_are_skipped),
-        cmocka_unit_test(other_types_are_refused),  cmocka_unit_test(what_is_no_record_is_refused),
-        cmocka_unit_test(damage_is_survived),       cmocka_unit_test(values_have_a_text_for_people),
-        cmocka_unit_test(the_form_stays_as_it_was), cmocka_unit_test(the_reference_names_everything),
+        cmocka_unit_test(tables_are_in_order),
+        cmocka_unit_test(unknown_names_are_not_found),
+        cmocka_unit_test(every_field_round_trips),
+        cmocka_unit_test(the_first_put_wins),
+        cmocka_unit_test(text_is_repaired),
+        cmocka_unit_test(long_values_are_cut),
+        cmocka_unit_test(long_lists_are_cut),
+        cmocka_unit_test(a_full_record_is_whole),
+        cmocka_unit_test(truncated_is_said_once),
+        cmocka_unit_test(odd_values_are_kept_out),
+        cmocka_unit_test(waits_saved_and_goes_on),
+        cmocka_unit_test(unknown_things_are_skipped),
+        cmocka_unit_test(other_types_are_refused),
+        cmocka_unit_test(what_is_no_record_is_refused),
+        cmocka_unit_test(damage_is_survived),
+        cmocka_unit_test(values_have_a_text_for_people),
+        cmocka_unit_test(a_record_is_extended),
+        cmocka_unit_test(a_foreign_record_is_extended),
+        cmocka_unit_test(what_cannot_be_extended_is_left),
+        cmocka_unit_test(the_form_stays_as_it_was),
+        cmocka_unit_test(the_reference_names_everything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
