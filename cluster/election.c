@@ -389,8 +389,11 @@ static bool publish_again(struct cluster *self, struct election *e, struct conte
 
 /* -- opening a term ------------------------------------------------------------------------------- */
 
-/* In proportion to 1 - draw, so that the greatest draw, which would win in the end, asks first and nobody
- * else bids; in proportion to the candidates, so that about one of them asks in each slot. */
+/* The greatest draw, which would win in the end, asks first, and nobody else bids. With x = (1 - draw) x
+ * candidates, about one of them is in each unit of x, and the first is beyond 6 once in 400 elections. So the
+ * first units get nearly a slot each, those behind them less and less: everybody has asked after six slots,
+ * and no two at the same time whatever the draws and however many they are: 1 - (1 + x / 24)^-4 of six slots.
+ */
 static int64_t wait_for(struct cluster *self, const struct contest *c, uint64_t draw)
 {
     unsigned online = 1;
@@ -398,12 +401,12 @@ static int64_t wait_for(struct cluster *self, const struct contest *c, uint64_t 
     uint64_t slot = (uint64_t)timers_of(self)->draw_slot;
     if (MUTANT(ALL_WAIT_ALIKE))
         return (int64_t)slot;
-    uint64_t share = ~draw >> 32; /* (1 - draw) of 2^32 */
-    uint64_t wait = share * slot >> 32;
-    uint64_t most = WAIT_SLOTS * slot;
-    if (online > 1 && wait > most / online)
-        return (int64_t)most;
-    return (int64_t)(wait * (online ? online : 1));
+    const uint64_t one = UINT64_C(1) << 24, whole = 4 * WAIT_SLOTS * one;
+    uint64_t x = (~draw >> 40) * (online ? online : 1);
+    uint64_t rest = whole * one / (whole + x);
+    rest = rest * rest / one;
+    rest = rest * rest / one;
+    return (int64_t)(WAIT_SLOTS * slot * (one - rest) / one);
 }
 
 static void open_term(struct cluster *self, struct election *e, struct contest *c, enum cluster_cause reason)

@@ -497,11 +497,11 @@ static void wait_goes_over_to_precheck(void **state)
     world_close(w);
 }
 
-static void wait_is_in_proportion_to_the_draw_and_bounded(void **state)
+static void wait_rises_with_the_draw_and_is_bounded(void **state)
 {
     (void)state;
-    /* 16 candidates are within hearing: most wait for six slots, none longer. */
-    unsigned longest = 0;
+    /* 16 candidates are within hearing: who draws more waits less, and nobody longer than six slots. */
+    int64_t shortest = INT64_MAX, longest = 0;
     for (uint64_t term = 5; term < 25; term++) {
         struct world *w = world_open(16, 16);
         world_start(w, ME);
@@ -514,17 +514,17 @@ static void wait_is_in_proportion_to_the_draw_and_bounded(void **state)
         assert_true(world_offer(w, ME, &claim));
         world_tick(w);
         int64_t wait = world_view(w, ME).next_in + (world_state(w, ME) == ELECTION_SETTLING ? -30000 : 0);
-        uint64_t share = ~world_claim(w, ME, term + 1, false).draw >> 32;
-        int64_t expected = (int64_t)((share * 3000 * 16) >> 32);
-        if (expected >= 18000) {
-            longest++;
-            assert_int_equal(wait, 18000);
-        } else if (wait > 0) {
+        double x = (double)(~world_claim(w, ME, term + 1, false).draw >> 32) / 4294967296.0 * 16;
+        double rest = 24 / (24 + x);
+        int64_t expected = (int64_t)(18000 * (1 - rest * rest * rest * rest));
+        assert_true(expected < 18000);
+        if (wait > 0)
             assert_in_range(wait, expected - 16, expected + 16);
-        }
+        shortest = wait < shortest ? wait : shortest;
+        longest = wait > longest ? wait : longest;
         world_close(w);
     }
-    assert_in_range(longest, 5, 19);
+    assert_true(shortest < 4000 && longest > 11000);
 }
 
 static void wait_ends_with_the_right_to_bid(void **state)
@@ -1936,7 +1936,7 @@ int main(void)
         cmocka_unit_test(wait_ends_with_a_settled_claim),
         cmocka_unit_test(wait_ends_when_the_old_holder_speaks),
         cmocka_unit_test(wait_goes_over_to_precheck),
-        cmocka_unit_test(wait_is_in_proportion_to_the_draw_and_bounded),
+        cmocka_unit_test(wait_rises_with_the_draw_and_is_bounded),
         cmocka_unit_test(wait_ends_with_the_right_to_bid),
         cmocka_unit_test(precheck_asks_at_1_4_and_7_s),
         cmocka_unit_test(precheck_ends_with_a_veto),
