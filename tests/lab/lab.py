@@ -165,8 +165,11 @@ class Network(network.Network):
     def dress(self, host):
         script = ("echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; hostname %s;"
                   "mount --bind %s/hosts /etc/hosts; mount --bind %s/resolv.conf $(readlink -f /etc/resolv.conf);"
-                  "mkdir -p /run/host; mount -t tmpfs tmpfs /run/host; mount -t sysfs sysfs /sys; echo; exec sleep infinity" %
-                  (host, PLACE, PLACE))
+                  "mkdir -p /run/host; mount -t tmpfs tmpfs /run/host; mount -t sysfs sysfs /sys;"
+                  # Samba's clients too have a configuration and caches, which are not to be the machine's
+                  "for d in /etc/samba /var/lib/samba /var/cache/samba /var/log/samba; do mount -t tmpfs tmpfs $d; done;"
+                  "printf '[global]\\n workgroup = %s\\n realm = %s\\n' >/etc/samba/smb.conf; echo; exec sleep infinity" %
+                  (host, PLACE, PLACE, NETBIOS, REALM))
         self.holders[host] = hold(["nsenter", "--net=/run/netns/" + host, "unshare", "--uts", "--mount"], script)
 
     def host(self, name, site):
@@ -579,6 +582,12 @@ class Lab:
 
     def spawn(self, host, command, **how):
         return self.net.run(host, command, **how)
+
+    def storm(self, seed, changes, controllers, pause=0):
+        """Random changes of the directory (storm.py): a process that says in lines of JSON what it did."""
+        return self.spawn("client", [PYTHON, HERE + "/storm.py", "--seed", str(seed), "--changes", str(changes), "--pause",
+                                     str(pause)] + [dc.host_name for dc in controllers], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True)
 
     def log_on(self, host, user, password, share="sysvol"):
         """What a person's morning looks like on the wire: AS, TGS, and a share by Kerberos. True when it went well."""

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """self_test.py - what the tests of the directory rely on in the lab, shown with Samba's and OpenLDAP's own tools."""
-import os
+import json
 import subprocess
 import sys
 import time
 
+import compare
 import lab
 
 
@@ -62,11 +63,39 @@ def sees(l):
 
 
 def replicates(l):
+    """Both domain controllers hold the same after a storm at both in which either dies: so the storm, the dump and its
+    comparison are right, for Samba's own replication is."""
+    storm = l.storm(1, 150, l.controllers)
+    done, last = {}, None
+    for line in storm.stdout:
+        last = json.loads(line)
+        if "did" in last:
+            done[last["did"]] = done.get(last["did"], 0) + 1
+            if sum(done.values()) in (50, 100):
+                dc = l.controllers[sum(done.values()) // 100]
+                dc.kill()
+                dc.start()
+    assert storm.wait() == 0 and last == {"done": 150}, (storm.returncode, last)
+    assert {"create", "change", "rename", "move", "join", "delete", "restore"} <= done.keys(), done
     l.level()
-    guids = []
-    for dc in l.controllers:
-        guids.append({dn.split(";")[0] for dn, _ in dc.dump(attributes=["cn"], deleted=False)})
-    assert guids[0] == guids[1], guids[0] ^ guids[1]
+    for base in (lab.BASE, lab.CONFIGURATION):
+        accounts = []
+
+        def level():
+            accounts[:] = [compare.of_dump(dc.dump(base)) for dc in l.controllers]
+            return not list(compare.differences(*accounts))
+        try:
+            lab.wait("the same at both", level, 60, 2)
+        finally:
+            for line in list(compare.differences(*accounts, names=("dc1", "dc2")))[:20]:
+                print(line)
+        assert len(accounts[0]) > 200
+        # and what differs is seen
+        some = next(iter(accounts[0]))
+        accounts[1][some] = dict(accounts[1][some], cn=["another"], dn="nowhere")
+        assert len(list(compare.differences(*accounts))) == 2
+        del accounts[0][some]
+        assert len(list(compare.differences(*accounts))) == 1
 
 
 def dies_and_lives(l):
