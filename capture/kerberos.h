@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "capture/ber.h"
+#include "base/ber.h"
 
 /* Application tags, which are the message types too (RFC 4120 5.10). */
 enum krb_type {

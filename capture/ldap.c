@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/ldap.h"
 
-#include "capture/ber.h"
+#include "base/ber.h"
 
 #include <strings.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/ldap_filter.h"
 
+#include "base/ber.h"
 #include "base/utf8.h"
-#include "capture/ber.h"
 
 #include <strings.h>
 

@@ -2,8 +2,8 @@
  *
  * LDAP connections and connectionless LDAP: messages counted, requests tied to their replies.
  */
+#include "base/ber.h"
 #include "base/sid.h"
-#include "capture/ber.h"
 #include "capture/gss.h"
 #include "capture/ldap.h"
 #include "capture/ldap_filter.h"

@@ -3,7 +3,7 @@
  * TDS, the protocol of SQL Server ([MS-TDS]), as far as it carries NTLM and Kerberos: log-in, SSPI messages,
  * and the server's word on them. Queries and results are stepped over.
  */
-#include "capture/ber.h"
+#include "base/ber.h"
 #include "capture/gss.h"
 #include "capture/protocols.h"
 

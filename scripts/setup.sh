@@ -6,11 +6,11 @@ set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev libzstd-dev libxxhash-dev
           libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev
-          libldap-dev libsasl2-dev libsasl2-modules-gssapi-mit libkrb5-dev liblmdb-dev)
+          libgnutls28-dev libkrb5-dev liblmdb-dev)
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3 zstd tcpreplay iproute2 mandoc spin
        samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba winbind smbclient ldb-tools
-       ldap-utils krb5-user bind9-dnsutils openssl ethtool tcpdump)
+       slapd ldap-utils krb5-user bind9-dnsutils openssl ethtool tcpdump)
 [ "${1:-}" = --tests ] && packages+=("${tests[@]}")
 
 missing=()

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A connection to a domain's directory: finds a domain controller, binds, keeps several operations in flight,
- * fails over. Driven by one thread that polls it; the callbacks run inside ldap_client_run(). Only a bind may
- * block (libkrb5 and SASL speak to the KDC themselves), at most `bind_timeout`.
+ * fails over. Driven by one thread that polls it; the callbacks run inside ldap_client_run(), which never
+ * blocks: what must (DNS, the KDC, TLS, the bind) is done by a thread that the client starts for it.
  *
- * On libldap; RFC 4511, [MS-ADTS] 3.1.1.3.
+ * RFC 4511, [MS-ADTS] 3.1.1.3. Not on libldap, whose reader stops the program by an assertion when a
+ * directory sends an unsolicited notification with an empty name, before it has proved itself:
+ * docs/dependencies.md.
  */
 #pragma once
 
@@ -18,7 +20,7 @@
 #define LDAP_OPERATIONS_MAX  64u
 
 enum ldap_bind_method {
-    LDAP_BIND_GSSAPI, /* Kerberos with a keytab, own credential cache in memory; sealed */
+    LDAP_BIND_GSSAPI, /* Kerberos with a keytab or password, own credential cache in memory; sealed */
     LDAP_BIND_SPNEGO, /* GSS-SPNEGO, likewise */
     LDAP_BIND_SIMPLE, /* name and password, only under TLS */
 };
@@ -32,8 +34,8 @@ enum ldap_security {
 struct ldap_account {
     const char *domain;        /* whose account it is */
     const char *principal;     /* user@REALM, or a DN for a simple bind */
-    const char *keytab;        /* path; GSSAPI and SPNEGO */
-    const char *password_file; /* path, 0600; simple, and SPNEGO without keytab */
+    const char *keytab;        /* path, 0600; GSSAPI and SPNEGO */
+    const char *password_file; /* path, 0600; simple, and the others without keytab */
     enum ldap_bind_method method;
     enum ldap_security security;
 };
@@ -110,12 +112,14 @@ struct ldap_result {
     struct bytes cookie;     /* DirSync's or paging's, valid during the call */
     bool more;               /* DirSync said so, or the page was not the last */
     uint64_t objects, bytes; /* of this operation */
+    uint64_t referrals;      /* that came and were not followed */
 };
 
 struct ldap_callbacks {
     void (*object)(void *context, uint32_t operation, const struct directory_object *object);
     void (*result)(void *context, uint32_t operation, const struct ldap_result *result);
-    /* The state changed: bound (peer is not NULL), lost, refused ...; `reason` says why, for people. */
+    /* The state changed, or another controller is bound: `peer` is not NULL when one is; `reason` says why,
+     * for people. A bind that is renewed with the same database is not told of. */
     void (*state)(void *context, enum ldap_client_state state, const struct ldap_peer *peer,
                   const char *reason);
     void *context;
@@ -123,9 +127,11 @@ struct ldap_callbacks {
 
 struct ldap_client;
 
-/* NULL without memory or with settings that cannot be (simple without TLS). Nothing is dialled yet. */
+/* NULL without memory or with settings that cannot be (simple without TLS). Nothing is dialled yet; the
+ * configuration is copied. */
 struct ldap_client *ldap_client_new(const struct ldap_client_config *config,
                                     const struct ldap_callbacks *callbacks, struct fault *fault);
+/* Not from a callback, and no callback comes any more. */
 void ldap_client_destroy(struct ldap_client **client);
 
 /* Descriptors to poll, at most `capacity`; their number. And until when at the latest to run it (mono ns). */
@@ -135,7 +141,8 @@ unsigned ldap_client_poll(const struct ldap_client *client, struct pollfd *descr
 void ldap_client_run(struct ldap_client *client, int64_t mono, int64_t budget);
 
 /* The number of the operation, 0 when it is not bound or too many are in flight. Its callbacks come from
- * run(), never from here. */
+ * run(), never from here; a query that cannot be written (its filter is none) ends as LDAP_OUTCOME_MALFORMED.
+ */
 uint32_t ldap_client_search(struct ldap_client *client, const struct ldap_query *query);
 /* The result comes (ABANDONED), no object any more. */
 void ldap_client_abandon(struct ldap_client *client, uint32_t operation);
@@ -145,6 +152,9 @@ void ldap_client_fail_over(struct ldap_client *client, const char *reason);
 
 enum ldap_client_state ldap_client_state(const struct ldap_client *client);
 const struct ldap_peer *ldap_client_peer(const struct ldap_client *client); /* NULL: not bound */
+/* Why an account (by its number in the configuration) is not tried any more until its file changes; NULL: it
+ * is. */
+const char *ldap_client_refusal(const struct ldap_client *client, unsigned account);
 
 /* Text for a filter, RFC 4515 section 3: escapes what must be. False when it does not fit. */
 bool ldap_filter_escape(char *to, size_t capacity, struct bytes value);

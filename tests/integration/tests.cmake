@@ -59,3 +59,8 @@ set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 7
 # Random fault plans against the fleet's core in virtual time; the same seeds each time.
 add_test(NAME swarm COMMAND picket-sim swarm --seeds 1..150 --hours 8 --jobs 2 --out ${CMAKE_BINARY_DIR})
 set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)
+
+# The directory's client against real directories.
+add_executable(ldap_probe ${integration}/ldap_probe.c)
+target_link_libraries(ldap_probe PRIVATE picket_sync picket_base)
+set_target_properties(ldap_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

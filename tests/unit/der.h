@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "capture/ber.h"
+#include "base/ber.h"
 
 #include <stdlib.h>
 #include <string.h>
