@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,15 +50,19 @@ struct bed {
     struct node a, b; /* a may enrol */
 };
 
+/* Below those that the kernel hands out: nobody else's connection takes it before this test binds it. */
 static uint16_t free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &size), 0);
-    close(descriptor);
-    return ntohs(address.sin_port);
+    for (;;) {
+        uint16_t port = (uint16_t)(10000 + randombytes_uniform(20000));
+        struct sockaddr_in address = {
+            .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool free = bind(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
+        close(descriptor);
+        if (free)
+            return port;
+    }
 }
 
 static void hear_start(void *context, const struct claim *claim)
@@ -350,7 +355,7 @@ static void two_find_each_other_and_one_holds(void **state)
     /* It leaves in good order: told to stop, and the other need not wait. */
     int64_t before = clock_monotonic(clock_system());
     stop(holder);
-    assert_true(clock_monotonic(clock_system()) - before < 10 * CLOCK_SECOND);
+    assert_true(clock_monotonic(clock_system()) - before < 30 * CLOCK_SECOND);
     assert_int_equal(atomic_load(&holder->stops), 1);
     assert_int_equal(atomic_load(&holder->end), DRIVER_RUNS); /* as asked, not by itself */
     await(atomic_load(&other->starts) == 1);
@@ -437,7 +442,18 @@ static void the_revoked_stops(void **state)
     await(atomic_load(&bed->b.end) == DRIVER_REVOKED);
     struct question late = {.mail.run = run_question};
     assert_false(cluster_driver_post(bed->b.driver, &late.mail));
-    assert_int_equal(look(&bed->a).status.neighbours, 0);
+    await(look(&bed->a).status.neighbours == 0);
+}
+
+/* Whether anybody listens there. */
+static bool open_at(uint16_t port)
+{
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool open = connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(descriptor);
+    return open;
 }
 
 static void the_desk_closes_and_opens_with_the_policy(void **state)
@@ -450,26 +466,13 @@ static void the_desk_closes_and_opens_with_the_policy(void **state)
     ask(&bed->a, &question, give_policy);
     /* The sockets were made anew; the link is back, the newer policy is with the other. */
     await(atomic_load(&bed->b.policies) >= 1);
-    usleep(2000000);
+    await(!open_at(bed->a.enrolment_port));
     await(look(&bed->a).status.neighbours == 1 && look(&bed->b).status.neighbours == 1);
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(bed->a.enrolment_port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_not_equal(connect(descriptor, (struct sockaddr *)&address, sizeof(address)), 0);
-    close(descriptor);
     bed->policy.enrollers[0].until = UINT64_MAX;
     sign_policy(bed);
     question.policy.size = bed->authority.policy_size;
     ask(&bed->a, &question, give_policy);
-    bool there = false;
-    for (int i = 0; i < PATIENT * 10 && !there; i++) {
-        usleep(100000);
-        descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        there = connect(descriptor, (struct sockaddr *)&address, sizeof(address)) == 0;
-        close(descriptor);
-    }
-    assert_true(there);
+    await(open_at(bed->a.enrolment_port));
 }
 
 static void a_seed_finds_who_moved(void **state)

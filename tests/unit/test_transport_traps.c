@@ -44,6 +44,13 @@ static int option(void *socket, int name)
     return value;
 }
 
+/* Until ZeroMQ has a message for whoever reads. */
+static void unread(void *socket)
+{
+    zmq_pollitem_t item = {.socket = socket, .events = ZMQ_POLLIN};
+    assert_int_equal(zmq_poll(&item, 1, PATIENCE), 1);
+}
+
 /* A plain TCP connection to where a station listens. */
 static int tcp_dial(const char *endpoint)
 {
@@ -124,13 +131,14 @@ static void trap_1_without_the_handler_nobody_comes_in(void **state)
     assert_int_equal(option(inbox, ZMQ_CURVE_SERVER), 1);
     assert_int_equal(option(inbox, ZMQ_MECHANISM), ZMQ_CURVE);
     for (int enforce = 0; enforce < 2; enforce++) {
-        int on = 1, half_second = 500, zero = 0;
+        /* Who must not come in is waited for as long as others take; who does is waited for patiently. */
+        int on = 1, zero = 0, patience = enforce ? 500 : PATIENCE;
         char endpoint[64], got[8];
         size = sizeof endpoint;
         void *context = zmq_ctx_new();
         void *server = zmq_socket(context, ZMQ_ROUTER);
         zmq_setsockopt(server, ZMQ_LINGER, &zero, sizeof zero);
-        zmq_setsockopt(server, ZMQ_RCVTIMEO, &half_second, sizeof half_second);
+        zmq_setsockopt(server, ZMQ_RCVTIMEO, &patience, sizeof patience);
         assert_int_equal(zmq_setsockopt(server, ZMQ_CURVE_SERVER, &on, sizeof on), 0);
         assert_int_equal(zmq_setsockopt(server, ZMQ_CURVE_SECRETKEY, a.keys.secret_key, 32), 0);
         assert_int_equal(zmq_setsockopt(server, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN_FLEET, 5), 0);
@@ -164,7 +172,7 @@ static void trap_2_a_revoked_peer_is_cut_at_once(void **state)
         /* On their way, or waiting to be read, when the revocation comes. */
         for (int i = 0; i < 30; i++)
             station_say(&a, &b, "too late");
-        stations_for(50, &a);
+        unread(b.transport->inbox.socket);
         if (by_key)
             transport_expel_key(b.transport, a.keys.public_key);
         else
@@ -195,7 +203,7 @@ static void trap_2_a_revoked_peer_that_was_dialled_is_cut_at_once(void **state)
     link_up(&a, &b);
     for (int i = 0; i < 30; i++)
         station_say(&b, &a, "too late");
-    stations_for(50, &b);
+    unread(a.transport->outbox.socket);
     transport_expel(a.transport, &b.id);
     stations_until(!station_sees(&a, &b) && !station_sees(&b, &a), &a, &b);
     assert_int_equal(a.messages, 0);
@@ -265,12 +273,13 @@ static void trap_4_a_wrong_key_is_tried_ever_more_rarely(void **state)
     station_admit(&b, &a);
     const char *endpoint = transport_endpoint(b.transport, 0);
     assert_true(transport_admit(a.transport, &b.id, wrong.public_key));
+    int64_t began = station_now();
     assert_true(transport_dial(a.transport, &b.id, wrong.public_key, &endpoint, 1, TRANSPORT_KEEP));
-    stations_for(1500, &a, &b);
-    /* 20, 40, 80, 160, 320, 400, 400 ms: 75 to 125 % of each. At a fixed 20 ms it would be over 50. */
-    assert_in_range(station_counters(&a).dials, 2, 9);
+    stations_until(station_counters(&a).dials >= 8, &a, &b);
+    /* After 20, 40, 80, 160, 320, 400, 400 ms: 75 to 125 % of each. At a fixed 20 ms it would be 140. */
+    assert_true(station_now() - began >= 1420 * 3 / 4 - 8 * 5);
     assert_int_equal(a.ups + b.ups, 0);
-    assert_true(station_counters(&b).handshakes_failed >= 1);
+    stations_until(station_counters(&b).handshakes_failed >= 1, &a, &b);
     /* The defaults, in ms. */
     struct transport_options options;
     transport_options_init(&options);
@@ -333,17 +342,16 @@ static void trap_6_nothing_grows_for_a_slow_peer(void **state)
         sent += result == TRANSPORT_SENT;
         full += result == TRANSPORT_FULL;
         stations_step(STATIONS_OF(&a, &c), 2);
-        if (i == 2000)
+        if (full == 50 && !held)
             held = mallinfo2().uordblks;
-        if (full > 1000)
+        if (full == 300)
             break;
     }
-    assert_true(full > 1000);
+    assert_int_equal(full, 300);
     assert_int_equal(station_counters(&a).full, full);
     /* What both queues (high_water messages each) and the kernel hold, and what the I/O threads batch. */
     assert_in_range(sent, 1, 4 * 64 + 512);
-    if (held)
-        assert_true(mallinfo2().uordblks < held + (1u << 20));
+    assert_true(mallinfo2().uordblks < held + (1u << 20));
     /* Others are not held up. */
     assert_int_equal(station_say(&a, &c, "meanwhile"), TRANSPORT_SENT);
     stations_until(c.messages, &a, &c);
@@ -436,11 +444,34 @@ static void trap_8_users_are_known_after_a_poll(void **state)
 
 /* --- 9: without descriptors a listener spins --- */
 
+/* Takes what descriptors are left, until the station has counted them. Connections that are refused in the
+ * meantime give theirs back: hence not once only. */
+static unsigned take_descriptors(struct station *a, struct station *b, int *taken, unsigned most)
+{
+    unsigned count = 0;
+    int64_t end = station_now() + PATIENCE;
+    while (!station_counters(a).descriptors_alarm && station_now() < end) {
+        while (count < most && (taken[count] = dup(STDIN_FILENO)) >= 0)
+            count++;
+        a->transport->descriptors_at = 0;
+        stations_step(STATIONS_OF(a, b), 2);
+    }
+    return count;
+}
+
+static int64_t cpu_time(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
 static void exhaust(void)
 {
     struct station a, b;
     struct rlimit limit = {160, 160};
-    int flood[400];
+    int flood[400], taken[160];
     unsigned dialled = 0;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         exit(2);
@@ -448,8 +479,6 @@ static void exhaust(void)
     station_start(&b, 2);
     stations_acquaint(&a, &b);
     link_up(&b, &a);
-    struct rusage before, after;
-    getrusage(RUSAGE_SELF, &before);
     /* Over the cap, then until no descriptor is left, so that the kernel's queue cannot be accepted. */
     for (; dialled < 24; dialled++)
         assert_true((flood[dialled] = tcp_dial(transport_endpoint(a.transport, 0))) >= 0);
@@ -457,17 +486,22 @@ static void exhaust(void)
     for (; dialled < 400; dialled++)
         if ((flood[dialled] = tcp_dial(transport_endpoint(a.transport, 0))) < 0)
             break;
-    a.transport->descriptors_at = 0;
-    stations_for(700, &a, &b);
-    getrusage(RUSAGE_SELF, &after);
     assert_in_range(dialled, 25, 399);
+    unsigned held = take_descriptors(&a, &b, taken, 160);
     assert_int_equal(station_counters(&a).descriptors_alarm, 1);
     assert_int_equal(station_counters(&a).descriptors_max, 160);
     /* The link that stands goes on. */
     unsigned messages = a.messages;
     assert_int_equal(station_say(&b, &a, "still there"), TRANSPORT_SENT);
     stations_until(a.messages > messages, &a, &b);
-    assert_true(after.ru_utime.tv_sec - before.ru_utime.tv_sec < 5);
+    for (unsigned i = 0; i < held; i++)
+        close(taken[i]);
+    /* With some to spare, what was not accepted is, and refused: then the listener rests. */
+    for (unsigned i = 0; i < dialled; i++)
+        stations_until(tcp_closed(flood[i]), &a, &b);
+    int64_t busy = cpu_time();
+    stations_for(500, &a, &b);
+    assert_true(cpu_time() - busy < 400);
     for (unsigned i = 0; i < dialled; i++)
         close(flood[i]);
     /* And who comes later comes in. */
@@ -516,12 +550,12 @@ static void trap_10_silent_connections_are_closed(void **state)
     int silent[20];
     for (int i = 0; i < 20; i++)
         silent[i] = tcp_dial(transport_endpoint(a.transport, 0));
-    stations_until(a.transport->inbound.count == 20, &a);
-    stations_until(a.transport->inbound.count == 0, &a);
     for (int i = 0; i < 20; i++) {
         stations_until(tcp_closed(silent[i]), &a);
         close(silent[i]);
     }
+    stations_until(a.transport->inbound.count == 0, &a);
+    assert_int_equal(station_counters(&a).inbound_refused, 0);
     transport_options_init(&options);
     assert_int_equal(options.handshake, 3000);
     station_stop(&a);
@@ -553,6 +587,7 @@ static void connections_are_capped(void **state)
     struct station a = {0};
     struct transport_options options = station_options(&a, 1);
     options.inbound_max = 5;
+    options.handshake = PATIENCE; /* none ends before the last came */
     station_open(&a, &options);
     int many[12];
     for (int i = 0; i < 12; i++)
@@ -616,8 +651,9 @@ static void trap_11_a_frozen_peer_is_noticed(void **state)
     kill(child, SIGSTOP);
     stations_until(!station_sees(&a, &b), &a);
     /* The kernel of the frozen one still accepts connections: that is no sign of life. */
-    stations_until(a.failures >= 2, &a);
-    assert_int_equal(a.ups, 1);
+    unsigned ups = a.ups, failures = a.failures;
+    stations_until(a.failures >= failures + 2, &a);
+    assert_int_equal(a.ups, ups);
     kill(child, SIGCONT);
     stations_until(station_sees(&a, &b), &a);
     kill(child, SIGKILL);
@@ -770,7 +806,7 @@ static void trap_16_a_black_hole_does_not_hold_up(void **state)
     const char *endpoints[] = {endpoint, transport_endpoint(b.transport, 0)};
     assert_true(transport_dial(a.transport, &b.id, b.keys.public_key, endpoints, 2, TRANSPORT_KEEP));
     stations_until(station_sees(&a, &b), &a, &b);
-    assert_int_equal(station_counters(&a).dials_failed, 1);
+    assert_true(station_counters(&a).dials_failed >= 1);
     for (int i = 0; i < 4; i++)
         close(fill[i]);
     close(hole);
