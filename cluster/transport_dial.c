@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "cluster/crypto_sodium.h"
 #include "cluster/transport_internal.h"
 
@@ -16,7 +17,11 @@
 
 static void fail(struct transport *self, struct peer *peer, const char *where, const char *reason)
 {
-    snprintf(peer->failure, sizeof peer->failure, "%s: %s", where, reason);
+    struct text failure = text_to(peer->failure, sizeof peer->failure);
+    text_string(&failure, where);
+    text_string(&failure, ": ");
+    text_string(&failure, reason);
+    text_end(&failure);
     peer->failures++;
     peer->failed = true;
     self->counters.dials_failed++;

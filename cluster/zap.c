@@ -90,7 +90,7 @@ static bool may_enrol(struct zap *self, const char *address)
 {
     int64_t now = clock_monotonic(clock_system());
     struct source source = {0};
-    strncpy(source.address, address, sizeof source.address - 1);
+    memcpy(source.address, address, strnlen(address, sizeof source.address - 1));
     if (hash_table_count(self->sources) == ADDRESSES_MAX)
         hash_table_retain(self->sources, still_counts, &now);
     struct bucket *own = hash_table_insert(self->sources, &source, NULL);

@@ -8,6 +8,14 @@ target_compile_options(picket_options INTERFACE
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_definitions(picket_options INTERFACE _FORTIFY_SOURCE=2)
 endif()
+if(PICKET_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  # The libraries carry both, so that only what is shipped (property PICKET_SHIPPED) pays for a link of this kind:
+  # a hundred test programs would take minutes.
+  target_compile_options(picket_options INTERFACE
+    $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,STATIC_LIBRARY>:-flto=auto$<SEMICOLON>-ffat-lto-objects>)
+  target_link_options(picket_options INTERFACE
+    $<IF:$<BOOL:$<TARGET_PROPERTY:PICKET_SHIPPED>>,-flto=auto,-fno-lto>)
+endif()
 if(PICKET_SANITIZE)
   target_compile_options(picket_options INTERFACE
     -fsanitize=${PICKET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)

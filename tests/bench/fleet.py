@@ -13,11 +13,9 @@ same mean period. Per node: connections, bytes/s, CPU, resident memory; medians 
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -62,12 +60,9 @@ def measure(pids, seconds):
             "resident_mib": statistics.median(resident(p) for p in pids)}
 
 
-def fleet(a, place):
-    f = Fleet(os.path.join(a.build, "bin/picket"), os.path.join(a.build, "bin/picketd"), place, "30min")
-    try:
-        first = f.create("node-0", "site-0")
-        first.start()
-        wait("the first node answers", lambda: first.members(), 20)
+def fleet(a):
+    with Fleet(os.path.join(a.build, "bin/picket"), os.path.join(a.build, "bin/picketd"), "30min", log_lines=5) as f:
+        first = f.create("node-0", "site-0").start().up()
         began = time.monotonic()
         for i in range(1, a.nodes):
             f.add("node-%d" % i, "site-%d" % (i % 5), candidate=i < a.candidates)
@@ -79,11 +74,6 @@ def fleet(a, place):
         result = measure([n.pid() for n in f.nodes], a.seconds)
         result.update(joined_s=joined, period_ms=period)
         return result
-    except BaseException:
-        f.tell_logs(5)
-        raise
-    finally:
-        f.close()
 
 
 def mesh(a, period):
@@ -112,11 +102,7 @@ def main():
     a = p.parse_args()
     network.enter()
     network.ip("link", "set", "lo", "up")
-    place = tempfile.mkdtemp(prefix="bench-fleet-")
-    try:
-        rows = {"picketd": fleet(a, place)}
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    rows = {"picketd": fleet(a)}
     if not a.no_mesh:
         rows["full mesh"] = mesh(a, rows["picketd"]["period_ms"])
     print("%d nodes, a heartbeat every %.1f s on average, %d s" % (a.nodes, rows["picketd"]["period_ms"] / 1000,

@@ -15,141 +15,161 @@ import subprocess
 import sys
 import time
 
-from fleet import Fleet
+from nodes import DOMAIN, Directory, Fleet, seconds_of, wait
 
-DOMAIN = "corp.example"
-REPLACE_AFTER = 20
-
-
-def agreed(nodes):
-    """The synchronizer that all of them name and hear; None while they do not."""
-    holders = {n.holder() for n in nodes}
-    return holders.pop() if len(holders) == 1 else None
+REPLACE_AFTER = "20s"
 
 
-def all_online(nodes, count):
-    return all(n.status()["members"]["online"] == count for n in nodes)
+class Three:
+    """A fleet of three; `say` is what one of them answers, which must be an answer."""
+
+    def __init__(self, fleet):
+        self.fleet, self.nodes = fleet, []
+
+    @property
+    def first(self):
+        return self.nodes[0]
+
+    def others(self, node):
+        return [n for n in self.nodes if n is not node]
+
+    def all_online(self):
+        wait("all three see three", lambda: all(say(n, "status")["members"]["online"] == 3 for n in self.nodes))
+
+    def agreed(self, nodes=None, but=None, seconds=120):
+        """Waits until these nodes name one synchronizer that they hear, and another than `but`; its node."""
+        found = []
+
+        def agree():
+            name = self.fleet.holder(nodes or self.nodes)
+            found[:] = [name] if name and (but is None or name != but.name) else []
+            return found
+        wait("all name one synchronizer", agree, seconds)
+        return self.fleet.node(found[0])
 
 
-def joins(fleet):
-    a = fleet.create("a", candidate_for=DOMAIN)
-    b = fleet.join("b", candidate_for=DOMAIN)
-    c = fleet.join("c", site="br7", mode="sensor")
-    nodes = [a, b, c]
-    fleet.wait(lambda: all_online(nodes, 3), "all three see three")
+def say(node, *words):
+    code, out, err = node.command(*words, "--json")
+    assert code in (0, 3) and not err, (words, code, err)
+    return json.loads(out)
+
+
+def joins(three):
+    fleet = three.fleet
+    a = fleet.create("a", "hq").start().up()
+    b = fleet.add("b", "hq").up()
+    c = fleet.add("c", "br7", candidate=False).up()
+    three.nodes = [a, b, c]
+    three.all_online()
     # A token is good for one node; one who has joined does not need it again.
     assert b.stop() == 0
-    b.start("--join-file", os.path.join(fleet.home, "b.token"))
-    stranger = fleet.node("stranger")
-    r = subprocess.run([fleet.picketd, "--config", stranger.config, "--join-file", os.path.join(fleet.home, "b.token")],
-                       capture_output=True, timeout=90, stdin=subprocess.DEVNULL)
-    assert r.returncode == 1 and b"refused" in r.stderr, r
-    fleet.wait(lambda: all_online(nodes, 3), "all three see three again")
-    return nodes
+    b.start(join=fleet.token("b")).up()
+    stranger = fleet.make("stranger", "hq").start(join=fleet.token("b"))
+    assert stranger.process.wait(90) == 1 and "refused" in stranger.tail(), stranger.tail()
+    three.all_online()
 
 
-def elects(fleet, nodes):
-    fleet.wait(lambda: agreed(nodes), "all name one synchronizer", timeout=90)
-    holder = agreed(nodes)
-    assert holder in ("a", "b"), holder
-    for n in nodes:
-        d = n.domain()
-        assert d["candidates"] == 2 and d["candidates_online"] == 2, d
-        assert d["mode_here"] == ("synchronizer" if n.name == holder else "proactive"), d
-    return next(n for n in nodes if n.name == holder)
+def elects(three):
+    holder = three.agreed()
+    assert holder.name in ("a", "b"), holder.name
+    for n in three.nodes:
+        wait("two candidates online", lambda: (n.domain()["candidates"], n.domain()["candidates_online"]) == (2, 2))
+        wait("its mode", lambda: n.domain()["mode_here"] == ("synchronizer" if n is holder else "proactive"))
+    return holder
 
 
-def shows(nodes):
+def shows(three):
     """Each command, as table and as JSON, with nothing on standard error."""
-    n = nodes[0]
+    n = three.first
     for command in (["status"], ["members"], ["members", "--wide"], ["synchronizer"], ["why", DOMAIN], ["peers"], ["reach"],
                     ["reach", "--probe"], ["history"], ["members", "--site", "br7"]):
-        code, out, err = n.run(*command)
+        code, out, err = n.command(*command)
         assert code in (0, 3) and out and not err and "\x1b" not in out, (command, code, out, err)
-        answer = n.json(*command)
+        answer = say(n, *command)
         assert answer["schema"] == 1 and answer["view"]["name"] == n.name, command
-    assert [m["name"] for m in n.json("members", "--site", "br7")["members"]] == ["c"]
-    assert [m["name"] for m in n.json("members")["members"]] == ["c", "a", "b"], "sorted by site, then name"
-    dialled = n.json("reach", "--probe")["members"]
+    assert [m["name"] for m in say(n, "members", "--site", "br7")["members"]] == ["c"]
+    assert [m["name"] for m in say(n, "members")["members"]] == ["c", "a", "b"], "sorted by site, then name"
+    dialled = say(n, "reach", "--probe")["members"]
     assert all("open" in m["dialled"] for m in dialled), dialled
-    code, out, err = n.run("why", "nowhere.example")
+    code, out, err = n.command("why", "nowhere.example")
     assert code == 1 and "nowhere.example" in err, (code, out, err)
     for wrong in (["synchronizer", "pin"], ["candidate", "on"], ["members", "x"], ["pin", DOMAIN]):
-        assert n.run(*wrong)[0] == 2, wrong
-    sensor = next(x for x in nodes if x.name == "c")
-    code, out, err = sensor.run("synchronizer", "pin", DOMAIN)
+        assert n.command(*wrong)[0] == 2, wrong
+    sensor = three.fleet.node("c")
+    code, out, err = sensor.command("synchronizer", "pin", DOMAIN)
     assert code == 1 and "grant" in err, (code, out, err)
 
 
-def replaces(fleet, nodes, holder):
-    others = [n for n in nodes if n is not holder]
+def replaces(three, holder):
+    limit = seconds_of(REPLACE_AFTER)
+    others = three.others(holder)
     watcher = others[0]
-    term = watcher.domain()["term"]
-    events = subprocess.Popen([fleet.picket, "events", "--json", "--socket", watcher.socket], stdout=subprocess.PIPE,
-                              text=True)
+    term = watcher.term()
+    events = subprocess.Popen([three.fleet.picket, "events", "--json", "--socket", watcher.socket],
+                              stdout=subprocess.PIPE, text=True)
     try:
         assert json.loads(events.stdout.readline())["schema"] == 1
         killed = time.monotonic()
         holder.kill()
-        fleet.wait(lambda: watcher.domain()["state"] == "silent", "its silence shows")
+        wait("its silence shows", lambda: watcher.domain()["state"] == "silent")
         silent = watcher.domain()
         assert silent["holder"] == holder.name and silent["mode_here"] == "reactive", silent
-        assert 0 < silent["replace_in_ms"] <= REPLACE_AFTER * 1000, silent
+        assert 0 < silent["replace_in_ms"] <= limit * 1000, silent
         assert "silent for" in silent["next"] and "replaced in" in silent["next"], silent
-        code, out, err = watcher.run()
+        code, out, err = watcher.command()
         assert code == 3 and "silent for" in out, (code, out, err)
-        fleet.wait(lambda: agreed(others) not in (None, holder.name), "it is replaced", timeout=90)
+        successor = three.agreed(others, but=holder)
         took = time.monotonic() - killed
         # Heard last up to a heartbeat before; the limit is counted by the observer's own clock.
-        assert took > REPLACE_AFTER - 4, "replaced after %.1f s of %d" % (took, REPLACE_AFTER)
-        assert watcher.domain()["term"] > term
+        assert took > limit - 4, "replaced after %.1f s of %d" % (took, limit)
+        assert watcher.term() > term
         for line in events.stdout:
             event = json.loads(line)
             if event["event"] == "holder" and event["term"] > term:
                 assert event["domain"] == DOMAIN and event["text"], event
                 break
-        assert any(e["event"] == "holder" and e["cause"] for e in watcher.history())
-        fleet.wait(lambda: watcher.members()[holder.name]["state"] == "offline", "it is offline")
+        assert any(e["event"] == "holder" and e["cause"] for e in say(watcher, "history")["history"])
+        wait("it is offline", lambda: watcher.members()[holder.name] == "offline")
     finally:
         events.kill()
         events.wait()
     print("replaced after %.1f s" % took)
-    successor = next(n for n in others if n.name == agreed(others))
     # It comes back as one of many: the office is not its own any more.
-    holder.start()
-    fleet.wait(lambda: all_online(nodes, 3), "all three see three")
-    fleet.wait(lambda: agreed(nodes) == successor.name, "all name the successor")
+    holder.start().up()
+    three.all_online()
+    wait("all name the successor", lambda: three.fleet.holder(three.nodes) == successor.name)
     return successor
 
 
-def yields(fleet, nodes):
-    before = nodes[0].domain()["term"]
-    code, out, err = nodes[2].run("synchronizer", "yield", DOMAIN)
+def yields(three):
+    first, sensor = three.first, three.fleet.node("c")
+    before = first.term()
+    code, out, err = sensor.command("synchronizer", "yield", DOMAIN)
     assert code == 0 and "asked" in out, (code, out, err)
-    fleet.wait(lambda: nodes[0].domain()["term"] > before and agreed(nodes), "another draw")
-    holder = next(n for n in nodes if n.name == agreed(nodes))
-    code, out, err = holder.run("candidate", "off", DOMAIN)
+    wait("another draw", lambda: first.term() > before)
+    holder = three.agreed()
+    code, out, err = holder.command("candidate", "off", DOMAIN)
     assert code == 0, (code, out, err)
-    fleet.wait(lambda: agreed(nodes) not in (None, holder.name), "the other candidate has it")
-    assert nodes[2].domain()["candidates"] == 1
-    assert nodes[2].members()[holder.name]["candidate_off"] == [DOMAIN]
-    assert holder.run("candidate", "on", DOMAIN)[0] == 0
-    fleet.wait(lambda: nodes[2].domain()["candidates"] == 2, "two candidates again")
-    return next(n for n in nodes if n.name == agreed(nodes))
+    successor = three.agreed(but=holder)
+    wait("one candidate", lambda: sensor.domain()["candidates"] == 1)
+    wait("who is none is known", lambda: sensor.records()[holder.name]["candidate_off"] == [DOMAIN])
+    assert holder.command("candidate", "on", DOMAIN)[0] == 0
+    wait("two candidates again", lambda: sensor.domain()["candidates"] == 2)
+    return successor
 
 
-def leaves(fleet, nodes, holder):
-    others = [n for n in nodes if n is not holder]
+def leaves(three, holder):
+    others = three.others(holder)
     start = time.monotonic()
-    assert holder.stop(timeout=10) == 0
+    assert holder.stop() == 0
     stopped = time.monotonic() - start
-    fleet.wait(lambda: agreed(others) not in (None, holder.name), "a successor at once")
+    three.agreed(others, but=holder)
     took = time.monotonic() - start
-    assert took < REPLACE_AFTER, "nobody waits for one who left in good order: %.1f s" % took
-    assert others[0].members()[holder.name]["state"] == "left"
+    assert took < seconds_of(REPLACE_AFTER), "nobody waits for one who left in good order: %.1f s" % took
+    wait("it left", lambda: others[0].members()[holder.name] == "left")
     print("left in %.1f s, succeeded after %.1f s" % (stopped, took))
-    holder.start()
-    fleet.wait(lambda: all_online(nodes, 3), "it is back")
+    holder.start().up()
+    three.all_online()
 
 
 def watches(node):
@@ -158,7 +178,7 @@ def watches(node):
     if pid == 0:
         os.environ.update(PICKET_SOCKET=node.socket, TERM="xterm")
         os.execv(node.fleet.picket, [node.fleet.picket, "watch"])
-    out, typed, deadline = b"", False, time.monotonic() + 30
+    out, typed, deadline = b"", False, time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             chunk = os.read(fd, 65536)
@@ -174,16 +194,16 @@ def watches(node):
     r = subprocess.Popen([node.fleet.picket, "watch", "--json", "--socket", node.socket], stdout=subprocess.PIPE)
     lines = [json.loads(r.stdout.readline()) for _ in range(2)]
     r.send_signal(signal.SIGINT)
-    assert r.wait(20) == 0 and all(line["schema"] == 1 for line in lines)
+    assert r.wait(60) == 0 and all(line["schema"] == 1 for line in lines)
     r.stdout.close()
 
 
-def tells_the_service_manager(fleet, node):
+def tells_the_service_manager(three, node):
     """sd_notify(3): ready, status, signs of life, stopping; and a restart in good order on the way."""
-    path = os.path.join(fleet.home, "notify")
+    path = os.path.join(three.fleet.place, "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)
-        manager.settimeout(30)
+        manager.settimeout(60)
         assert node.stop() == 0
         node.start(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
         heard = []
@@ -193,17 +213,17 @@ def tells_the_service_manager(fleet, node):
         assert node.stop() == 0
         while heard[-1] != "STOPPING=1":
             heard.append(manager.recv(1024).decode())
-    node.start()
+    node.start().up()
 
 
-def survives_alone(fleet, nodes):
-    for n in nodes[1:]:
+def survives_alone(three):
+    last = three.first
+    for n in three.others(last):
         n.kill()
-    last = nodes[0]
-    fleet.wait(lambda: last.status()["view"]["neighbours"] == 0, "it has no neighbour", timeout=90)
-    code, out, err = last.run()
+    wait("it has no neighbour", lambda: say(last, "status")["view"]["neighbours"] == 0, 120)
+    code, out, err = last.command()
     assert code == 3 and "no neighbour" in out and not err, (code, out, err)
-    fleet.wait(lambda: last.holder() == last.name, "it replicates alone", timeout=90)
+    wait("it replicates alone", lambda: last.holder() == last.name, 120)
 
 
 def main():
@@ -211,16 +231,20 @@ def main():
     p.add_argument("--picketd", required=True)
     p.add_argument("--picket", required=True)
     a = p.parse_args()
-    with Fleet(a.picketd, a.picket, replace_after="%ds" % REPLACE_AFTER, domains=(DOMAIN,)) as fleet:
-        nodes = joins(fleet)
-        holder = elects(fleet, nodes)
-        shows(nodes)
-        holder = replaces(fleet, nodes, holder)
-        holder = yields(fleet, nodes)
-        watches(nodes[0])
-        leaves(fleet, nodes, holder)
-        tells_the_service_manager(fleet, nodes[2])
-        survives_alone(fleet, nodes)
+    directory = Directory()
+    with Fleet(a.picket, a.picketd, REPLACE_AFTER, log_lines=30, config=[
+            "directory", "    controllers = %s 127.0.0.1:%d" % (DOMAIN, directory.port), "    period = 1s"]) as fleet:
+        three = Three(fleet)
+        joins(three)
+        holder = elects(three)
+        shows(three)
+        replaces(three, holder)
+        holder = yields(three)
+        watches(three.first)
+        leaves(three, holder)
+        tells_the_service_manager(three, fleet.node("c"))
+        survives_alone(three)
+    directory.close()
     print("fine")
 
 

@@ -3,7 +3,7 @@
 """thirty_minutes.py - the product's promise with nothing shortened: a synchronizer that dies is replaced after 30 minutes, and
 before 31 have passed.
 
-    thirty_minutes.py --picketd PROGRAM --picket PROGRAM [--to docs/thirty-minutes.md] [--base-port 31000]
+    thirty_minutes.py --picketd PROGRAM --picket PROGRAM [--to docs/thirty-minutes.md]
 
 Three nodes on loopback with default settings, all candidates. The synchronizer is killed; the two others are asked every
 minute, and every half second when it matters, and tell their changes by themselves (`picket events`). Takes 35 minutes; not
@@ -12,11 +12,9 @@ part of the tests that run by themselves. The record is written in any case; the
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -76,9 +74,7 @@ def describe(domain):
 
 
 def play(fleet, record):
-    first = fleet.create("dc-1", "hq")
-    first.start()
-    nodes.wait("the first node answers", lambda: first.members(), 60)
+    first = fleet.create("dc-1", "hq").start().up()
     everyone = [first] + [fleet.add(name, "hq") for name in ("dc-2", "dc-3")]
     nodes.wait("all see all", lambda: fleet.all_online(everyone), 120)
     nodes.wait("all name one synchronizer", lambda: fleet.holder(everyone), 300, 1)
@@ -130,19 +126,12 @@ def main():
     parser.add_argument("--picketd", required=True)
     parser.add_argument("--picket", required=True)
     parser.add_argument("--to")
-    parser.add_argument("--base-port", type=int, default=31000)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    place = tempfile.mkdtemp(prefix="picket-thirty-")
     record = Record()
     began = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    fleet = nodes.Fleet(os.path.abspath(options.picket), os.path.abspath(options.picketd), place, replace_after=None,
-                        base_port=options.base_port)
-    try:
+    with nodes.Fleet(options.picket, options.picketd, replace_after=None) as fleet:
         holder, replaced = play(fleet, record)
-    finally:
-        fleet.close()
-        shutil.rmtree(place, ignore_errors=True)
     times = [t for t, _ in replaced.values()]
     held = len(replaced) == 2 and all(NOT_BEFORE <= t <= NOT_AFTER for t in times) and len({s for _, s in replaced.values()}) == 1
     verdict = "The synchronizer %s was killed; " % holder.name + (

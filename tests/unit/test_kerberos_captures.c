@@ -55,10 +55,10 @@ static void test_kerberoasting(void **state)
         assert_string_equal(harness_text(r, FIELD_ACCOUNT), "user01");
         assert_string_equal(harness_text(r, FIELD_TICKET_SERVICE), "krbtgt/CORP.EXAMPLE");
         rc4 += strcmp(harness_text(r, FIELD_ISSUED_TICKET_ETYPE), "23") == 0;
-        char used[64];
-        snprintf(used, sizeof used, "%s", harness_text(r, FIELD_TICKET_FINGERPRINT));
+        char *used = strdup(harness_text(r, FIELD_TICKET_FINGERPRINT));
         assert_non_null(
             harness_find_text(&h, ACTIVITY_KERBEROS_AS, FIELD_ISSUED_TICKET_FINGERPRINT, used, 0));
+        free(used);
     }
     assert_int_equal(rc4, 2);
     harness_close(&h);
@@ -89,9 +89,9 @@ static void test_ticket_followed(void **state)
     struct harness_record *ap = harness_find(&h, ACTIVITY_KERBEROS_AP, 0);
     assert_string_equal(harness_text(ap, FIELD_CARRIER), "smb");
     assert_string_equal(harness_text(ap, FIELD_TICKET_SERVICE), "cifs/dc1.corp.example");
-    char used[64];
-    snprintf(used, sizeof used, "%s", harness_text(ap, FIELD_TICKET_FINGERPRINT));
+    char *used = strdup(harness_text(ap, FIELD_TICKET_FINGERPRINT));
     assert_non_null(harness_find_text(&h, ACTIVITY_KERBEROS_TGS, FIELD_ISSUED_TICKET_FINGERPRINT, used, 0));
+    free(used);
     harness_close(&h);
 }
 

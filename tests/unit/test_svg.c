@@ -12,8 +12,9 @@
 
 static char *drawn(const struct picture *picture)
 {
-    char *form = NULL;
-    size_t size = 0;
+    /* Not on the stack: gcc 12 takes what the stream wrote there for a pointer into this function. */
+    static char *form;
+    static size_t size;
     FILE *file = open_memstream(&form, &size);
     assert_true(svg_write(file, picture));
     fclose(file);
