@@ -173,7 +173,7 @@ struct msgpack_item msgpack_next(struct cursor *c)
         return invalid(c);
     uint8_t tag = cursor_u8(c);
     if (tag < 0x80) /* positive fixint */
-        return unsigned_item(c, tag);
+        return (struct msgpack_item){.type = MSGPACK_UINT, .uint = tag};
     if (tag < 0x90) /* fixmap */
         return container_item(c, MSGPACK_MAP, tag & 0x0f);
     if (tag < 0xa0) /* fixarray */

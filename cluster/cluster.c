@@ -1064,3 +1064,39 @@ void cluster_step(struct cluster *self, const struct cluster_event *event, struc
             state_save(self, update);
     }
 }
+
+/* --- hints --- */
+
+#define LINE 64u
+
+static void prefetch_lines(const void *data, size_t size)
+{
+    for (size_t at = 0; at < size; at += LINE)
+        __builtin_prefetch((const uint8_t *)data + at);
+}
+
+void cluster_prefetch(const struct cluster *self, enum cluster_prefetch_stage stage,
+                      const struct node_id *from, struct bytes message)
+{
+    if (stage == CLUSTER_PREFETCH_HEAD) {
+        prefetch_lines(self, offsetof(struct cluster, links));
+        prefetch_lines(&self->config.timers, sizeof self->config.timers);
+        prefetch_lines(self->outbox.heartbeats, 2 * sizeof self->outbox.heartbeats[0]);
+        return;
+    }
+    if (!from) {
+        if (stage == CLUSTER_PREFETCH_INDEX)
+            prefetch_lines(self->election, 2 * LINE);
+        return;
+    }
+    struct bytes heartbeats = wire_heartbeats(message);
+    if (stage == CLUSTER_PREFETCH_INDEX) {
+        members_prefetch_index(self, heartbeats);
+        uint64_t short_id = node_id_short(from);
+        for (unsigned i = 0; i < CLUSTER_LINKS; i++)
+            if (self->overlay.short_ids[i] == short_id)
+                prefetch_lines(&self->links[i], sizeof self->links[i]);
+    } else {
+        members_prefetch_table(self, heartbeats);
+    }
+}

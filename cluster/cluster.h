@@ -202,6 +202,14 @@ void cluster_destroy(struct cluster **self);
 /* One step. Never fails: hostile, late, doubled input is counted and dropped. */
 void cluster_step(struct cluster *self, const struct cluster_event *event, struct cluster_update *update);
 
+/* For a process with thousands of cores, which lives on its caches: fetches what a step to come will touch.
+ * Without effect. The stages, some steps apart, follow one another: each reads what the one before fetched.
+ */
+enum cluster_prefetch_stage { CLUSTER_PREFETCH_HEAD, CLUSTER_PREFETCH_INDEX, CLUSTER_PREFETCH_MEMBERS };
+/* `from` NULL: a tick. */
+void cluster_prefetch(const struct cluster *self, enum cluster_prefetch_stage stage,
+                      const struct node_id *from, struct bytes message);
+
 /* Before CLUSTER_START: a member known from the last run or from the enroller (an encoded record). False when
  * it does not verify. */
 bool cluster_learn(struct cluster *self, struct bytes record);
@@ -234,11 +242,13 @@ unsigned cluster_member_count(const struct cluster *self);
 /* Members in the order in which they became known; index 0 is this node. */
 bool cluster_member_at(struct cluster *self, unsigned index, struct cluster_member_view *view);
 bool cluster_member_find(struct cluster *self, const struct node_id *id, struct cluster_member_view *view);
+/* Whether `id` is a member, without decoding anything. */
+bool cluster_knows(const struct cluster *self, const struct node_id *id);
 /* Without decoding: for the simulator's checks. ms of observation since `id` was heard; -1: never or unknown.
  */
 int64_t cluster_silence(const struct cluster *self, const struct node_id *id);
 /* Over everything durable that this node knows (records, claims, policy): equal on converged nodes. */
-uint64_t cluster_digest(const struct cluster *self);
+uint64_t cluster_digest(struct cluster *self);
 struct bytes cluster_policy(const struct cluster *self);
 /* Encoded records of all members but itself, for the file of known peers. */
 void cluster_each_record(const struct cluster *self, void (*visit)(void *context, struct bytes record),

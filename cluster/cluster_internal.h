@@ -131,6 +131,9 @@ bool members_take_heartbeat(struct cluster *self, const uint8_t entry[HEARTBEAT_
 /* --- services of gossip.c --- */
 /* A claim that is news goes out with the next batch (this step's end), and again as the election asks. */
 void gossip_claim(struct cluster *self, uint32_t domain, const struct node_id *not_to);
+/* A claim stands in a register from now on, or no longer: its digest goes into or out of that of all claims.
+ */
+void gossip_claim_stands(struct cluster *self, uint64_t digest);
 /* True when anything was exchanged with another node since the start. */
 bool gossip_exchanged(const struct cluster *self);
 /* Neighbours: for QUERY. */

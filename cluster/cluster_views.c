@@ -67,6 +67,11 @@ bool cluster_member_find(struct cluster *self, const struct node_id *id, struct 
     return index != NO_MEMBER && cluster_member_at(self, index, view);
 }
 
+bool cluster_knows(const struct cluster *self, const struct node_id *id)
+{
+    return members_find(self, id) != NO_MEMBER;
+}
+
 int64_t cluster_silence(const struct cluster *self, const struct node_id *id)
 {
     uint32_t index = members_find(self, id);
@@ -74,11 +79,11 @@ int64_t cluster_silence(const struct cluster *self, const struct node_id *id)
     return silence == INT64_MAX ? -1 : silence;
 }
 
-uint64_t cluster_digest(const struct cluster *self)
+uint64_t cluster_digest(struct cluster *self)
 {
     uint64_t policy = self->policy ? self->policy->policy.version : 0;
     uint64_t digest = members_root(self);
-    digest = (digest ^ gossip_claims_digest(self)) * UINT64_C(0x9e3779b97f4a7c15);
+    digest = (digest ^ self->claims_digest) * UINT64_C(0x9e3779b97f4a7c15);
     return (digest ^ digest >> 31 ^ policy) * UINT64_C(0xbf58476d1ce4e5b9);
 }
 
@@ -116,7 +121,7 @@ bool cluster_domain_find(struct cluster *self, const char *domain, struct cluste
 bool cluster_holds(const struct cluster *self, const char *domain, struct claim *claim)
 {
     for (uint32_t i = 0; i < self->members.domain_count; i++)
-        if (strcmp(members_domain_name(self, i), domain) == 0)
+        if (election_holds(self, i, NULL) && strcmp(members_domain_name(self, i), domain) == 0)
             return election_holds(self, i, claim);
     return false;
 }

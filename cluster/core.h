@@ -250,6 +250,7 @@ struct cluster {
     struct cluster_update *update;
     uint64_t step;
     struct election *election;
+    struct node_id id;
     bool started, left, revoked;
     bool persist, unsaved, persist_again;
     bool writing;
@@ -257,6 +258,8 @@ struct cluster {
     int64_t issued;    /* observation when it was sent */
     struct gossip gossip;
     struct members members;
+    uint64_t root, claims_digest; /* of the buckets, when it is not stale; of the registers */
+    bool root_stale;
     struct overlay overlay;
     struct cluster_counters counters;
     struct link links[CLUSTER_LINKS];
@@ -279,7 +282,6 @@ struct cluster {
     uint8_t *certificate_bytes;
     size_t certificate_size;
     char *texts; /* of the configuration, copied */
-    struct node_id id;
     uint64_t short_id;
     uint16_t site;
     uint8_t secret[32];
@@ -330,6 +332,8 @@ void core_send_link(struct cluster *self, struct link *link, bool again);
 /* members.c */
 bool members_init(struct cluster *self);
 void members_clear(struct cluster *self);
+void members_prefetch_index(const struct cluster *self, struct bytes heartbeats);
+void members_prefetch_table(const struct cluster *self, struct bytes heartbeats);
 uint32_t members_find_short(const struct cluster *self, uint64_t short_id);
 /* A record from the wire or the disk; `source` NULL: local. True when it was news. */
 bool members_take_record(struct cluster *self, struct bytes encoded, const struct source *source);
@@ -341,7 +345,7 @@ void members_take_heartbeats(struct cluster *self, struct bytes entries, struct 
 void members_issue_heartbeat(struct cluster *self);
 void members_tick(struct cluster *self);
 void members_apply_policy(struct cluster *self);
-uint64_t members_root(const struct cluster *self);
+uint64_t members_root(struct cluster *self);
 void members_entry(const struct cluster *self, uint32_t member, uint8_t entry[HEARTBEAT_SIZE]);
 static inline struct index_entry *members_slot(const struct cluster *self, uint32_t member)
 {
@@ -361,7 +365,6 @@ void gossip_flush_news(struct cluster *self); /* what is urgent, when the last t
 void gossip_tick(struct cluster *self);
 void gossip_sync(struct cluster *self, const struct node_id *peer, bool open_link);
 void gossip_sync_received(struct cluster *self, const struct wire *wire, const struct source *source);
-uint64_t gossip_claims_digest(const struct cluster *self);
 void gossip_echo(struct cluster *self, uint32_t sequence);
 /* Whether a member that was heard is missed: longer than a heartbeat that was lost once explains. */
 bool gossip_missed(const struct cluster *self, uint32_t member);

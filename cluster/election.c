@@ -52,7 +52,7 @@ struct contest {
 };
 
 struct election {
-    struct contest *contests[CLUSTER_DOMAINS];
+    /* what every tick looks at */
     uint32_t count;
     uint32_t adopted;   /* of the domains that the table of members knows */
     unsigned attentive; /* contests in WAIT or PRECHECK: heartbeats matter */
@@ -69,6 +69,7 @@ struct election {
     uint16_t samples[SAMPLES];
     unsigned sampled; /* so far, since this node is ACTIVE for anything */
     int64_t sample_next;
+    struct contest *contests[CLUSTER_DOMAINS];
 };
 
 static void wake(struct election *e, struct contest *c)

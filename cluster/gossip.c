@@ -374,30 +374,20 @@ bool gossip_exchanged(const struct cluster *self)
 
 /* --- anti-entropy --- */
 
-uint64_t gossip_claims_digest(const struct cluster *self)
+void gossip_claim_stands(struct cluster *self, uint64_t digest)
 {
-    uint64_t sum = 0;
-    for (uint32_t domain = 0; domain < self->members.domain_count; domain++) {
-        struct bytes claim = election_register(self, domain);
-        if (claim.size == 0)
-            continue;
-        uint8_t digest[LINK_SIZE];
-        self->crypto.hash(self->crypto.context, claim.data, claim.size, digest);
-        struct cursor c = cursor_of(digest, sizeof digest);
-        sum ^= cursor_be64(&c);
-    }
-    return sum;
+    self->claims_digest ^= digest;
 }
 
 struct digests {
     uint64_t records, claims, policy;
 };
 
-static struct digests digests_of(const struct cluster *self)
+static struct digests digests_of(struct cluster *self)
 {
     return (struct digests){
         .records = members_root(self),
-        .claims = gossip_claims_digest(self),
+        .claims = self->claims_digest,
         .policy = self->policy ? self->policy->policy.version : 0,
     };
 }

@@ -350,15 +350,20 @@ uint32_t members_candidate_at(const struct cluster *self, uint32_t domain, unsig
 static void digest_toggle(struct cluster *self, uint64_t short_id, const struct record_blob *record)
 {
     self->buckets[short_id / (UINT64_MAX / BUCKETS + 1)] ^= record->hash;
+    self->root_stale = true;
 }
 
-uint64_t members_root(const struct cluster *self)
+uint64_t members_root(struct cluster *self)
 {
+    if (!self->root_stale)
+        return self->root;
     uint64_t root = 0;
     for (unsigned i = 0; i < BUCKETS; i++) {
         root = (root ^ self->buckets[i]) * UINT64_C(0x9e3779b97f4a7c15);
         root ^= root >> 29;
     }
+    self->root = root;
+    self->root_stale = false;
     return root;
 }
 
@@ -863,6 +868,23 @@ static inline uint32_t load_be32(const uint8_t *from)
     return __builtin_bswap32(value);
 }
 
+void members_prefetch_index(const struct cluster *self, struct bytes heartbeats)
+{
+    const struct members *members = &self->members;
+    for (size_t at = 0; at < heartbeats.size; at += HEARTBEAT_SIZE)
+        __builtin_prefetch(&members->index[index_home(members, load_be64(heartbeats.data + at))]);
+}
+
+void members_prefetch_table(const struct cluster *self, struct bytes heartbeats)
+{
+    const struct members *members = &self->members;
+    for (size_t at = 0; at < heartbeats.size; at += HEARTBEAT_SIZE) {
+        const struct index_entry *entry = index_find(members, load_be64(heartbeats.data + at));
+        if (entry)
+            __builtin_prefetch(&members->table[entry->member & ~MEMBER_PENDING]);
+    }
+}
+
 /* What was said longer ago than this is no news for everybody: whoever misses it asks. */
 #define OLD_NEWS 3000 /* ms */
 
@@ -872,8 +894,7 @@ void members_take_heartbeats(struct cluster *self, struct bytes entries, struct 
     const struct members *members = &self->members;
     const uint8_t *end = entries.data + entries.size;
     if (entries.size > 2 * HEARTBEAT_SIZE)
-        for (const uint8_t *at = entries.data; at < end; at += HEARTBEAT_SIZE)
-            __builtin_prefetch(&members->index[index_home(members, load_be64(at))]);
+        members_prefetch_index(self, entries);
     uint16_t told = source_bit(source);
     struct cursor old = cursor_of_bytes(ages);
     for (const uint8_t *at = entries.data; at < end; at += HEARTBEAT_SIZE) {

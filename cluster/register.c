@@ -107,6 +107,26 @@ static bool affordable(struct cluster *self, struct claim_register *reg)
     return true;
 }
 
+static void set_digest(struct cluster *self, struct claim_register *reg)
+{
+    uint8_t hash[LINK_SIZE];
+    gossip_claim_stands(self, reg->digest);
+    reg->digest = 0;
+    if (!reg->size)
+        return;
+    const struct cluster_crypto *crypto = core_crypto(self);
+    crypto->hash(crypto->context, reg->encoded, reg->size, hash);
+    struct cursor c = cursor_of(hash, sizeof hash);
+    reg->digest = cursor_be64(&c);
+    gossip_claim_stands(self, reg->digest);
+}
+
+static void clear(struct cluster *self, struct claim_register *reg)
+{
+    reg->size = 0;
+    set_digest(self, reg);
+}
+
 static void store(struct cluster *self, struct claim_register *reg, const struct claim *claim,
                   struct bytes encoded, bool trusted)
 {
@@ -124,6 +144,7 @@ static void store(struct cluster *self, struct claim_register *reg, const struct
     reg->claim = *claim;
     memcpy(reg->encoded, encoded.data, encoded.size);
     reg->size = (uint16_t)encoded.size;
+    set_digest(self, reg);
     reg->arrived = core_observed(self);
     reg->holder = members_find(self, &claim->id);
     reg->written = 0;
@@ -170,7 +191,7 @@ bool register_undo(struct cluster *self, struct claim_register *reg, uint64_t wr
     if (bytes.size && claim_read(&before, bytes))
         store(self, reg, &before, bytes, true);
     else
-        reg->size = 0;
+        clear(self, reg);
     reg->wall = reg->before_wall;
     reg->arrived = reg->before_arrived;
     reg->cause = reg->before_cause;
@@ -189,7 +210,7 @@ bool register_review(struct cluster *self, struct claim_register *reg, uint32_t 
      */
     if (reg->unproven && reg->floor > TERM_JUMP_MAX)
         reg->floor = 0;
-    reg->size = 0;
+    clear(self, reg);
     reg->written = 0;
     reg->cause = CAUSE_REVOKED;
     reg->wall = core_wall(self);

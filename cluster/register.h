@@ -12,6 +12,7 @@
 struct claim_register {
     struct claim claim; /* valid when size > 0 */
     uint16_t size;      /* of the encoded claim; 0: none known */
+    uint64_t digest;    /* first 8 bytes of BLAKE2b over the encoded claim; 0: none known */
     uint8_t encoded[CLAIM_MAX_SIZE];
 
     uint32_t holder; /* the claimant's place in the table of members */

@@ -10,6 +10,7 @@
 
 #include "base/msgpack.h"
 #include "cluster/cluster_internal.h"
+#include "cluster/wire.h"
 #include "sim/world.h"
 
 #define EMISSIONS     1024u /* the last of a node: four hours of a candidate's heartbeats */
@@ -27,8 +28,10 @@
 struct emissions {
     uint64_t key[EMISSIONS];
     uint32_t count;
-    uint32_t chain[EMISSIONS]; /* the record that each belongs to, at least */
-    uint32_t first_record;     /* ... of the process that runs now */
+    uint32_t newest[EMISSIONS]; /* number of the last one whose key has these low bits; 0: none */
+    uint32_t before[EMISSIONS]; /* ... and of the one before it with the same bits */
+    uint32_t chain[EMISSIONS];  /* the record that each belongs to, at least */
+    uint32_t first_record;      /* ... of the process that runs now */
     uint64_t record_key[RECORDS];
     bool rises[RECORDS]; /* it is greater than all before: with a lost disk a node starts over from below */
     uint64_t incarnation;
@@ -147,6 +150,11 @@ static bool read_message(struct message_view *view, struct bytes message)
 {
     struct cursor c = cursor_of_bytes(message);
     *view = (struct message_view){.type = WIRE_TYPES};
+    view->heartbeats = wire_heartbeats(message);
+    if (view->heartbeats.size) { /* the bulk of all messages: nothing else is in it */
+        view->type = WIRE_GOSSIP;
+        return true;
+    }
     struct msgpack_item map = msgpack_next(&c);
     if (map.type != MSGPACK_MAP)
         return false;
@@ -193,18 +201,32 @@ static struct heard *heard_of(struct sim_world *world, uint32_t node, uint32_t c
     return &world->checker->heard[(size_t)node * world->checker->columns + column];
 }
 
-/* The number of what has this key among the last `size`; its owner's first use of it makes it one. 0:
+/* The number of what has this key among the last ones; its owner's first use of it makes it one. 0:
  * nobody's. */
-static uint32_t emission_number(uint64_t *keys, uint32_t size, uint32_t *count, uint64_t key, bool owner)
+static uint32_t heartbeat_number(struct emissions *e, uint64_t key, bool owner)
 {
-    uint32_t oldest = *count > size ? *count - size : 0;
-    for (uint32_t i = *count; i > oldest; i--)
-        if (keys[(i - 1) % size] == key)
+    uint32_t oldest = e->count > EMISSIONS ? e->count - EMISSIONS : 0;
+    uint32_t *newest = &e->newest[key % EMISSIONS];
+    for (uint32_t i = *newest; i > oldest; i = e->before[(i - 1) % EMISSIONS])
+        if (e->key[(i - 1) % EMISSIONS] == key)
             return i;
     if (!owner)
         return 0;
-    keys[(*count)++ % size] = key;
-    return *count;
+    e->key[e->count % EMISSIONS] = key;
+    e->before[e->count % EMISSIONS] = *newest;
+    return *newest = ++e->count;
+}
+
+static uint32_t record_number(struct emissions *e, uint64_t key, bool owner)
+{
+    uint32_t oldest = e->records > RECORDS ? e->records - RECORDS : 0;
+    for (uint32_t i = e->records; i > oldest; i--)
+        if (e->record_key[(i - 1) % RECORDS] == key)
+            return i;
+    if (!owner)
+        return 0;
+    e->record_key[e->records++ % RECORDS] = key;
+    return e->records;
 }
 
 static void mark_add(struct checker *checker, uint32_t *count, uint32_t column, uint32_t emission)
@@ -230,8 +252,7 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
         struct emissions *e = &checker->emissions[column];
         uint32_t before = e->count;
         checker->age = cursor_done(&old) ? 0 : cursor_be32(&old);
-        mark_add(checker, count, column,
-                 emission_number(e->key, EMISSIONS, &e->count, key, owner == from && !hostile));
+        mark_add(checker, count, column, heartbeat_number(e, key, owner == from && !hostile));
         if (e->count != before)
             e->chain[before % EMISSIONS] = e->first_record;
     }
@@ -284,8 +305,7 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
                                                    may tell the same incarnation and revision */
         struct emissions *e = &checker->emissions[column];
         uint32_t before = e->records;
-        mark_add(checker, count, column | MARK_RECORD,
-                 emission_number(e->record_key, RECORDS, &e->records, key, owner == from && !hostile));
+        mark_add(checker, count, column | MARK_RECORD, record_number(e, key, owner == from && !hostile));
         if (e->records == before)
             continue;
         bool rises = head.incarnation > e->incarnation ||
@@ -428,6 +448,17 @@ uint32_t checker_message(struct sim_world *world, uint32_t node, const void *dat
     if (message.type == WIRE_HAVE)
         world->payloads[payload]->age = message.age < UINT32_MAX ? (uint32_t)message.age : UINT32_MAX;
     return payload;
+}
+
+void checker_prefetch(const struct sim_world *world, uint32_t to, const struct payload *payload)
+{
+    const struct checker *checker = world->checker;
+    if (world->options.unchecked)
+        return;
+    __builtin_prefetch(&checker->watched[to]);
+    const struct mark *marks = payload ? payload_marks(payload) : NULL;
+    for (uint32_t i = 0; payload && i < payload->marks; i++)
+        __builtin_prefetch(&checker->heard[(size_t)to * checker->columns + (marks[i].column & ~MARK_RECORD)]);
 }
 
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload)

@@ -214,8 +214,14 @@ static uint32_t link_make(struct sim_world *world, uint32_t node, uint32_t peer)
         world->link_count++;
     }
     uint16_t generation = (uint16_t)(world->links[number].generation + 1);
-    world->links[number] =
-        (struct link){.node = {node, peer}, .state = LINK_DIALLING, .generation = generation};
+    uint64_t seed = world->options.seed;
+    world->links[number] = (struct link){
+        .node = {node, peer},
+        .state = LINK_DIALLING,
+        .generation = generation,
+        .latency = {sim_random_pair(seed, STREAM_LATENCY, peer, node),
+                    sim_random_pair(seed, STREAM_LATENCY, node, peer)},
+    };
     a->links[a->link_count++] = (struct node_link){.peer = peer, .link = number};
     b->links[b->link_count++] = (struct node_link){.peer = node, .link = number};
     return number;
@@ -237,12 +243,13 @@ static void schedule(struct sim_world *world, int64_t time, struct sim_event eve
         abort();
 }
 
-static int64_t latency(struct sim_world *world, uint32_t from, uint32_t to, const struct sim_link *link)
+static int64_t latency(const struct link *link, unsigned side, uint64_t message,
+                       const struct sim_link *quality)
 {
-    if (!link->jitter)
-        return link->latency;
-    uint64_t random = sim_random(world->options.seed, STREAM_LATENCY, from, to, world->nodes[from].sent);
-    return link->latency + (int64_t)sim_random_below(random, (uint64_t)link->jitter + 1);
+    if (!quality->jitter)
+        return quality->latency;
+    uint64_t random = sim_random_of(link->latency[side], message);
+    return quality->latency + (int64_t)sim_random_below(random, (uint64_t)quality->jitter + 1);
 }
 
 /* TCP's and CURVE's handshakes: three trips and a half. */
@@ -481,7 +488,7 @@ void network_send(struct sim_world *world, uint32_t from, uint32_t to, uint32_t 
     int64_t base = world->network_count ? clogged(world, from, to) : 0;
     if (base < world->time)
         base = world->time;
-    int64_t time = base + delay + latency(world, from, to, &q);
+    int64_t time = base + delay + latency(link, side, number_of_message, &q);
     if (!q.reorder) {
         if (time < link->last[side])
             time = link->last[side];

@@ -39,12 +39,21 @@ uint64_t sim_mix_bytes(uint64_t hash, const void *data, size_t size)
     return size ? sim_mix(hash, rest) : hash;
 }
 
-uint64_t sim_random(uint64_t seed, enum sim_stream stream, uint64_t a, uint64_t b, uint64_t n)
+uint64_t sim_random_pair(uint64_t seed, enum sim_stream stream, uint64_t a, uint64_t b)
 {
     uint64_t x = finalise(seed + GOLDEN * ((uint64_t)stream + 1));
     x = finalise(x + GOLDEN * (a + 1));
-    x = finalise(x ^ (GOLDEN * (b + 1)));
-    return finalise(x + GOLDEN * (n + 1));
+    return finalise(x ^ (GOLDEN * (b + 1)));
+}
+
+uint64_t sim_random_of(uint64_t pair, uint64_t n)
+{
+    return finalise(pair + GOLDEN * (n + 1));
+}
+
+uint64_t sim_random(uint64_t seed, enum sim_stream stream, uint64_t a, uint64_t b, uint64_t n)
+{
+    return sim_random_of(sim_random_pair(seed, stream, a, b), n);
 }
 
 uint64_t sim_random_below(uint64_t random, uint64_t bound)

@@ -26,6 +26,10 @@ enum sim_stream {
 /* The number that belongs to these five. */
 uint64_t sim_random(uint64_t seed, enum sim_stream stream, uint64_t a, uint64_t b, uint64_t n);
 
+/* The same in two steps, for many numbers of one pair. */
+uint64_t sim_random_pair(uint64_t seed, enum sim_stream stream, uint64_t a, uint64_t b);
+uint64_t sim_random_of(uint64_t pair, uint64_t n);
+
 /* Made from it: 0..bound-1 (bound > 0), and true with so many in a million. */
 uint64_t sim_random_below(uint64_t random, uint64_t bound);
 int sim_random_chance(uint64_t random, uint32_t millionths);

@@ -161,6 +161,26 @@ bool wheel_take(struct wheel *wheel, int64_t until, struct sim_event *event)
     }
 }
 
+unsigned wheel_peek(const struct wheel *wheel, const struct sim_event **events, unsigned most)
+{
+    unsigned count = 0;
+    int64_t end = wheel->now + WHEEL_SLOTS;
+    for (int64_t time = wheel->now; time < end && count < most;) {
+        unsigned slot = (unsigned)(time & MASK);
+        uint64_t bits = wheel->occupied[slot / 64] >> (slot % 64);
+        if (!bits) {
+            time += 64 - (int64_t)(slot % 64);
+            continue;
+        }
+        time += __builtin_ctzll(bits);
+        for (uint32_t i = wheel->head[time & MASK]; time < end && i != WHEEL_NONE && count < most;
+             i = wheel->events[i].next)
+            events[count++] = &wheel->events[i];
+        time++;
+    }
+    return count;
+}
+
 size_t wheel_memory(const struct wheel *wheel)
 {
     return wheel->capacity * sizeof *wheel->events + wheel->far_capacity * sizeof *wheel->far;

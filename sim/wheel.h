@@ -46,4 +46,7 @@ void wheel_clear(struct wheel *wheel);
 bool wheel_add(struct wheel *wheel, int64_t time, const struct sim_event *event);
 /* The next event at `until` or before, copied out; false when there is none, and now is `until` then. */
 bool wheel_take(struct wheel *wheel, int64_t until, struct sim_event *event);
+/* The next `most` events at most, nearest first, as they stand now, of those within the wheel: what is added
+ * later may come before them. Returns how many. */
+unsigned wheel_peek(const struct wheel *wheel, const struct sim_event **events, unsigned most);
 size_t wheel_memory(const struct wheel *wheel);

@@ -14,7 +14,7 @@
 
 static int64_t clock_advance(const struct clocks *clocks, int64_t elapsed)
 {
-    return elapsed / 1000000 * clocks->rate + elapsed % 1000000 * clocks->rate / 1000000;
+    return elapsed * clocks->rate / 1000000;
 }
 
 void world_clocks(const struct sim_node *node, int64_t time, int64_t *mono, int64_t *boot, int64_t *wall)
@@ -304,9 +304,8 @@ static void node_seed(struct sim_world *world, uint32_t number, bool strange)
     uint32_t seeds[4] = {first, 0, count / 2, (uint32_t)sim_random_below(random, count)};
     for (unsigned i = 0; i < 4; i++) {
         uint32_t seed = seeds[i] == number ? (seeds[i] + 1) % count : seeds[i];
-        struct cluster_member_view view;
         if (seed == number || world->nodes[seed].state == NODE_ABSENT ||
-            (strange && cluster_member_find(world->nodes[number].core, &world->nodes[seed].id, &view)))
+            (strange && cluster_knows(world->nodes[number].core, &world->nodes[seed].id)))
             continue;
         network_dial(world, number, seed);
     }
@@ -721,11 +720,71 @@ static void on_event(struct sim_world *world, const struct sim_event *event)
     }
 }
 
+/* --- what is to come, for the caches: a large world's nodes take turns and fit into none --- */
+
+#define AHEAD_NODES 100u /* smaller worlds fit */
+#define AHEAD_STEPS 4u
+#define AHEAD_PARTS 4u
+
+static void fetch(const void *data, size_t size)
+{
+    for (size_t at = 0; at < size; at += 64)
+        __builtin_prefetch((const uint8_t *)data + at);
+}
+
+/* The nearer an event is, the farther the pointers that lead to what it touches can be followed. */
+static void look_at(const struct sim_world *world, const struct sim_event *event, unsigned part)
+{
+    bool message = event->type == EVENT_MESSAGE;
+    if (!message && event->type != EVENT_TICK)
+        return;
+    const struct sim_node *node = &world->nodes[event->a];
+    if (part == 3) {
+        fetch(node, offsetof(struct sim_node, links));
+        if (message) {
+            __builtin_prefetch(&world->payloads[event->payload]);
+            if (event->link != NONE)
+                fetch(&world->links[event->link], sizeof(struct link));
+        }
+        return;
+    }
+    if (!node->core)
+        return;
+    const struct payload *payload = message ? world->payloads[event->payload] : NULL;
+    const struct node_id *from = message ? &world->nodes[event->b].id : NULL;
+    if (part == 2) {
+        cluster_prefetch(node->core, CLUSTER_PREFETCH_HEAD, NULL, (struct bytes){0});
+        if (payload) {
+            fetch(payload, 128);
+            __builtin_prefetch(from);
+        }
+        return;
+    }
+    struct bytes bytes = {0};
+    if (payload)
+        bytes = (struct bytes){.data = payload->data, .size = payload->size};
+    if (part == 1)
+        checker_prefetch(world, event->a, payload);
+    cluster_prefetch(node->core, part == 1 ? CLUSTER_PREFETCH_INDEX : CLUSTER_PREFETCH_MEMBERS, from, bytes);
+}
+
+static void look_ahead(const struct sim_world *world)
+{
+    const struct sim_event *events[AHEAD_STEPS * AHEAD_PARTS];
+    unsigned count = wheel_peek(&world->wheel, events, AHEAD_STEPS * AHEAD_PARTS);
+    for (unsigned i = count; i-- > 0;)
+        look_at(world, events[i], i / AHEAD_STEPS);
+}
+
 bool sim_world_run(struct sim_world *world, int64_t until)
 {
     struct sim_event event;
+    bool ahead = world->count >= AHEAD_NODES;
+    unsigned taken = 0;
     while (!(world->stop && world->violated) && wheel_take(&world->wheel, until, &event)) {
         world->time = world->wheel.now;
+        if (ahead && taken++ % AHEAD_STEPS == 0)
+            look_ahead(world);
         on_event(world, &event);
     }
     if (!(world->stop && world->violated))

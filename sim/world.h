@@ -75,36 +75,37 @@ struct node_link {
     uint32_t peer, link;
 };
 
+/* What every step touches stands first. */
 struct sim_node {
     struct node_id id;
     struct cluster *core;
     enum node_state state;
     uint16_t generation; /* of the process */
+    uint16_t site;
+    unsigned link_count;
+    struct clocks clocks;
+    int64_t run_base;  /* run clock = mono - run_base: time in which the process ran */
+    uint64_t *revoked; /* bitset of nodes whose links this node's driver refuses; NULL: none */
+    uint64_t sent;     /* messages so far: makes each decision's number */
+    struct node_link links[NODE_LINKS];
     bool hostile_now, ever_hostile, upgraded, armed, left, started_once;
     enum sim_crash_point armed_point;
     enum sim_disk armed_disk;
     enum sim_hostility hostility;
     uint32_t armed_fault;
-    uint16_t site;
     uint8_t granted;         /* bit d: candidate of domain d */
     uint8_t unreachable;     /* bit d: does not reach the directory of domain d */
     uint8_t off;             /* bit d: candidacy switched off by an administrator */
     uint8_t ever_off, vague; /* domains: it ever was; and then its disk was rolled back: nobody knows now */
     uint8_t state_of[SIM_DOMAINS_MAX]; /* enum election_state, as last seen */
-    struct clocks clocks;
-    int64_t run_base; /* run clock = mono - run_base: time in which the process ran */
     int64_t stopped_mono, started_at;
     uint8_t *certificate;
     uint32_t certificate_size;
     char name[12];
     struct sim_key key;
     struct disk disk;
-    struct node_link links[NODE_LINKS];
-    unsigned link_count;
     uint32_t *waiting; /* messages for a paused node: payload, from, time */
     unsigned waiting_count, waiting_capacity;
-    uint64_t *revoked; /* bitset of nodes whose links this node's driver refuses; NULL: none */
-    uint64_t sent;     /* messages so far: makes each decision's number */
     uint64_t starts;
     uint64_t batch_sequence[SIM_DOMAINS_MAX];
     uint32_t *heard_payloads; /* a hostile node's hoard for replays: ring of HOARD payloads */
@@ -120,8 +121,9 @@ struct link {
     bool told;     /* the cores know of it */
     uint8_t attempts;
     uint16_t generation;
-    uint16_t queued[2]; /* towards node[i] */
-    int64_t last[2];    /* delivery time of the last message towards node[i] */
+    uint16_t queued[2];  /* towards node[i] */
+    int64_t last[2];     /* delivery time of the last message towards node[i] */
+    uint64_t latency[2]; /* random numbers of the delays towards node[i] */
     int64_t used;
     bool checking;
 };
@@ -267,6 +269,8 @@ void checker_destroy(struct sim_world *world);
  */
 uint32_t checker_message(struct sim_world *world, uint32_t node, const void *data, size_t size, bool hostile);
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload);
+/* Fetches what checker_delivered() will touch. */
+void checker_prefetch(const struct sim_world *world, uint32_t to, const struct payload *payload);
 void checker_after(struct sim_world *world, uint32_t node, const struct cluster_event *event);
 void checker_notice(struct sim_world *world, uint32_t node, const struct cluster_notice *notice);
 /* From now on a member is an enemy. */
