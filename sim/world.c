@@ -740,7 +740,7 @@ static void look_at(const struct sim_world *world, const struct sim_event *event
         return;
     const struct sim_node *node = &world->nodes[event->a];
     if (part == 3) {
-        fetch(node, offsetof(struct sim_node, links));
+        fetch(node, offsetof(struct sim_node, links) + 8 * sizeof node->links[0]);
         if (message) {
             __builtin_prefetch(&world->payloads[event->payload]);
             if (event->link != NONE)
@@ -765,6 +765,11 @@ static void look_at(const struct sim_world *world, const struct sim_event *event
         bytes = (struct bytes){.data = payload->data, .size = payload->size};
     if (part == 1)
         checker_prefetch(world, event->a, payload);
+    for (unsigned i = 0; !payload && part == 1 && i < node->link_count; i++) {
+        /* A tick may send to all of them. */
+        __builtin_prefetch(&world->nodes[node->links[i].peer]);
+        fetch(&world->links[node->links[i].link], sizeof(struct link));
+    }
     cluster_prefetch(node->core, part == 1 ? CLUSTER_PREFETCH_INDEX : CLUSTER_PREFETCH_MEMBERS, from, bytes);
 }
 
