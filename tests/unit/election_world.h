@@ -152,6 +152,12 @@ static inline bool world_verify(void *context, const uint8_t key[PUBLIC_KEY_SIZE
     return memcmp(right, signature, sizeof right) == 0;
 }
 
+static inline void world_hash(void *context, const void *data, size_t size, uint8_t digest[LINK_SIZE])
+{
+    (void)context;
+    crypto_generichash(digest, LINK_SIZE, data, size, NULL, 0);
+}
+
 static inline uint64_t world_draw(void *context, const void *data, size_t size)
 {
     uint8_t digest[16];
@@ -788,8 +794,11 @@ static inline struct world *world_open(unsigned count, unsigned candidates)
         node->random = i;
         node->config.min_observers = 1;
         cluster_timers_for(&node->config.timers, 0);
-        node->crypto = (struct cluster_crypto){
-            .context = node, .sign = world_sign, .verify = world_verify, .draw = world_draw};
+        node->crypto = (struct cluster_crypto){.context = node,
+                                               .sign = world_sign,
+                                               .verify = world_verify,
+                                               .hash = world_hash,
+                                               .draw = world_draw};
         node->certificate.grant.id = world_id(i);
         memset(node->certificate.public_key, 0x40 + (int)i, PUBLIC_KEY_SIZE);
         if (i >= candidates)
