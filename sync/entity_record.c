@@ -107,6 +107,37 @@ static bool read_classes(struct cursor *c, struct activity_value *value)
 
 /* -- reading ---------------------------------------------------------------------------------------- */
 
+static bool read_attribute(struct cursor *c, enum entity_attribute attribute, struct activity_value *value)
+{
+    if (attribute == ENTITY_OBJECT_CLASS)
+        return read_classes(c, value);
+    return activity_read_value(c, entity_attribute_info(attribute)->type, value);
+}
+
+bool entity_record_rdn(struct bytes record, struct bytes *rdn)
+{
+    struct cursor c = cursor_of_bytes(record);
+    cursor_skip(&c, RECORD_HEAD_SIZE);
+    struct msgpack_item item = msgpack_next(&c);
+    *rdn = item.bytes;
+    return item.type == MSGPACK_STRING;
+}
+
+/* They stand in the order of their numbers. */
+bool entity_record_value(struct bytes record, enum entity_attribute attribute, struct activity_value *value)
+{
+    struct cursor c = cursor_of_bytes(record);
+    cursor_skip(&c, RECORD_HEAD_SIZE);
+    msgpack_skip(&c);
+    while (!cursor_done(&c)) {
+        uint8_t next = cursor_u8(&c);
+        if (next >= attribute)
+            return next == attribute && read_attribute(&c, attribute, value);
+        msgpack_skip(&c);
+    }
+    return false;
+}
+
 bool entity_record_decode(struct bytes record, struct entity_record_head *head, struct entity *to)
 {
     struct cursor c = cursor_of_bytes(record);
@@ -127,11 +158,7 @@ bool entity_record_decode(struct bytes record, struct entity_record_head *head, 
         uint8_t attribute = cursor_u8(&c);
         if (attribute >= ENTITY_ATTRIBUTES)
             return false;
-        struct activity_value *value = &to->attributes[attribute];
-        bool read = attribute == ENTITY_OBJECT_CLASS
-                        ? read_classes(&c, value)
-                        : activity_read_value(&c, entity_attribute_info(attribute)->type, value);
-        if (!read)
+        if (!read_attribute(&c, (enum entity_attribute)attribute, &to->attributes[attribute]))
             return false;
         to->present[attribute / 64] |= UINT64_C(1) << (attribute % 64);
     }

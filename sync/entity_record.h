@@ -32,6 +32,10 @@ bool entity_record_head(struct bytes record, struct entity_record_head *head);
 /* Gives all but `domain`, `parent` and `seen`. */
 bool entity_record_decode(struct bytes record, struct entity_record_head *head, struct entity *to);
 
+/* One attribute's value, or the RDN, without decoding the others. False when it has none. */
+bool entity_record_value(struct bytes record, enum entity_attribute attribute, struct activity_value *value);
+bool entity_record_rdn(struct bytes record, struct bytes *rdn);
+
 /* The record of an entity after a change: of `old` (NULL: there was none) what the change lets stay. `rdn`
  * may be empty: it stays as it was. Sets RECORD_TRUNCATED in `head` as it finds. `to` has ENTITY_BYTES_MAX
  * bytes; returns how many are used. */

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the two halves of the store's reader share: entities and names here, links in entity_store_links.c.
+ * Not for callers.
+ */
+#pragma once
+
+#include "sync/entity_store_internal.h"
+
+#define GROUPS_MAX 4095u
+#define SEEN_SLOTS 16384u /* of groups met; a power of two, well above GROUPS_MAX */
+
+struct seen_slot {
+    uint32_t number, round;
+};
+
+struct group {
+    uint32_t number, depth;
+};
+
+struct entity_store_read {
+    struct entity_store *store;
+    MDB_txn *txn;
+    bool resting;
+    MDB_cursor *cursors[TABLES];
+    bool renewed[TABLES]; /* the cursor belongs to this snapshot */
+    struct entity visited;
+    /* Of a walk through groups: */
+    struct seen_slot seen[SEEN_SLOTS];
+    uint32_t round, group_count;
+    struct group groups[GROUPS_MAX];
+    struct entity member;
+};
+
+MDB_cursor *read_cursor(struct entity_store_read *read, enum table table);
+/* False when there is none. */
+bool read_get(struct entity_store_read *read, enum table table, MDB_val key, MDB_val *value);
+bool read_number(struct entity_store_read *read, const struct guid *guid, uint32_t *number);
+/* A row by its number, whatever it is. */
+bool read_record(struct entity_store_read *read, uint32_t number, struct bytes *record,
+                 struct entity_record_head *head);
+/* An entity by its number: decoded, with what its record lacks; false for a link's end that is none. */
+bool read_entity(struct entity_store_read *read, uint32_t number, struct entity_record_head *head,
+                 struct entity *to);
+
+/* The next entity that is not deleted and has this SID; `cursor` is TABLE_SIDS', begin with `*first`. */
+bool read_next_sid(struct entity_store_read *read, MDB_cursor *cursor, struct bytes sid, bool *first,
+                   uint32_t *number, struct entity_record_head *head);
