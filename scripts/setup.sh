@@ -10,7 +10,7 @@ packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev l
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3 zstd tcpreplay iproute2 mandoc spin
        samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba winbind smbclient ldb-tools
-       slapd ldap-utils krb5-user bind9-dnsutils openssl ethtool tcpdump)
+       slapd ldap-utils libsasl2-modules-gssapi-mit krb5-user bind9-dnsutils openssl ethtool tcpdump)
 [ "${1:-}" = --tests ] && packages+=("${tests[@]}")
 
 missing=()

@@ -5,7 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/text.h"
-#include "sync/ldap_client.h"
+#include "sync/directory_check.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -125,6 +125,27 @@ static void state(void *context, enum ldap_client_state is, const struct ldap_pe
         p->done = true;
 }
 
+static void checked(void *context, const struct check_result *is)
+{
+    static const char *const verdicts[] = {"passed", "failed", "skipped"};
+    (void)context;
+    printf("check %s %s %s %s: %s\n", verdicts[is->verdict], check_kind_name(is->kind), is->controller,
+           is->account, is->what);
+    if (is->grant_windows[0])
+        printf("windows %s\n", is->grant_windows);
+    if (is->grant_samba[0])
+        printf("samba %s\n", is->grant_samba);
+}
+
+static int check(const struct ldap_client_config *config)
+{
+    static const atomic_bool never;
+    struct fault fault = {.text = ""};
+    bool passed = directory_check(config, checked, NULL, &never, &fault);
+    printf("%s %s\n", passed ? "fine" : "not fine", fault.text);
+    return passed ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct probe probe = {.rounds = 1, .searches = 1};
@@ -133,6 +154,7 @@ int main(int argc, char **argv)
                                         .operation_timeout = 20 * CLOCK_SECOND};
     int64_t seconds = 20;
     unsigned attribute = 0;
+    bool checking = false;
     struct ldap_account *account = config.accounts;
     config.account_count = 1;
     for (int i = 1; i < argc; i++) {
@@ -199,11 +221,15 @@ int main(int argc, char **argv)
             probe.quiet = true;
         else if (!strcmp(key, "verbose"))
             probe.verbose = true;
+        else if (!strcmp(key, "check"))
+            checking = true;
         else {
             fprintf(stderr, "%s?\n", key);
             return 2;
         }
     }
+    if (checking)
+        return check(&config);
     struct ldap_callbacks callbacks = {.object = object, .result = result, .state = state, .context = &probe};
     struct fault fault;
     probe.client = ldap_client_new(&config, &callbacks, &fault);
