@@ -102,6 +102,7 @@ static void skip(struct check *c, enum check_kind first, const char *why)
 
 struct seen {
     uint64_t objects;
+    bool guid;  /* an object's GUID came: it can be read, not only named */
     bool range; /* an attribute came with a range */
     char account[160];
     uint8_t sid[SID_BYTES_MAX];
@@ -117,6 +118,8 @@ static void see(void *context, const struct directory_object *object)
         seen->sid_size = a->values[0].size;
         memcpy(seen->sid, a->values[0].data, seen->sid_size);
     }
+    a = directory_object_find(object, "objectGUID");
+    seen->guid |= a && a->value_count == 1;
     a = directory_object_find(object, "sAMAccountName");
     if (a && a->value_count == 1) {
         struct text t = text_to(seen->account, sizeof seen->account);
@@ -258,7 +261,7 @@ static void check_deleted(struct check *c)
         say(c, CHECK_DELETED, false, "%s", fault.text);
         return;
     }
-    if (code == LDAP_CODE_SUCCESS && seen.objects == 1) {
+    if (code == LDAP_CODE_SUCCESS && seen.guid) {
         say(c, CHECK_DELETED, true, "deleted objects can be read");
         return;
     }
@@ -287,7 +290,7 @@ static void check_configuration(struct check *c)
         return;
     }
     if (code == LDAP_CODE_SUCCESS && seen.objects > 0) {
-        say(c, CHECK_CONFIGURATION, true, "%llu sites can be read", (unsigned long long)seen.objects);
+        say(c, CHECK_CONFIGURATION, true, "sites can be read: %llu", (unsigned long long)seen.objects);
         return;
     }
     char what[DN_MAX + 128], windows[COMMAND_MAX], samba[COMMAND_MAX];
