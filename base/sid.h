@@ -15,5 +15,11 @@ size_t sid_size(const void *sid, size_t size);
 /* S-1-5-21-...; nothing for what is no SID. */
 void sid_text(struct text *t, struct bytes sid);
 
+/* The other way, any case: the size of the SID in `to`, 0 when the whole text is none. */
+size_t sid_parse(const void *text, size_t size, uint8_t to[SID_BYTES_MAX]);
+
 /* "00112233-4455-6677-8899-aabbccddeeff": the first three groups are little-endian on the wire. */
 void uuid_text(struct text *t, const uint8_t uuid[16]);
+
+/* The other way, any case; false when the whole text is none. */
+bool uuid_parse(const void *text, size_t size, uint8_t to[16]);
