@@ -697,6 +697,13 @@ void replication_object(struct replication *self, const struct directory_object 
 
 /* -- answers: their ends --------------------------------------------------------------------------- */
 
+static void back_off(struct replication *self, int64_t now)
+{
+    int64_t pause = CLOCK_SECOND << (self->failures < 6 ? self->failures : 6);
+    self->retry_at = now + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX);
+    self->failures++;
+}
+
 static struct replication_state *stage(struct context *context)
 {
     *context->staged = *context->state;
@@ -771,7 +778,8 @@ static void answered_dirsync(struct replication *self, const struct ldap_result 
     staged->method = DIRECTORY_DIRSYNC;
     staged->object_security = context->object_security;
     bool sliced = staged->phase == PHASE_PASSING && staged->slice_width;
-    if (!sliced || !staged->cookie_size)
+    bool first = !staged->cookie_size;
+    if (!sliced || first)
         keep_cookie(staged, result->cookie); /* the first slice's is older than what all of them bring */
     if (sliced && result->more) {
         keep_page(&self->page, result);
@@ -780,7 +788,9 @@ static void answered_dirsync(struct replication *self, const struct ldap_result 
         return;
     }
     forget_page(self);
-    if (staged->phase == PHASE_PASSING && !result->more)
+    if (sliced && first)
+        staged->slice_at += staged->slice_width; /* what was created since is bounded after its cookie */
+    else if (staged->phase == PHASE_PASSING && !result->more)
         next_slice(staged);
     bool to_its_end = !result->more;
     context->again = result->more;
@@ -842,7 +852,8 @@ static void answered_root(struct replication *self)
     struct context *context = asked(self);
     struct replication_state *state = context->state;
     if (self->turn == TURN_ROOT_BEFORE) {
-        if (state->phase == PHASE_PASSING && !state->pass_usn)
+        bool after_cookie = state->method == DIRECTORY_DIRSYNC && state->slice_width && state->cookie_size;
+        if (state->phase == PHASE_PASSING && (!state->pass_usn || after_cookie))
             state->pass_usn = self->root_usn;
         bool nothing_new =
             state->method == DIRECTORY_USN && state->phase == PHASE_FOLLOWING && state->usn == self->root_usn;
@@ -873,13 +884,6 @@ static void answered_deleted(struct replication *self, bool seen, int64_t now)
 }
 
 /* -- answers: failures ----------------------------------------------------------------------------- */
-
-static void back_off(struct replication *self, int64_t now)
-{
-    int64_t pause = CLOCK_SECOND << (self->failures < 6 ? self->failures : 6);
-    self->retry_at = now + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX);
-    self->failures++;
-}
 
 /* The answer is larger than the directory gives or we take: by parts, in the order of creation. */
 static void slice(struct replication *self, unsigned c, int64_t now)
@@ -1060,15 +1064,22 @@ static void ask_deleted(struct replication *self, unsigned c, struct replication
     query->show_deleted = true;
 }
 
+/* What is created beyond the pass's bound is told by increments: those go on from a cookie, or number, that
+ * is not younger than the bound. Before there is a cookie there is no such bound. */
+static uint64_t slice_end(const struct replication_state *state)
+{
+    uint64_t end = state->slice_at + state->slice_width - 1;
+    bool bounded = state->method == DIRECTORY_USN || state->cookie_size;
+    return bounded && end > state->pass_usn ? state->pass_usn : end;
+}
+
 static void ask_dirsync(struct replication *self, unsigned c, const struct replication_state *state,
                         struct replication_order *order)
 {
     struct context *context = &self->contexts[c];
     struct ldap_query *query = ask(self, ASKED_DIRSYNC, c, order);
     bool sliced = state->phase == PHASE_PASSING && state->slice_width;
-    bool last = state->slice_at + state->slice_width > state->pass_usn;
-    replication_filter(self->filter, c, sliced ? state->slice_at : 0,
-                       sliced && !last ? state->slice_at + state->slice_width - 1 : 0, 0);
+    replication_filter(self->filter, c, sliced ? state->slice_at : 0, sliced ? slice_end(state) : 0, 0);
     snprintf(self->base, sizeof self->base, "%s", context->dn);
     query->scope = LDAP_SUBTREE;
     query->filter = self->filter;
@@ -1088,9 +1099,7 @@ static void ask_changed(struct replication *self, unsigned c, struct replication
     const struct replication_state *state = self->contexts[c].state;
     struct ldap_query *query = ask(self, ASKED_CHANGED, c, order);
     bool passing = state->phase == PHASE_PASSING, sliced = passing && state->slice_width;
-    bool last = state->slice_at + state->slice_width > state->pass_usn;
-    replication_filter(self->filter, c, sliced ? state->slice_at : 0,
-                       sliced && !last ? state->slice_at + state->slice_width - 1 : 0,
+    replication_filter(self->filter, c, sliced ? state->slice_at : 0, sliced ? slice_end(state) : 0,
                        passing ? 0 : state->usn + 1);
     snprintf(self->base, sizeof self->base, "%s", self->contexts[c].dn);
     query->scope = LDAP_SUBTREE;
@@ -1395,7 +1404,8 @@ static void begin_turn(struct replication *self, unsigned c)
     forget_page(self);
     if (state->phase == PHASE_SWEEPING)
         self->turn = TURN_SWEEP;
-    else if (method == DIRECTORY_USN || (state->phase == PHASE_PASSING && !state->pass_usn))
+    else if (method == DIRECTORY_USN ||
+             (state->phase == PHASE_PASSING && (!state->pass_usn || state->slice_width)))
         self->turn = TURN_ROOT_BEFORE;
     else
         self->turn = TURN_ASK;
