@@ -63,21 +63,23 @@ def sees(l):
 
 
 def replicates(l):
-    """Both domain controllers hold the same after a storm at both in which either dies: so the storm, the dump and its
-    comparison are right, for Samba's own replication is."""
-    storm = l.storm(1, 150, l.controllers)
-    done, last = {}, None
-    for line in storm.stdout:
-        last = json.loads(line)
-        if "did" in last:
-            done[last["did"]] = done.get(last["did"], 0) + 1
-            if sum(done.values()) in (50, 100):
-                dc = l.controllers[sum(done.values()) // 100]
-                dc.kill()
-                dc.start()
-    assert storm.wait() == 0 and last == {"done": 150}, (storm.returncode, last)
+    """Both domain controllers hold the same after a storm at either, which dies in it: so the storm, the dump and its
+    comparison are right, for Samba's own replication is. (At both at once it is not quite: two changes of a link's ends at
+    two domain controllers may end in different links.)"""
+    done = {}
+    for seed, dc in enumerate(l.controllers):
+        storm, last, count = l.storm(seed, 80, [dc]), None, 0
+        for line in storm.stdout:
+            last = json.loads(line)
+            if "did" in last:
+                done[last["did"]] = done.get(last["did"], 0) + 1
+                count += 1
+                if count == 40:
+                    dc.kill()
+                    dc.start()
+        assert storm.wait() == 0 and last == {"done": 80}, (storm.returncode, last)
+        l.level()
     assert {"create", "change", "rename", "move", "join", "delete", "restore"} <= done.keys(), done
-    l.level()
     for base in (lab.BASE, lab.CONFIGURATION):
         accounts = []
 
@@ -86,13 +88,13 @@ def replicates(l):
             return not list(compare.differences(*accounts))
         try:
             lab.wait("the same at both", level, 60, 2)
-        finally:
-            for line in list(compare.differences(*accounts, names=("dc1", "dc2")))[:20]:
-                print(line)
+        except lab.LabError:
+            print("\n".join(list(compare.differences(*accounts, names=("dc1", "dc2")))[:20]))
+            raise
         assert len(accounts[0]) > 200
         # and what differs is seen
         some = next(iter(accounts[0]))
-        accounts[1][some] = dict(accounts[1][some], cn=["another"], dn="nowhere")
+        accounts[1][some] = dict(accounts[1][some], mail=["another"], dn="nowhere")
         assert len(list(compare.differences(*accounts))) == 2
         del accounts[0][some]
         assert len(list(compare.differences(*accounts))) == 1
