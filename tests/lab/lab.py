@@ -301,6 +301,15 @@ class DomainController:
             return self.run(["bash", "-c", script])[0] == 0
         wait("%s serves" % self.name, serves, seconds, 0.2)
 
+    def named(self):
+        """Waits until it has given itself its service names and DNS records: some seconds after its first start."""
+        spn = "ldap/" + self.host_name
+        wait("SPN " + spn, lambda: self.lab.dc1.dump(attributes=["cn"], expression="(servicePrincipalName=%s)" % spn), 60, 0.5)
+        site = "Default-First-Site-Name" if self is self.lab.dc1 else "Branch"
+        wait("DNS records of " + self.name, lambda: self.host_name in self.lab.dc1.run(
+            ["samba-tool", "dns", "query", self.lab.dc1.host_name, "_msdcs." + DOMAIN, "_ldap._tcp.%s._sites.dc" % site, "SRV",
+             "-U%s%%%s" % (ADMINISTRATOR, PASSWORD)])[1], 60, 0.5)
+
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
@@ -524,19 +533,15 @@ class Lab:
             self.say("loading %d users" % self.bulk)
             self.dc1.must([PYTHON, HERE + "/bulk.py", str(self.bulk)], timeout=1800)
         self.dc1.must(["samba-tool", "domain", "exportkeytab", self.keytab, "--principal", SYNCHRONIZER])
-        if not self.dc2:
-            return
-        self.say("the second domain controller joins")
         self.dc1.start()
-        self.dc2.join(self.dc1)
-        self.dc2.certify(authority)
-        self.dc2.start()
-        self.level()
-        name = "_ldap._tcp.Branch._sites.dc._msdcs." + DOMAIN
-        wait("dc2's DNS records", lambda: self.dc2.host_name in self.dc1.run(
-            ["samba-tool", "dns", "query", self.dc1.host_name, "_msdcs." + DOMAIN, name[:-len("._msdcs." + DOMAIN)], "SRV",
-             "-U%s%%%s" % (ADMINISTRATOR, PASSWORD)])[1], 60, 0.5)
+        if self.dc2:
+            self.say("the second domain controller joins")
+            self.dc2.join(self.dc1)
+            self.dc2.certify(authority)
+            self.dc2.start()
+            self.level()
         for dc in self.controllers:
+            dc.named()
             dc.stop()
 
     def level(self, seconds=60):
