@@ -19,3 +19,8 @@ add_custom_target(docs-reference
   COMMAND picket-reference entities > ${PROJECT_SOURCE_DIR}/docs/entities.md
   COMMENT "Writing docs/activities.md, docs/configuration.md and docs/entities.md"
   VERBATIM)
+
+# What a node's store holds, as JSON: for the tests against a real directory.
+add_executable(picket-store-dump tools/store_dump.c)
+target_link_libraries(picket-store-dump PRIVATE picket_sync)
+set_target_properties(picket-store-dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
