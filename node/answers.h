@@ -8,6 +8,7 @@
 #include "node/capture_group.h"
 #include "node/control.h"
 #include "node/directory_probe.h"
+#include "node/resolution.h"
 #include "node/view.h"
 
 struct answers {
@@ -15,6 +16,7 @@ struct answers {
     struct directory_probe *probe;
     struct capture_group *capture; /* NULL: nothing is captured */
     unsigned interfaces;
+    struct resolution *resolution; /* NULL: likewise; resolution_recent shows what passed */
 };
 
 void answers_make(const struct answers *self, struct cluster_driver *driver,

@@ -131,24 +131,36 @@ bool capture_group_start(struct capture_group *group, const struct capture_setti
     return true;
 }
 
-size_t capture_group_drain(struct capture_group *group, void (*record)(void *context, struct bytes record),
-                           void *context)
+size_t capture_group_take(struct capture_group *group, void (*record)(void *context, struct bytes record),
+                          void *context)
 {
     enum { AT_ONCE = 256 };
     size_t sum = 0;
+    for (size_t i = 0; i < group->workers_count; i++) {
+        struct bytes records[AT_ONCE];
+        size_t n = ring_pop(group->workers[i].ring, records, AT_ONCE);
+        for (size_t r = 0; r < n; r++)
+            record(context, records[r]);
+        ring_release(group->workers[i].ring);
+        sum += n;
+    }
+    return sum;
+}
+
+void capture_group_take_wake(struct capture_group *group)
+{
     uint64_t wakes;
     ssize_t taken = read(group->wake_descriptor, &wakes, sizeof(wakes)); /* nothing there: nothing to take */
     (void)taken;
-    for (size_t i = 0; i < group->workers_count; i++) {
-        struct bytes records[AT_ONCE];
-        size_t n;
-        while ((n = ring_pop(group->workers[i].ring, records, AT_ONCE)) > 0) {
-            for (size_t r = 0; r < n; r++)
-                record(context, records[r]);
-            ring_release(group->workers[i].ring);
-            sum += n;
-        }
-    }
+}
+
+size_t capture_group_drain(struct capture_group *group, void (*record)(void *context, struct bytes record),
+                           void *context)
+{
+    size_t sum = 0, n;
+    capture_group_take_wake(group);
+    while ((n = capture_group_take(group, record, context)) > 0)
+        sum += n;
     return sum;
 }
 

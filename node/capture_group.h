@@ -57,7 +57,13 @@ struct capture_totals {
 bool capture_group_start(struct capture_group *group, const struct capture_settings *settings,
                          char fault[CAPTURE_FAULT_MAX]);
 
-/* Takes the wake-up back and hands over what waits in the rings; how many records that were. */
+/* Hands over some of what waits in the rings, a few hundred of each; how many records that were. */
+size_t capture_group_take(struct capture_group *group, void (*record)(void *context, struct bytes record),
+                          void *context);
+/* What was signalled is being looked after: before records are taken. */
+void capture_group_take_wake(struct capture_group *group);
+
+/* Takes the wake-up back and hands over all that waits in the rings; how many records that were. */
 size_t capture_group_drain(struct capture_group *group, void (*record)(void *context, struct bytes record),
                            void *context);
 

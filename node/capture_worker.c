@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RING_BYTES     (8u << 20) /* of activities: seconds of a busy controller */
 #define PACKETS_A_TURN 4096
 #define TURN           (100 * CLOCK_MILLISECOND)
 #define DELAY_FIRST    (250 * CLOCK_MILLISECOND)
@@ -136,7 +135,7 @@ bool capture_worker_start(struct capture_worker *worker)
     if (!worker->source)
         return false;
     worker->engine = engine_new(worker->options, emit, worker);
-    worker->ring = ring_new(RING_BYTES);
+    worker->ring = ring_new(CAPTURE_RING_BYTES);
     if (!worker->engine || !worker->ring) {
         snprintf(worker->error, sizeof(worker->error), "out of memory");
         return false;

@@ -14,6 +14,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#define CAPTURE_RING_BYTES (8u << 20) /* of activities: seconds of a busy controller */
+
 /* Seen by the writing thread while the worker runs. */
 struct worker_counters {
     atomic_uint_least64_t packets; /* handled by the engine */

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ struct daemon {
     struct control *control;
     struct directory_probe *probe;
     struct capture_group capture;
+    struct resolution *resolution; /* NULL: nothing is captured */
     bool driver_started, capturing;
     int signal_descriptor;
     int ended_descriptor; /* readable when the driver ended by itself */
@@ -141,6 +143,21 @@ static bool prepare_descriptors(struct daemon *self)
     return self->signal_descriptor >= 0 && self->ended_descriptor >= 0;
 }
 
+static bool start_resolution(struct daemon *self)
+{
+    struct fault fault;
+    struct resolution_config config = {.capture = &self->capture};
+    if (getrandom(&config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
+        log_error("random numbers: %s", strerror(errno));
+        return false;
+    }
+    self->resolution = resolution_start(&config, &fault);
+    self->answers.resolution = self->resolution;
+    if (!self->resolution)
+        log_error("%s", fault.text);
+    return self->resolution != NULL;
+}
+
 static bool start_capture(struct daemon *self)
 {
     char fault[CAPTURE_FAULT_MAX];
@@ -150,7 +167,7 @@ static bool start_capture(struct daemon *self)
     if (capture_group_start(&self->capture, &self->config->capture, fault)) {
         self->answers.capture = &self->capture;
         self->answers.interfaces = (unsigned)self->config->capture.interfaces_count;
-        return true;
+        return start_resolution(self);
     }
     log_error("%s", fault);
     return false;
@@ -212,13 +229,6 @@ static bool start(struct daemon *self)
     return make_driver(self) && start_capture(self) && start_control(self) && start_driver(self);
 }
 
-static void count_only(void *context, struct bytes record)
-{
-    /* What is captured is counted by its worker; who sends it on comes with the center. */
-    (void)context;
-    (void)record;
-}
-
 static void end(struct daemon *self)
 {
     notify_send("STOPPING=1");
@@ -227,7 +237,7 @@ static void end(struct daemon *self)
     control_stop(&self->control);
     if (self->capturing) {
         capture_group_stop(&self->capture);
-        capture_group_drain(&self->capture, count_only, NULL);
+        resolution_stop(&self->resolution);
         capture_group_free(&self->capture);
     }
     cluster_driver_destroy(&self->driver);
@@ -322,13 +332,10 @@ static void watch(struct daemon *self)
         struct pollfd fds[] = {
             {.fd = self->signal_descriptor, .events = POLLIN},
             {.fd = self->ended_descriptor, .events = POLLIN},
-            {.fd = self->capturing ? self->capture.wake_descriptor : -1, .events = POLLIN},
         };
-        poll(fds, 3, next_turn(self));
+        poll(fds, 2, next_turn(self));
         if ((fds[0].revents && !hear_signal(self)) || fds[1].revents)
             return;
-        if (fds[2].revents)
-            capture_group_drain(&self->capture, count_only, NULL);
         show_life(self);
     }
 }

@@ -116,6 +116,10 @@ struct job {
     struct activity_writer *writer;
     struct asking asking;
     bool last;
+    struct {
+        bool source, destination, account, account_known;
+        unsigned targets, targets_known;
+    } tally;
     const char *unresolved[6];
     unsigned unresolved_count;
     struct bytes home; /* domain of the destination, as far as it is known */
@@ -214,7 +218,7 @@ static bool put_binding(struct job *job, const struct end_fields *fields, const 
 }
 
 /* Returns the binding of the address, when there is one. */
-static const struct binding *put_end(struct job *job, const struct end_fields *fields, uint64_t *named)
+static const struct binding *put_end(struct job *job, const struct end_fields *fields, bool *named)
 {
     struct ip_address address;
     if (!view_address(job->view, fields->address, &address))
@@ -229,8 +233,8 @@ static const struct binding *put_end(struct job *job, const struct end_fields *f
     uint8_t confidence = resolver_confidence(&binding->computer, time);
     if (resolver_is_shared(binding, time))
         activity_put_bool(job->writer, fields->shared, true);
-    else if (confidence > 0 && put_binding(job, fields, binding, confidence, &is_controller) && job->last)
-        (*named)++;
+    else if (confidence > 0)
+        *named = put_binding(job, fields, binding, confidence, &is_controller);
     if (is_controller)
         activity_put_bool(job->writer, fields->is_controller, true);
     return binding;
@@ -304,12 +308,12 @@ static void put_account(struct job *job, const struct binding *source)
     enum account_how how = find_actor(job, &entity);
     struct activity_writer *w = job->writer;
     if (how != HOW_NOBODY) {
-        job->resolver->counters.accounts_named += job->last;
+        job->tally.account = true;
         if (!entity) {
             leave_unresolved(job, "account");
             return;
         }
-        job->resolver->counters.accounts_resolved += job->last;
+        job->tally.account_known = true;
         activity_put_text(w, FIELD_ACCOUNT_NAME, entity->account);
         activity_put_text(w, FIELD_ACCOUNT_DNS_DOMAIN, entity->domain);
         activity_put_uuid(w, FIELD_ACCOUNT_GUID, entity->guid.bytes);
@@ -362,12 +366,12 @@ static void put_service(struct job *job)
 
 static void put_target_entity(struct job *job, const struct resolver_entity *entity)
 {
-    job->resolver->counters.targets_named += job->last;
+    job->tally.targets++;
     if (!entity) {
         leave_unresolved(job, "target");
         return;
     }
-    job->resolver->counters.targets_resolved += job->last;
+    job->tally.targets_known++;
     activity_put_text(job->writer, FIELD_TARGET_NAME, entity->account);
     activity_put_text(job->writer, FIELD_TARGET_KIND, entity_kind_name(entity->kind));
     activity_put_uuid(job->writer, FIELD_TARGET_GUID, entity->guid.bytes);
@@ -565,6 +569,19 @@ static void put_unresolved(struct job *job)
     activity_list_end(job->writer);
 }
 
+/* Once for each activity: not when it goes back to wait. */
+static void count(const struct job *job)
+{
+    struct resolver_counters *c = &job->resolver->counters;
+    c->completed++;
+    c->sources_named += job->tally.source;
+    c->destinations_named += job->tally.destination;
+    c->accounts_named += job->tally.account;
+    c->accounts_resolved += job->tally.account_known;
+    c->targets_named += job->tally.targets;
+    c->targets_resolved += job->tally.targets_known;
+}
+
 void resolver_complete(struct resolver *resolver, const struct activity *activity,
                        struct activity_writer *writer, struct resolver_waits *waits, int64_t now)
 {
@@ -575,15 +592,15 @@ void resolver_complete(struct resolver *resolver, const struct activity *activit
     if (waits)
         waits->count = 0;
     view_make(&view, activity);
-    const struct binding *source = put_end(&job, &source_fields, &resolver->counters.sources_named);
-    const struct binding *destination =
-        put_end(&job, &destination_fields, &resolver->counters.destinations_named);
+    const struct binding *source = put_end(&job, &source_fields, &job.tally.source);
+    const struct binding *destination = put_end(&job, &destination_fields, &job.tally.destination);
     job.home = home_of(resolver, destination);
     put_account(&job, source);
     put_service(&job);
     put_target(&job);
     put_unresolved(&job);
-    resolver->counters.completed += job.last;
+    if (!waits || waits->count == 0)
+        count(&job);
 }
 
 /* --- what is known --- */
