@@ -101,7 +101,7 @@ struct transport *transport_new(const struct transport_options *options, struct 
     self->next_ticket = 1;
     self->now = clock_monotonic(clock_system()) / CLOCK_MILLISECOND; /* until the first tick */
     zmq_msg_init(&self->received);
-    self->resolver = resolver_new();
+    self->resolver = host_resolver_new();
     bool fine = self->resolver && tables_init(self, options);
     if (!fine)
         fault_say(fault, "no memory or no thread for the transport");
@@ -118,7 +118,7 @@ void transport_destroy(struct transport **self_p)
         return;
     zmq_msg_close(&self->received);
     sockets_close(self);
-    resolver_destroy(&self->resolver);
+    host_resolver_destroy(&self->resolver);
     inbound_free(&self->inbound);
     inbound_free(&self->enrolling);
     free(self->links);
@@ -684,7 +684,7 @@ static bool read_frame(struct transport *self, struct transport_event *event, bo
 
 bool transport_receive(struct transport *self, struct transport_event *event)
 {
-    struct resolver_answer answer;
+    struct host_resolver_answer answer;
     bool message = false;
     for (int frames = 0; frames < FRAME_BATCH; frames++) {
         read_monitors(self);
@@ -698,7 +698,7 @@ bool transport_receive(struct transport *self, struct transport_event *event)
             continue;
         }
         links_bury(self);
-        if (resolver_take(self->resolver, &answer))
+        if (host_resolver_take(self->resolver, &answer))
             dial_answer(self, &answer);
         else if (!self->news_count && !enrolment_serve(self))
             return false;
@@ -714,7 +714,7 @@ unsigned transport_poll_items(const struct transport *self, zmq_pollitem_t items
     for (size_t i = 0; i < sizeof sockets / sizeof sockets[0]; i++)
         if (sockets[i])
             items[count++] = (zmq_pollitem_t){.socket = sockets[i], .events = ZMQ_POLLIN};
-    items[count++] = (zmq_pollitem_t){.fd = resolver_descriptor(self->resolver), .events = ZMQ_POLLIN};
+    items[count++] = (zmq_pollitem_t){.fd = host_resolver_descriptor(self->resolver), .events = ZMQ_POLLIN};
     return count;
 }
 

@@ -106,7 +106,7 @@ static bool take_endpoint(struct transport *self, struct peer *peer)
         peer->addresses[peer->address_count++] = endpoint->at;
         return true;
     }
-    if (!resolver_ask(self->resolver, self->next_ticket, endpoint->host)) {
+    if (!host_resolver_ask(self->resolver, self->next_ticket, endpoint->host)) {
         fail(self, peer, endpoint->host, "too many names are being looked up");
         return false;
     }
@@ -179,7 +179,7 @@ void dial_ended(struct transport *self, struct peer *peer)
     back_off(self, peer);
 }
 
-void dial_answer(struct transport *self, const struct resolver_answer *answer)
+void dial_answer(struct transport *self, const struct host_resolver_answer *answer)
 {
     for (uint32_t i = 0; i < self->peer_max; i++) {
         struct peer *peer = &self->peers[i];

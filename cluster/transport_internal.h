@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "cluster/resolver.h"
+#include "cluster/host_resolver.h"
 #include "cluster/tcp_address.h"
 #include "cluster/transport.h"
 #include "cluster/zap.h"
@@ -69,7 +69,7 @@ struct peer {
     /* A round of dialling: the endpoints in turn; names become addresses first. */
     bool round;
     unsigned endpoint_at;
-    struct endpoint addresses[RESOLVER_ADDRESSES];
+    struct endpoint addresses[HOST_RESOLVER_ADDRESSES];
     unsigned address_count, address_at;
     uint64_t ticket; /* of the name that is being looked up; 0: none */
     int64_t ticket_deadline;
@@ -118,7 +118,7 @@ struct transport {
     struct transport_options options; /* without the keys */
     void *context;
     struct zap *zap;
-    struct resolver *resolver;
+    struct host_resolver *resolver;
     struct watched inbox, outbox, enrolment;
     struct listener listeners[TRANSPORT_BINDS], enrolment_listener;
     unsigned listener_count;
@@ -205,7 +205,7 @@ void dial_stop(struct transport *self, struct peer *peer);
 void dial_failed(struct transport *self, struct link *link, const char *reason);
 /* The link that it had brought ended. */
 void dial_ended(struct transport *self, struct peer *peer);
-void dial_answer(struct transport *self, const struct resolver_answer *answer);
+void dial_answer(struct transport *self, const struct host_resolver_answer *answer);
 void dial_event(struct transport *self, const struct socket_event *event);
 void dial_tick(struct transport *self, struct peer *peer);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cluster/resolver.h"
+#include "cluster/host_resolver.h"
 
 #include <netdb.h>
 #include <pthread.h>
@@ -18,20 +18,20 @@ struct question {
 
 /* Shared by the caller and the thread; the last one to let go frees it, so that a name server that does not
  * answer cannot hold up a stop. */
-struct resolver {
+struct host_resolver {
     pthread_mutex_t lock;
     pthread_cond_t asked;
     int descriptor;
     bool ended;
     unsigned holders;
-    struct question questions[RESOLVER_QUEUE];
+    struct question questions[HOST_RESOLVER_QUEUE];
     unsigned question_first, question_count;
-    struct resolver_answer answers[RESOLVER_QUEUE];
+    struct host_resolver_answer answers[HOST_RESOLVER_QUEUE];
     unsigned answer_first, answer_count;
     unsigned running; /* questions taken, answers not there yet */
 };
 
-static void release(struct resolver *self)
+static void release(struct host_resolver *self)
 {
     bool last = --self->holders == 0;
     pthread_mutex_unlock(&self->lock);
@@ -43,15 +43,15 @@ static void release(struct resolver *self)
     free(self);
 }
 
-static void look_up(const struct question *question, struct resolver_answer *answer)
+static void look_up(const struct question *question, struct host_resolver_answer *answer)
 {
-    *answer = (struct resolver_answer){.ticket = question->ticket};
+    *answer = (struct host_resolver_answer){.ticket = question->ticket};
     /* AI_ADDRCONFIG: no IPv6 addresses for a host that has no IPv6. */
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *found = NULL;
     if (getaddrinfo(question->host, NULL, &hints, &found) != 0)
         return;
-    for (struct addrinfo *at = found; at && answer->count < RESOLVER_ADDRESSES; at = at->ai_next) {
+    for (struct addrinfo *at = found; at && answer->count < HOST_RESOLVER_ADDRESSES; at = at->ai_next) {
         struct sockaddr_storage address = {0};
         memcpy(&address, at->ai_addr, at->ai_addrlen);
         struct endpoint endpoint = tcp_address_from(&address);
@@ -63,7 +63,7 @@ static void look_up(const struct question *question, struct resolver_answer *ans
 
 static void *run(void *context)
 {
-    struct resolver *self = context;
+    struct host_resolver *self = context;
     pthread_mutex_lock(&self->lock);
     for (;;) {
         while (!self->question_count && !self->ended)
@@ -71,15 +71,15 @@ static void *run(void *context)
         if (self->ended)
             break;
         struct question question = self->questions[self->question_first];
-        self->question_first = (self->question_first + 1) % RESOLVER_QUEUE;
+        self->question_first = (self->question_first + 1) % HOST_RESOLVER_QUEUE;
         self->question_count--;
         self->running++;
         pthread_mutex_unlock(&self->lock);
-        struct resolver_answer answer;
+        struct host_resolver_answer answer;
         look_up(&question, &answer);
         pthread_mutex_lock(&self->lock);
         self->running--;
-        self->answers[(self->answer_first + self->answer_count++) % RESOLVER_QUEUE] = answer;
+        self->answers[(self->answer_first + self->answer_count++) % HOST_RESOLVER_QUEUE] = answer;
         /* Fails only when the counter is full, and then it is readable already. */
         (void)eventfd_write(self->descriptor, 1);
     }
@@ -87,7 +87,7 @@ static void *run(void *context)
     return NULL;
 }
 
-static bool start_thread(struct resolver *self)
+static bool start_thread(struct host_resolver *self)
 {
     /* Signals are the program's business, not this thread's. */
     sigset_t all, before;
@@ -99,9 +99,9 @@ static bool start_thread(struct resolver *self)
     return started && pthread_detach(thread) == 0;
 }
 
-struct resolver *resolver_new(void)
+struct host_resolver *host_resolver_new(void)
 {
-    struct resolver *self = calloc(1, sizeof *self);
+    struct host_resolver *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
     self->holders = 2;
@@ -116,9 +116,9 @@ struct resolver *resolver_new(void)
     return NULL;
 }
 
-void resolver_destroy(struct resolver **self_p)
+void host_resolver_destroy(struct host_resolver **self_p)
 {
-    struct resolver *self = *self_p;
+    struct host_resolver *self = *self_p;
     *self_p = NULL;
     if (!self)
         return;
@@ -128,18 +128,18 @@ void resolver_destroy(struct resolver **self_p)
     release(self);
 }
 
-int resolver_descriptor(const struct resolver *self)
+int host_resolver_descriptor(const struct host_resolver *self)
 {
     return self->descriptor;
 }
 
-bool resolver_ask(struct resolver *self, uint64_t ticket, const char *host)
+bool host_resolver_ask(struct host_resolver *self, uint64_t ticket, const char *host)
 {
     pthread_mutex_lock(&self->lock);
-    bool room = self->question_count + self->running + self->answer_count < RESOLVER_QUEUE;
+    bool room = self->question_count + self->running + self->answer_count < HOST_RESOLVER_QUEUE;
     if (room) {
         struct question *question =
-            &self->questions[(self->question_first + self->question_count++) % RESOLVER_QUEUE];
+            &self->questions[(self->question_first + self->question_count++) % HOST_RESOLVER_QUEUE];
         question->ticket = ticket;
         strncpy(question->host, host, sizeof question->host - 1);
         question->host[sizeof question->host - 1] = 0;
@@ -149,13 +149,13 @@ bool resolver_ask(struct resolver *self, uint64_t ticket, const char *host)
     return room;
 }
 
-bool resolver_take(struct resolver *self, struct resolver_answer *answer)
+bool host_resolver_take(struct host_resolver *self, struct host_resolver_answer *answer)
 {
     pthread_mutex_lock(&self->lock);
     bool any = self->answer_count > 0;
     if (any) {
         *answer = self->answers[self->answer_first];
-        self->answer_first = (self->answer_first + 1) % RESOLVER_QUEUE;
+        self->answer_first = (self->answer_first + 1) % HOST_RESOLVER_QUEUE;
         self->answer_count--;
     }
     eventfd_t unused;

@@ -8,27 +8,27 @@
 
 #include "base/address.h"
 
-#define RESOLVER_ADDRESSES 8u
-#define RESOLVER_QUEUE     64u
+#define HOST_RESOLVER_ADDRESSES 8u
+#define HOST_RESOLVER_QUEUE     64u
 
-struct resolver;
+struct host_resolver;
 
-struct resolver_answer {
+struct host_resolver_answer {
     uint64_t ticket;
     unsigned count; /* 0: no such name, or nobody answered */
-    struct ip_address addresses[RESOLVER_ADDRESSES];
+    struct ip_address addresses[HOST_RESOLVER_ADDRESSES];
 };
 
 /* NULL without memory, descriptors or threads. */
-struct resolver *resolver_new(void);
+struct host_resolver *host_resolver_new(void);
 /* Does not wait for a look-up that is still under way. */
-void resolver_destroy(struct resolver **self_p);
+void host_resolver_destroy(struct host_resolver **self_p);
 
 /* Readable while answers wait. */
-int resolver_descriptor(const struct resolver *self);
+int host_resolver_descriptor(const struct host_resolver *self);
 
-/* Asks for a name; the answer bears the ticket. False when RESOLVER_QUEUE are waiting. */
-bool resolver_ask(struct resolver *self, uint64_t ticket, const char *host);
+/* Asks for a name; the answer bears the ticket. False when HOST_RESOLVER_QUEUE are waiting. */
+bool host_resolver_ask(struct host_resolver *self, uint64_t ticket, const char *host);
 
 /* The next answer; false when there is none. Never waits. */
-bool resolver_take(struct resolver *self, struct resolver_answer *answer);
+bool host_resolver_take(struct host_resolver *self, struct host_resolver_answer *answer);
