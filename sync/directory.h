@@ -57,9 +57,21 @@ struct directory_progress {
     struct entity_counts counts;
 };
 
+enum directory_issue {
+    DIRECTORY_NO_RIGHT,         /* "Replicating Directory Changes" is not granted: less is seen */
+    DIRECTORY_DELETIONS_UNSEEN, /* deleted objects may not be read: deletions are found by comparing */
+    DIRECTORY_REFUSES,          /* the directory refuses what is asked */
+    DIRECTORY_TOO_LARGE,        /* beyond the bounds: something is not replicated */
+    DIRECTORY_STORE_FULL,       /* the entity store, or the node's spool, does not take what comes */
+    DIRECTORY_UNREACHABLE,      /* no domain controller answers */
+    DIRECTORY_ACCOUNTS_REFUSED, /* every account was refused: none is tried before its file changes */
+    DIRECTORY_ISSUES
+};
+const char *directory_issue_name(enum directory_issue issue); /* NULL past the last */
+
 /* Called from the directory's threads. */
 struct directory_callbacks {
-    /* Keep these entity changes (a msgpack batch, sync/entity_batch.h) safely before returning true: the
+    /* Keep these entity changes (a msgpack batch, sync/directory_batch.h) safely before returning true: the
      * commit that follows lets the directory forget them. */
     bool (*batch)(void *context, const struct sync_token *token, uint64_t sequence, struct bytes batch);
     /* Something worth telling the fleet changed (at most once a second). */
@@ -67,7 +79,8 @@ struct directory_callbacks {
     /* A resume point for the next synchronizer: opaque, at most 1,024 bytes, no secret. */
     void (*resume_point)(void *context, const char *domain, struct bytes point);
     /* A health issue comes or goes. */
-    void (*health)(void *context, const char *domain, unsigned issue, bool raised, const char *text);
+    void (*health)(void *context, const char *domain, enum directory_issue issue, bool raised,
+                   const char *text);
     /* A reactive look-up ended: the entity's GUID, or NULL when the directory has no such. */
     void (*looked_up)(void *context, const struct lookup_key *key, const struct guid *found);
     void *context;

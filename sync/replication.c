@@ -60,7 +60,7 @@ enum turn {
 
 struct context {
     bool used;
-    char dn[512], name[1024];
+    char dn[512], name[ENTITY_STORE_NAME_MAX + 1];
     struct replication_state *state, *staged;
     int64_t due;           /* of the next increment */
     int64_t reconcile_due; /* INT64_MAX: not before the copy is complete */
@@ -153,7 +153,7 @@ struct replication {
     unsigned raised; /* bits of issues */
     struct {
         enum replication_act act;
-        enum replication_issue issue;
+        enum directory_issue issue;
         char reason[160];
     } notices[NOTICES_MAX];
     unsigned notice_count;
@@ -161,16 +161,6 @@ struct replication {
     uint8_t encoded[REPLICATION_STATE_MAX];
     struct replication_status status;
 };
-
-const char *replication_issue_name(enum replication_issue issue)
-{
-    static const char *const names[REPLICATION_ISSUES] = {
-        [REPLICATION_NO_RIGHT] = "no_replication_right", [REPLICATION_DELETIONS_UNSEEN] = "deletions_unseen",
-        [REPLICATION_REFUSED] = "directory_refuses",     [REPLICATION_TOO_LARGE] = "directory_too_large",
-        [REPLICATION_STORE] = "entity_store_full",
-    };
-    return (unsigned)issue < REPLICATION_ISSUES ? names[issue] : NULL;
-}
 
 void replication_limits_init(struct replication_limits *limits)
 {
@@ -256,7 +246,7 @@ void replication_destroy(struct replication **self_p)
 
 /* -- notices -------------------------------------------------------------------------------------- */
 
-static void notice(struct replication *self, enum replication_act act, enum replication_issue issue,
+static void notice(struct replication *self, enum replication_act act, enum directory_issue issue,
                    const char *reason)
 {
     if (self->notice_count == NOTICES_MAX)
@@ -266,7 +256,7 @@ static void notice(struct replication *self, enum replication_act act, enum repl
     snprintf(self->notices[self->notice_count++].reason, sizeof self->reason, "%s", reason);
 }
 
-static void raise_issue(struct replication *self, enum replication_issue issue, const char *reason)
+static void raise_issue(struct replication *self, enum directory_issue issue, const char *reason)
 {
     if (self->raised >> issue & 1)
         return;
@@ -274,7 +264,7 @@ static void raise_issue(struct replication *self, enum replication_issue issue, 
     notice(self, REPLICATION_RAISE, issue, reason);
 }
 
-static void clear_issue(struct replication *self, enum replication_issue issue)
+static void clear_issue(struct replication *self, enum directory_issue issue)
 {
     if (!(self->raised >> issue & 1))
         return;
@@ -399,7 +389,8 @@ static void load(struct replication *self, struct context *context, const char *
     if (context->used && strcmp(context->dn, dn) == 0)
         return;
     snprintf(context->dn, sizeof context->dn, "%s", dn);
-    snprintf(context->name, sizeof context->name, "replication/%.255s/%.512s", self->domain, dn);
+    snprintf(context->name, sizeof context->name, "replication/%u/%.220s",
+             (unsigned)(context - self->contexts), self->domain);
     struct bytes value;
     if (!self->store.state(self->store.to, context->name, &value) ||
         !replication_state_read(value, context->state))
@@ -421,6 +412,12 @@ void replication_bound(struct replication *self, const struct ldap_peer *peer, i
         if (self->contexts[c].used)
             judge_peer(self, c, now);
     }
+}
+
+void replication_keep_configuration(struct replication *self, bool keep)
+{
+    self->limits.configuration = keep;
+    self->contexts[1].used &= keep;
 }
 
 void replication_lost(struct replication *self, int64_t now)
@@ -480,7 +477,7 @@ static void read_ranges(struct replication *self, const struct translated *objec
         if (job)
             job->context = self->asking;
         else
-            raise_issue(self, REPLICATION_TOO_LARGE, "too many large groups in one answer");
+            raise_issue(self, DIRECTORY_TOO_LARGE, "too many large groups in one answer");
     }
 }
 
@@ -495,7 +492,7 @@ static void take_dirsync(struct replication *self, struct translated *object, in
     struct entity_change *change = &object->change;
     if (change->deleted) {
         context->deletions_seen = true;
-        clear_issue(self, REPLICATION_DELETIONS_UNSEEN);
+        clear_issue(self, DIRECTORY_DELETIONS_UNSEEN);
     } else if (object->undeleted) {
         read_later(self, self->later, &change->guid, LATER_RISEN, now);
         return;
@@ -617,7 +614,7 @@ static void take_range(struct replication *self, const struct directory_object *
             !attribute_name_read(from->name, &name, &range) || !from->value_count)
             continue;
         if (!edge_room(self, from->value_count)) {
-            raise_issue(self, REPLICATION_TOO_LARGE, "a group has more members than can be kept");
+            raise_issue(self, DIRECTORY_TOO_LARGE, "a group has more members than can be kept");
             continue;
         }
         self->range_last = !range.ranged || range.last || range.high < self->range_low;
@@ -659,7 +656,7 @@ void replication_object(struct replication *self, const struct directory_object 
 {
     struct translated translated;
     if (++self->question_objects > OBJECTS_MAX) {
-        raise_issue(self, REPLICATION_TOO_LARGE, "an answer without end");
+        raise_issue(self, DIRECTORY_TOO_LARGE, "an answer without end");
         drop_question(self);
         self->retry_at = now + TOO_LARGE_PAUSE;
         return;
@@ -748,19 +745,19 @@ static bool believable(struct replication *self, struct context *context, const 
     bool nothing = state->phase == PHASE_PASSING && !state->cookie_size && !state->slice_width &&
                    !result->more && !self->status.pass_objects;
     if (nothing) { /* the context's own head is an object: who sees none would sweep everything */
-        raise_issue(self, REPLICATION_REFUSED, "the directory shows no object at all");
+        raise_issue(self, DIRECTORY_REFUSES, "the directory shows no object at all");
         drop_turn(self);
         back_off(self, now);
         return false;
     }
     if (result->cookie.size > REPLICATION_COOKIE_MAX) {
-        raise_issue(self, REPLICATION_TOO_LARGE, "DirSync's cookie is too large: polling by uSNChanged");
+        raise_issue(self, DIRECTORY_TOO_LARGE, "DirSync's cookie is too large: polling by uSNChanged");
         drop_turn(self);
         context->dirsync_refused = true;
         return false;
     }
     if (!context->object_security)
-        clear_issue(self, REPLICATION_NO_RIGHT);
+        clear_issue(self, DIRECTORY_NO_RIGHT);
     if (state->phase == PHASE_FOLLOWING && state->object_security && !context->object_security) {
         pass_anew(self, self->asking, now); /* the right was granted: there is more to see */
         return false;
@@ -877,7 +874,7 @@ static void answered_deleted(struct replication *self, bool seen, int64_t now)
     context->deletions_seen = seen;
     if (seen)
         return;
-    raise_issue(self, REPLICATION_DELETIONS_UNSEEN,
+    raise_issue(self, DIRECTORY_DELETIONS_UNSEEN,
                 "deleted objects may not be read: deletions are found by comparing, late");
     if (context->state->phase == PHASE_FOLLOWING)
         reconcile_by(context, now + self->limits.unseen_period);
@@ -904,7 +901,7 @@ static void slice(struct replication *self, unsigned c, int64_t now)
         state->slice_width = (state->slice_width + 1) / 2;
         return;
     }
-    raise_issue(self, REPLICATION_TOO_LARGE, "the directory refuses even a single object as too large");
+    raise_issue(self, DIRECTORY_TOO_LARGE, "the directory refuses even a single object as too large");
     self->retry_at = now + TOO_LARGE_PAUSE;
 }
 
@@ -924,7 +921,7 @@ static bool refused_dirsync(struct replication *self, const struct ldap_result *
     struct context *context = asked(self);
     if (result->code == CODE_NO_ACCESS && !context->object_security) {
         context->object_security = true;
-        raise_issue(self, REPLICATION_NO_RIGHT, result->text ? result->text : "");
+        raise_issue(self, DIRECTORY_NO_RIGHT, result->text ? result->text : "");
         if (context->state->phase == PHASE_FOLLOWING)
             reconcile_by(context, now + self->limits.settle_period);
         return true;
@@ -935,7 +932,7 @@ static bool refused_dirsync(struct replication *self, const struct ldap_result *
     }
     if (result->code == CODE_NO_ACCESS || result->code == CODE_CRITICAL_EXTENSION) {
         context->dirsync_refused = true;
-        raise_issue(self, REPLICATION_NO_RIGHT, result->text ? result->text : "");
+        raise_issue(self, DIRECTORY_NO_RIGHT, result->text ? result->text : "");
         return true;
     }
     return false;
@@ -957,12 +954,12 @@ static void failed_plainly(struct replication *self, unsigned c, const struct ld
     if (self->failures < FAILURES_MAX)
         return;
     if (result->outcome == LDAP_OUTCOME_REFUSED) {
-        raise_issue(self, REPLICATION_REFUSED, self->status.error);
+        raise_issue(self, DIRECTORY_REFUSES, self->status.error);
         if (self->failures % FAILURES_MAX == 0 && state->cookie_size)
             begin_pass(self, c, now); /* it may be the cookie, whatever the code says */
     }
     if (self->failures % FAILURES_MAX == 0)
-        notice(self, REPLICATION_FAIL_OVER, REPLICATION_REFUSED, self->status.error);
+        notice(self, REPLICATION_FAIL_OVER, DIRECTORY_REFUSES, self->status.error);
 }
 
 static void answered_badly(struct replication *self, const struct ldap_result *result, int64_t now)
@@ -1014,7 +1011,7 @@ void replication_result(struct replication *self, const struct ldap_result *resu
     }
     self->failures = 0;
     self->batch_most = REPLICATION_BATCH;
-    clear_issue(self, REPLICATION_REFUSED);
+    clear_issue(self, DIRECTORY_REFUSES);
     self->question = ASKED_NOTHING;
     if (question == ASKED_DELETED)
         answered_deleted(self, self->question_objects > 0, now);
@@ -1251,14 +1248,14 @@ static void adopt(struct replication *self, int64_t now)
 void replication_committed(struct replication *self, bool kept, int64_t now)
 {
     if (!kept) {
-        raise_issue(self, REPLICATION_STORE, "the entity store does not take what was read");
+        raise_issue(self, DIRECTORY_STORE_FULL, "the entity store does not take what was read");
         self->uncommitted = 0;
         drop_question(self);
         back_off(self, now);
         self->status.errors++;
         return;
     }
-    clear_issue(self, REPLICATION_STORE);
+    clear_issue(self, DIRECTORY_STORE_FULL);
     self->uncommitted = 0;
     if (!self->commit_is_state) {
         if (self->in_turn && self->turn == TURN_SWEPT)

@@ -18,16 +18,6 @@
 #define REPLICATION_STATE_MAX (96u * 1024u) /* what is kept of one context between runs */
 #define REPLICATION_POINT_MAX 1024u         /* a resume point */
 
-enum replication_issue {
-    REPLICATION_NO_RIGHT,         /* "Replicating Directory Changes" is not granted: less is seen */
-    REPLICATION_DELETIONS_UNSEEN, /* deleted objects may not be read: deletions are found by comparing */
-    REPLICATION_REFUSED,          /* the directory refuses what is asked */
-    REPLICATION_TOO_LARGE,        /* beyond the bounds: something is not replicated */
-    REPLICATION_STORE,            /* the store does not take it: disk full */
-    REPLICATION_ISSUES
-};
-const char *replication_issue_name(enum replication_issue issue);
-
 struct replication_limits {
     int64_t increment_period;      /* ns: 1 s */
     int64_t reconciliation_period; /* ns: 6 h */
@@ -36,7 +26,7 @@ struct replication_limits {
     uint32_t chunk;        /* objects after which what came is committed: 5,000 */
     uint32_t page_size;    /* of a paged search: 1,000 */
     uint32_t dirsync_bytes; /* asked for in one answer: 4 MiB */
-    bool configuration;     /* replicate the configuration context too */
+    bool configuration;     /* replicate the configuration context too, at first */
 };
 void replication_limits_init(struct replication_limits *limits);
 
@@ -80,7 +70,7 @@ struct replication_order {
     bool durable; /* the commit is to survive the machine's end */
     uint32_t pass, limit;
     struct guid after;
-    enum replication_issue issue;
+    enum directory_issue issue;
     const char *reason;
 };
 
@@ -95,6 +85,8 @@ void replication_destroy(struct replication **self);
 
 void replication_bound(struct replication *self, const struct ldap_peer *peer, int64_t now);
 void replication_lost(struct replication *self, int64_t now);
+/* Whether the configuration's context is replicated as well: from the next binding on. */
+void replication_keep_configuration(struct replication *self, bool keep);
 void replication_object(struct replication *self, const struct directory_object *object, int64_t now);
 void replication_result(struct replication *self, const struct ldap_result *result, int64_t now);
 

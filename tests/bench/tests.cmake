@@ -20,3 +20,10 @@ add_custom_target(bench-fleet
 add_executable(bench_lookup EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/lookup.c)
 target_link_libraries(bench_lookup PRIVATE picket_sync picket_base)
 set_target_properties(bench_lookup PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+# Replication at scale beside a bare libldap loop: tests/bench/ldap_directory.c. libldap is for that loop only.
+pkg_check_modules(LIBLDAP IMPORTED_TARGET ldap lber)
+if(LIBLDAP_FOUND)
+  add_executable(ldap_directory EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/ldap_directory.c)
+  target_link_libraries(ldap_directory PRIVATE picket_sync picket_base PkgConfig::GNUTLS PkgConfig::LIBLDAP Threads::Threads)
+  set_target_properties(ldap_directory PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+endif()

@@ -173,7 +173,7 @@ static bool store_same(void *to, unsigned context, const struct entity_change *c
 static bool store_state(void *to, const char *name, struct bytes *value)
 {
     struct world *world = to;
-    assert_non_null(strstr(name, MODEL_CONTEXT));
+    assert_string_equal(name, "replication/0/corp.example");
     *value = (struct bytes){world->committed.state, world->committed.state_size};
     return value->size > 0;
 }
@@ -638,7 +638,7 @@ static void without_the_right(void **state)
     world.model.right = false;
     world.model.hidden[10] = true;
     calm(&world, 3);
-    assert_true(world.raised & 1u << REPLICATION_NO_RIGHT);
+    assert_true(world.raised & 1u << DIRECTORY_NO_RIGHT);
     assert_true(is_level(&world, true));
     struct replication_status status;
     replication_status(world.core, &status);
@@ -647,7 +647,7 @@ static void without_the_right(void **state)
     world.model.hidden[10] = false;
     lose(&world);
     calm(&world, 3);
-    assert_false(world.raised & 1u << REPLICATION_NO_RIGHT);
+    assert_false(world.raised & 1u << DIRECTORY_NO_RIGHT);
     assert_true(is_level(&world, true));
     world_close(&world);
 }
@@ -688,7 +688,7 @@ static void deletions_unseen(void **state)
         world.model.deletions_visible = false;
         world.model.dirsync = dirsync == 1;
         calm(&world, 3);
-        assert_true(world.raised & 1u << REPLICATION_DELETIONS_UNSEEN);
+        assert_true(world.raised & 1u << DIRECTORY_DELETIONS_UNSEEN);
         for (unsigned d = 0; d < MODEL_CONTROLLERS; d++)
             level(&world);
         model_delete(&world.model, &world.model.controllers[world.controller], 8);
@@ -770,7 +770,7 @@ static void nothing_shown_sweeps_nothing(void **state)
     world.working = world.committed;
     kill_core(&world);
     calm(&world, 10);
-    assert_true(world.raised & 1u << REPLICATION_REFUSED);
+    assert_true(world.raised & 1u << DIRECTORY_REFUSES);
     assert_true(world.committed.objects[7].there && !world.committed.objects[7].deleted);
     world_close(&world);
 }
@@ -907,12 +907,13 @@ static bool tell_story(uint64_t seed, bool say)
     if (say && !right) {
         struct replication_status status;
         replication_status(world.core, &status);
-        printf("server %d, dirsync %d, right %d, deletions %d, recycle %d, most %u; bound %d method %d complete %d errors "
+        printf("server %d, dirsync %d, right %d, deletions %d, recycle %d, most %u; bound %d method %d "
+               "complete %d errors "
                "%llu '%s' mismatches %llu reconciliations %llu raised %x\n",
                model->server, model->dirsync, model->right, model->deletions_visible, model->recycle_bin,
-               model->answer_most, world.bound, status.method, status.complete, (unsigned long long)status.errors,
-               status.error, (unsigned long long)status.mismatches, (unsigned long long)status.reconciliations,
-               world.raised);
+               model->answer_most, world.bound, status.method, status.complete,
+               (unsigned long long)status.errors, status.error, (unsigned long long)status.mismatches,
+               (unsigned long long)status.reconciliations, world.raised);
     }
     world_close(&world);
     return right;
