@@ -19,13 +19,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define RUN_BUDGET      (20 * CLOCK_MILLISECOND)  /* of one client before the other's turn */
-#define WRITE_MOST      (250 * CLOCK_MILLISECOND) /* other domains wait for the store's one writer */
-#define PROGRESS_PERIOD CLOCK_SECOND
-#define POINT_PERIOD    (10 * CLOCK_SECOND)
-#define EXPIRE_PERIOD   CLOCK_HOUR
-#define EXPIRE_LIMIT    1000u
-#define IDLE_MOST       CLOCK_SECOND
+#define RUN_BUDGET       (20 * CLOCK_MILLISECOND) /* of one client before the other's turn */
+#define WRITE_MOST       CLOCK_SECOND /* with other domains, which wait for the store's one writer */
+#define WRITE_MOST_ALONE (10 * CLOCK_SECOND)
+#define PROGRESS_PERIOD  CLOCK_SECOND
+#define POINT_PERIOD     (10 * CLOCK_SECOND)
+#define EXPIRE_PERIOD    CLOCK_HOUR
+#define EXPIRE_LIMIT     1000u
+#define IDLE_MOST        CLOCK_SECOND
 
 enum { DESCRIPTORS_MAX = 16, FILTER_MAX = 64 * 1024, OBJECT_ARENA = 16 << 20 };
 
@@ -694,7 +695,8 @@ static void sleep_until(struct domain *domain, int64_t until)
 /* Look-ups are known at once; replication says itself when, but must not keep the writer from others. */
 static void end_slice(struct domain *domain, int64_t now)
 {
-    if (domain->write && (!domain->core || domain->looked_up || now - domain->write_began > WRITE_MOST))
+    int64_t most = domain->directory->domain_count > 1 ? WRITE_MOST : WRITE_MOST_ALONE;
+    if (domain->write && (!domain->core || domain->looked_up || now - domain->write_began > most))
         commit(domain, false);
     domain->looked_up = false;
     rest(domain);

@@ -33,7 +33,8 @@ enum { /* [MS-ADTS] 3.1.1.3.4.1.3 */
 #define BACKOFF_MAX                (60 * CLOCK_SECOND)
 #define TOO_LARGE_PAUSE            (5 * CLOCK_MINUTE)
 #define QUIET_COMMIT_PERIOD        CLOCK_MINUTE /* a cookie that brought nothing is kept this seldom */
-#define DURABLE_PERIOD             CLOCK_MINUTE /* of commits in a full pass */
+#define DURABLE_PERIOD             CLOCK_MINUTE /* of commits in a full pass that outlive the machine's end */
+#define PASS_COMMIT_PERIOD         (5 * CLOCK_SECOND)
 #define OBJECTS_MAX                (UINT64_C(16) << 20) /* in one answer */
 
 enum question {
@@ -169,7 +170,7 @@ void replication_limits_init(struct replication_limits *limits)
         .reconciliation_period = 6 * CLOCK_HOUR,
         .settle_period = 10 * CLOCK_MINUTE,
         .unseen_period = 10 * CLOCK_MINUTE,
-        .chunk = 5000,
+        .chunk = 20000,
         .page_size = 1000,
         .dirsync_bytes = 4u << 20,
         .configuration = true,
@@ -1372,9 +1373,22 @@ static void give_notice(struct replication *self, struct replication_order *orde
     memmove(&self->notices[0], &self->notices[1], --self->notice_count * sizeof self->notices[0]);
 }
 
+/* Of a full pass several pages go into one commit: each rewrites much of the store's indexes. */
+static bool worth_a_commit(const struct replication *self, const struct context *context, int64_t now)
+{
+    if (context->commit_always || context->staged->phase != context->state->phase)
+        return true;
+    if (context->staged->phase == PHASE_PASSING)
+        return self->uncommitted >= self->limits.chunk || now - context->committed_at >= PASS_COMMIT_PERIOD;
+    return self->uncommitted || now - context->committed_at >= QUIET_COMMIT_PERIOD;
+}
+
 /* While an answer comes: only commits. */
 static void next_meanwhile(struct replication *self, int64_t now, struct replication_order *order)
 {
+    struct context *context = &self->contexts[self->whose];
+    if (self->ahead && !worth_a_commit(self, context, now))
+        adopt(self, now);
     if (self->ahead)
         order_commit(self, true, now, order);
     else if (self->uncommitted >= self->limits.chunk)
@@ -1418,12 +1432,6 @@ static bool asks_ahead(struct replication *self, struct replication_order *order
     self->ahead = true;
     ask_dirsync(self, self->whose, staged, order);
     return true;
-}
-
-static bool worth_a_commit(const struct replication *self, const struct context *context, int64_t now)
-{
-    return self->uncommitted || context->commit_always || context->staged->phase != context->state->phase ||
-           context->staged->phase == PHASE_PASSING || now - context->committed_at >= QUIET_COMMIT_PERIOD;
 }
 
 static void next_in_turn(struct replication *self, int64_t now, struct replication_order *order)

@@ -23,7 +23,7 @@ struct replication_limits {
     int64_t reconciliation_period; /* ns: 6 h */
     int64_t settle_period; /* ns: 10 min; after a full pass or a change of the domain controller, reconcile */
     int64_t unseen_period; /* ns: 10 min; between comparisons where deletions are not seen */
-    uint32_t chunk;        /* objects after which what came is committed: 5,000 */
+    uint32_t chunk;        /* objects after which what came is committed: 20,000 */
     uint32_t page_size;    /* of a paged search: 1,000 */
     uint32_t dirsync_bytes; /* asked for in one answer: 4 MiB */
     bool configuration;     /* replicate the configuration context too, at first */
