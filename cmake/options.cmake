@@ -16,6 +16,10 @@ if(PICKET_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_link_options(picket_options INTERFACE
     $<IF:$<BOOL:$<TARGET_PROPERTY:PICKET_SHIPPED>>,-flto=auto,-fno-lto>)
 endif()
+if(PICKET_SANITIZE OR PICKET_COVERAGE)
+  # Instrumented code without any optimisation runs four times as long; a test's own code is not worth compiling so.
+  target_compile_options(picket_options INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,STATIC_LIBRARY>:-O1>)
+endif()
 if(PICKET_SANITIZE)
   target_compile_options(picket_options INTERFACE
     -fsanitize=${PICKET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)

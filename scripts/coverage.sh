@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Line coverage of base and capture by the tests: prints a line a file; fails when either folder is under 90 %.
+# Runs all tests, instrumented, and tells the lines that they reach, a line a file; fails when a test does, or when a
+# folder that is held to it is under 90 %.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=build/coverage
@@ -8,7 +9,8 @@ cmake --preset coverage >/dev/null
 cmake --build --preset coverage | tail -n 1
 rm -rf "$build/profiles"
 mkdir -p "$build/profiles"
-LLVM_PROFILE_FILE="$PWD/$build/profiles/%p-%m.profraw" ctest --preset coverage -j2 -LE once --quiet
+# Processes of one program share four files: there are thousands of them.
+LLVM_PROFILE_FILE="$PWD/$build/profiles/%4m.profraw" ctest --preset coverage -j$(($(nproc) + 2))
 llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/all.profdata"
 
 objects=()
@@ -20,7 +22,8 @@ python3 - "$build/coverage.json" <<'PY'
 import json, os, sys
 
 files = json.load(open(sys.argv[1]))["data"][0]["files"]
-sums = {"base": [0, 0], "capture": [0, 0]}
+held = {"base", "capture", "cluster"}
+sums = {folder: [0, 0] for folder in ("base", "capture", "cluster", "sync", "node", "sim")}
 for f in sorted(files, key=lambda f: f["filename"]):
     name = os.path.relpath(f["filename"])
     folder = name.split("/")[0]
@@ -33,7 +36,7 @@ for f in sorted(files, key=lambda f: f["filename"]):
 bad = False
 for folder, (covered, count) in sums.items():
     percent = 100.0 * covered / max(count, 1)
-    bad |= percent < 90
-    print("%6.1f %%  %5d lines  %s (at least 90 wanted)" % (percent, count, folder))
+    bad |= percent < 90 and folder in held
+    print("%6.1f %%  %5d lines  %s%s" % (percent, count, folder, " (at least 90 wanted)" if folder in held else ""))
 sys.exit(bad)
 PY

@@ -9,7 +9,7 @@ seconds=${1:-600}
 shift || true
 build=build/fuzz
 cmake --preset fuzz >/dev/null
-cmake --build --preset fuzz | tail -n 1
+cmake --build --preset fuzz --target fuzzers | tail -n 1
 mkdir -p "$build/findings" "$build/logs"
 
 one() {

@@ -30,7 +30,7 @@ add_test(NAME cli COMMAND Python3::Interpreter ${integration}/cli.py --picket $<
 set_tests_properties(cli PROPERTIES TIMEOUT 120)
 
 add_test(NAME memory COMMAND Python3::Interpreter ${integration}/memory.py --picket $<TARGET_FILE:picket>)
-set_tests_properties(memory PROPERTIES LABELS slow TIMEOUT 300)
+set_tests_properties(memory PROPERTIES LABELS "slow;once" TIMEOUT 300)
 
 # The network that the fleet's tests live in: hosts, sites and bad lines in namespaces of the tests' own.
 add_executable(wan ${integration}/wan.c)
@@ -43,15 +43,15 @@ add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_co
   --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
 set_tests_properties(fleet_command PROPERTIES TIMEOUT 180)
 
-# Three real nodes on loopback. Serial: its times are those of a machine that has time for them.
+# Three real nodes on loopback. What takes long begins first.
 add_test(NAME fleet_smoke COMMAND Python3::Interpreter ${integration}/fleet_smoke.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(fleet_smoke PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(fleet_smoke PROPERTIES LABELS slow TIMEOUT 600 COST 100)
 
 # Hosts, sites and bad lines: what only real processes on a real network show.
 add_test(NAME fleet_network COMMAND Python3::Interpreter ${integration}/fleet_network.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --wan $<TARGET_FILE:wan>)
-set_tests_properties(fleet_network PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(fleet_network PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 1000)
 add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)

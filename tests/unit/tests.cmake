@@ -23,5 +23,5 @@ target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJ
   ${PROJECT_SOURCE_DIR}/cluster/inquiry.c ${PROJECT_SOURCE_DIR}/cluster/election.c)
 
 # Real time on real sockets.
-set_tests_properties(test_driver PROPERTIES LABELS "slow;threads" TIMEOUT 900
+set_tests_properties(test_driver PROPERTIES LABELS "slow;threads" TIMEOUT 900 COST 500
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
