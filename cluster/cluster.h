@@ -126,7 +126,7 @@ enum cluster_notice_type {
     NOTICE_ELECTION, /* a step of this node's own in an election: waiting, asking, bidding, giving way */
 };
 
-/* Why something happened; said in words by cluster_cause_text(). */
+/* Why something happened. */
 enum cluster_cause {
     CAUSE_NONE,
     CAUSE_NO_HOLDER,     /* none was ever known */
@@ -149,6 +149,9 @@ enum cluster_cause {
     CAUSE_ALONE, /* not enough members heard (min_observers) */
     CAUSES,
 };
+/* A word for programs, which does not change: "silent". */
+const char *cluster_cause_name(enum cluster_cause cause);
+/* The same for people: "the holder was silent for too long". */
 const char *cluster_cause_text(enum cluster_cause cause);
 
 struct cluster_notice {

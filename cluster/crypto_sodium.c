@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 static_assert(SECRET_KEY_SIZE == crypto_sign_SECRETKEYBYTES && KEY_SEED_SIZE == crypto_sign_SEEDBYTES &&
                   PUBLIC_KEY_SIZE == crypto_sign_PUBLICKEYBYTES && SIGNATURE_SIZE == crypto_sign_BYTES,
@@ -17,6 +19,12 @@ struct crypto_sodium {
 bool crypto_sodium_start(void)
 {
     return sodium_init() >= 0;
+}
+
+bool secret_forbid_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    return setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0;
 }
 
 void *secret_alloc(size_t size)

@@ -53,30 +53,38 @@ size_t history_bytes(const struct history *history)
     return sizeof *history + history->size * sizeof history->notices[0];
 }
 
+static const struct {
+    const char *name, *text;
+} causes[CAUSES] = {
+    [CAUSE_NONE] = {"none", ""},
+    [CAUSE_NO_HOLDER] = {"no_holder", "nobody held the domain"},
+    [CAUSE_SILENT] = {"silent", "the holder was silent for too long"},
+    [CAUSE_RELEASED] = {"released", "the holder released the domain"},
+    [CAUSE_UNSETTLED] = {"unsettled", "a claim was never settled"},
+    [CAUSE_RESUMED] = {"resumed", "the holder came back in time"},
+    [CAUSE_REFUTED] = {"refuted", "the holder refuted a claim with less support"},
+    [CAUSE_GREATER_TOKEN] = {"greater_token", "a greater claim was heard"},
+    [CAUSE_VETO] = {"veto", "another node had heard the holder"},
+    [CAUSE_HOLDER_HEARD] = {"holder_heard", "the holder was heard again"},
+    [CAUSE_TILT] = {"tilt", "this host was paused or its clock jumped"},
+    [CAUSE_SHUTDOWN] = {"shutdown", "the node shut down"},
+    [CAUSE_DIRECTORY_LOST] = {"directory_lost", "the directory could not be reached"},
+    [CAUSE_CANDIDACY_OFF] = {"candidacy_off", "candidacy was switched off"},
+    [CAUSE_YIELDED] = {"yielded", "an administrator asked the holder to yield"},
+    [CAUSE_PINNED] = {"pinned", "an administrator pinned the domain to this node"},
+    [CAUSE_REVOKED] = {"revoked", "the node was revoked"},
+    [CAUSE_PERSIST_FAILED] = {"persist_failed", "the state could not be written to disk"},
+    [CAUSE_ALONE] = {"alone", "too few members were heard"},
+};
+
+const char *cluster_cause_name(enum cluster_cause cause)
+{
+    return (unsigned)cause < CAUSES && causes[cause].name ? causes[cause].name : "unknown";
+}
+
 const char *cluster_cause_text(enum cluster_cause cause)
 {
-    static const char *const texts[CAUSES] = {
-        [CAUSE_NONE] = "",
-        [CAUSE_NO_HOLDER] = "nobody held the domain",
-        [CAUSE_SILENT] = "the holder was silent for too long",
-        [CAUSE_RELEASED] = "the holder released the domain",
-        [CAUSE_UNSETTLED] = "a claim was never settled",
-        [CAUSE_RESUMED] = "the holder came back in time",
-        [CAUSE_REFUTED] = "the holder refuted a claim with less support",
-        [CAUSE_GREATER_TOKEN] = "a greater claim was heard",
-        [CAUSE_VETO] = "another node had heard the holder",
-        [CAUSE_HOLDER_HEARD] = "the holder was heard again",
-        [CAUSE_TILT] = "this host was paused or its clock jumped",
-        [CAUSE_SHUTDOWN] = "the node shut down",
-        [CAUSE_DIRECTORY_LOST] = "the directory could not be reached",
-        [CAUSE_CANDIDACY_OFF] = "candidacy was switched off",
-        [CAUSE_YIELDED] = "an administrator asked the holder to yield",
-        [CAUSE_PINNED] = "an administrator pinned the domain to this node",
-        [CAUSE_REVOKED] = "the node was revoked",
-        [CAUSE_PERSIST_FAILED] = "the state could not be written to disk",
-        [CAUSE_ALONE] = "too few members were heard",
-    };
-    return (unsigned)cause < CAUSES && texts[cause] ? texts[cause] : "unknown";
+    return (unsigned)cause < CAUSES && causes[cause].text ? causes[cause].text : "unknown";
 }
 
 const char *cluster_notice_text(enum cluster_notice_type type)

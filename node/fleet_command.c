@@ -276,8 +276,8 @@ static int run(struct fleet_job *job)
 int command_fleet(int argc, char **argv)
 {
     struct fleet_job *job = calloc(1, sizeof *job);
-    if (!job || !crypto_sodium_start())
-        return command_failed("fleet", "no memory, or no randomness");
+    if (!job || !secret_forbid_dumps() || !crypto_sodium_start())
+        return command_failed("fleet", "no memory, no randomness, or core dumps cannot be forbidden");
     job->directory = FLEET_DIRECTORY;
     job->cost = authority_cost_default;
     job->expires = FLEET_EXPIRES;

@@ -144,6 +144,10 @@ static int run(struct job *job)
 int main(int argc, char **argv)
 {
     struct job job = {.config = CONFIG_FILE};
+    if (!secret_forbid_dumps()) {
+        fputs("picketd: core dumps cannot be forbidden\n", stderr);
+        return EXIT_FAILED;
+    }
     if (!crypto_sodium_start() || !(job.token = secret_alloc(TOKEN_TEXT_MAX))) {
         fputs("picketd: no randomness, or no memory for secrets\n", stderr);
         return EXIT_FAILED;

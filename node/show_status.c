@@ -66,7 +66,7 @@ static void domain_row(struct show_table *table, const json_t *answer, const jso
                     show_number(domain, "candidates_online", 0), show_number(domain, "candidates", 0));
     show_table_cell(table, COLUMN_MODE, "%s", or_dash(show_text(domain, "mode_here")));
     show_table_cell(table, COLUMN_ELECTION, "%s", or_dash(show_text(domain, "election")));
-    show_table_cell(table, COLUMN_CAUSE, "%s", or_dash(show_text(domain, "cause")));
+    show_table_cell(table, COLUMN_CAUSE, "%s", or_dash(show_text(domain, "cause_text")));
     show_table_cell(table, COLUMN_NEXT, "%s", or_dash(show_text(domain, "next")));
 }
 

@@ -32,6 +32,15 @@ const char *view_cause(enum cluster_cause cause)
     return cause == CAUSE_NONE || cause >= CAUSES ? NULL : cluster_cause_text(cause);
 }
 
+void view_write_cause(struct json_writer *w, const char *key, enum cluster_cause cause)
+{
+    char text_key[32];
+    const char *text = view_cause(cause);
+    snprintf(text_key, sizeof(text_key), "%s_text", key);
+    json_write_string(w, key, text ? cluster_cause_name(cause) : NULL);
+    json_write_string(w, text_key, text);
+}
+
 const char *view_name(struct cluster *core, const struct node_id *id, char name[NAME_MAX_SIZE])
 {
     struct cluster_member_view member;

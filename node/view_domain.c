@@ -174,7 +174,7 @@ static void write_fields(struct json_writer *w, const struct view_source *source
     json_write_bool(w, "settled", domain->has_claim && domain->claim.settled);
     json_write_bool(w, "released", domain->has_claim && domain->claim.released);
     json_write_time(w, "since", domain->since);
-    json_write_string(w, "cause", view_cause(domain->cause));
+    view_write_cause(w, "cause", domain->cause);
     json_write_uint(w, "support", domain->has_claim ? domain->claim.support : 0);
     json_write_known(w, "holder_silent_ms", domain->holder_silent);
     json_write_known(w, "replace_in_ms", domain->replace_in);
@@ -318,7 +318,7 @@ void view_why(struct json_writer *w, const char *name, const struct view_source 
     json_write_bool(w, "tilt", status.tilt);
     json_write_uint(w, "support_here", status.support);
     json_write_uint(w, "vetoes", domain.vetoes);
-    json_write_string(w, "last_abort", view_cause(domain.last_abort));
+    view_write_cause(w, "last_abort", domain.last_abort);
     write_reasons(w, source, &domain);
     json_write_close(w);
 }

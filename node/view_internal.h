@@ -17,6 +17,8 @@ const char *view_name(struct cluster *core, const struct node_id *id, char name[
 const char *view_member_state(enum member_state state);
 const char *view_election_state(enum election_state state);
 const char *view_cause(enum cluster_cause cause);
+/* `key`: its name for programs, and `key`_text: its sentence; both null where there is none. */
+void view_write_cause(struct json_writer *w, const char *key, enum cluster_cause cause);
 
 /* --- domains (view_domain.c) --- */
 enum domain_state {

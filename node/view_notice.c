@@ -102,7 +102,7 @@ void view_notice(struct json_writer *w, const char *key, struct cluster *core,
     json_write_time(w, "time", notice->wall);
     json_write_string(w, "event", (size_t)notice->type < NOTICES ? notices[notice->type].name : "unknown");
     json_write_string(w, "step", step_of(notice).name);
-    json_write_string(w, "cause", view_cause(notice->cause));
+    view_write_cause(w, "cause", notice->cause);
     json_write_string(w, "domain", notice->domain);
     json_write_uint(w, "term", notice->term);
     json_write_string(w, "node", known ? view_name(core, &notice->node, name) : NULL);

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -60,6 +61,8 @@ def joins(three):
     b = fleet.add("b", "hq").up()
     c = fleet.add("c", "br7", candidate=False).up()
     three.nodes = [a, b, c]
+    for n in three.nodes:
+        assert re.search(r"^Max core file size +0 +0 ", open("/proc/%d/limits" % n.pid()).read(), re.M), "keys could be dumped"
     three.all_online()
     # A token is good for one node; one who has joined does not need it again.
     assert b.stop() == 0

@@ -540,8 +540,12 @@ static void views_tell(void **state)
     assert_false(cluster_history_at(core, 64, &notice));
     assert_true(strlen(cluster_notice_text(notice.type)) > 0);
     for (unsigned i = 1; i < CAUSES; i++)
-        assert_true(strcmp(cluster_cause_text((enum cluster_cause)i), "unknown") != 0);
+        assert_string_not_equal(cluster_cause_text((enum cluster_cause)i), "unknown");
     assert_string_equal(cluster_cause_text(CAUSES), "unknown");
+    for (unsigned i = 0; i < CAUSES; i++)
+        assert_string_not_equal(cluster_cause_name((enum cluster_cause)i), "unknown");
+    assert_string_equal(cluster_cause_name(CAUSES), "unknown");
+    assert_string_equal(cluster_cause_name(CAUSE_DIRECTORY_LOST), "directory_lost");
     for (unsigned i = 0; i < FLEET_NOTICES; i++)
         assert_true(strcmp(cluster_notice_text((enum cluster_notice_type)i), "unknown") != 0);
     fleet_destroy(&f);

@@ -6,6 +6,10 @@
 #include "tests/unit/place.h"
 #include "tests/unit/unit.h"
 
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 /* The least that Argon2id takes: the tests are about the file, not about the price. */
 static const struct authority_cost cheap = {.operations = 1, .memory = 8192};
 
@@ -328,6 +332,25 @@ static void test_authority_bare_name(void **state)
     free(authority);
 }
 
+/* In a process of its own: neither is undone. */
+static void test_dumps_are_forbidden(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct rlimit limit;
+        bool right = secret_forbid_dumps() && prctl(PR_GET_DUMPABLE) == 0 &&
+                     getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0 && limit.rlim_max == 0;
+        _exit(right ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
@@ -340,6 +363,7 @@ int main(void)
         TEST(test_authority),
         TEST(test_authority_files_that_are_none),
         TEST(test_authority_bare_name),
+        TEST(test_dumps_are_forbidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

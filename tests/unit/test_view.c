@@ -111,6 +111,11 @@ bool cluster_history_at(const struct cluster *self, unsigned index, struct clust
     return index < notice_count;
 }
 
+const char *cluster_cause_name(enum cluster_cause cause)
+{
+    return cause == CAUSE_SILENT ? "silent" : "else";
+}
+
 const char *cluster_cause_text(enum cluster_cause cause)
 {
     return cause == CAUSE_SILENT ? "the holder was silent" : "something else";
@@ -376,6 +381,11 @@ static void reasons_are_given(void **state)
     json_t *answer = answer_to("{\"verb\":\"why\",\"domain\":\"Corp.Example\"}");
     assert_true(
         reasoned(answer, "term 3: claimed by DC-HQ-2 with the support of 4 members, because the holder was"));
+    const json_t *why = json_object_get(answer, "why");
+    assert_string_equal(json_string_value(json_object_get(why, "cause")), "silent");
+    assert_string_equal(json_string_value(json_object_get(why, "cause_text")), "the holder was silent");
+    assert_true(json_is_null(json_object_get(why, "last_abort")));
+    assert_true(json_is_null(json_object_get(why, "last_abort_text")));
     assert_true(reasoned(answer, "heard its holder 22 min ago"));
     assert_true(reasoned(answer, "sought: 8 min"));
     assert_true(reasoned(answer, "is a candidate and reaches"));
