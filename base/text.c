@@ -147,7 +147,8 @@ static void put_styled(struct text *t, struct bytes utf8, enum style style)
         at += step;
         copied = at;
     }
-    text_put(t, utf8.data + copied, at - copied);
+    if (at > copied) /* nothing need not have an address */
+        text_put(t, utf8.data + copied, at - copied);
 }
 
 void text_json_string(struct text *t, struct bytes utf8)
