@@ -15,8 +15,8 @@
 /* Readies libsodium; call it before anything else here. False when it cannot work (no randomness). */
 bool crypto_sodium_start(void);
 
-/* No core file of this process, and no other process of its user may read its memory: what libraries copied of
- * keys lies where secret_alloc() has no say. False when the system does not let it. */
+/* No core file of this process, and no other process of its user may read its memory: what libraries copied
+ * of keys lies where secret_alloc() has no say. False when the system does not let it. */
 bool secret_forbid_dumps(void);
 
 /* Memory for secrets, not cleared. NULL without memory. Wiped and freed by secret_free(); NULL is fine.

@@ -34,11 +34,11 @@
 #define DOMAINS                                                                                              \
     "\"domains\":["                                                                                          \
     "{\"domain\":\"eu.corp.example\",\"state\":\"silent\",\"holder\":\"DC-HQ-2\",\"term\":9,"                \
-    "\"since\":\"2026-11-22T01:00:00.000Z\",\"cause_text\":\"none was ever known\",\"candidates\":3,"             \
+    "\"since\":\"2026-11-22T01:00:00.000Z\",\"cause_text\":\"none was ever known\",\"candidates\":3,"        \
     "\"candidates_online\":2,\"mode_here\":\"reactive\",\"election\":\"follower\","                          \
     "\"next\":\"DC-HQ-2 silent for 22 min; replaced in 8 min unless heard\"},"                               \
     "{\"domain\":\"corp.example\",\"state\":\"held\",\"holder\":\"dc1-s01\",\"term\":3,"                     \
-    "\"since\":\"2026-11-20T03:00:00.000Z\",\"cause_text\":null,\"candidates\":2,\"candidates_online\":2,"        \
+    "\"since\":\"2026-11-20T03:00:00.000Z\",\"cause_text\":null,\"candidates\":2,\"candidates_online\":2,"   \
     "\"mode_here\":\"proactive\",\"election\":\"follower\",\"next\":\"dc1-s01 replicates it\"}]"
 
 #define STATUS                                                                                               \
