@@ -39,9 +39,6 @@
 #define LDAP_OID_SHOW_DELETED  "1.2.840.113556.1.4.417"
 #define LDAP_OID_NOTIFICATION  "1.2.840.113556.1.4.528"
 
-/* A message and the elements around its content are no more than this above its parts' own size. */
-#define LDAP_FILTER_DEPTH_MAX 32u
-
 /* Each writes a whole message and returns its size; 0 when it does not fit, or a filter cannot be read. */
 size_t ldap_write_bind_simple(uint8_t *to, size_t capacity, uint32_t id, const char *name,
                               struct bytes password);

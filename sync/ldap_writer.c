@@ -82,6 +82,7 @@ void ldap_writer_bool(struct ldap_writer *w, bool value)
 
 /* --- filters --- */
 
+#define FILTER_DEPTH_MAX  32u
 #define FILTER_AND        0xa0
 #define FILTER_OR         0xa1
 #define FILTER_NOT        0xa2
@@ -113,7 +114,7 @@ static void value(struct ldap_writer *w, uint8_t tag, struct bytes text)
         if (octet == '\\') {
             int high = hex(cursor_u8(&c)), low = hex(cursor_u8(&c));
             w->failed |= high < 0 || low < 0;
-            octet = (uint8_t)(high << 4 | low);
+            octet = (uint8_t)((unsigned)high << 4 | (unsigned)low);
         } else if (octet == '(' || octet == ')' || octet == '*') {
             w->failed = true;
         }
@@ -233,7 +234,7 @@ static void set_of(struct ldap_writer *w, struct cursor *c, uint8_t tag, unsigne
 
 static void filter(struct ldap_writer *w, struct cursor *c, unsigned depth)
 {
-    if (w->failed || depth > LDAP_FILTER_DEPTH_MAX || !cursor_match(c, "(", 1)) {
+    if (w->failed || depth > FILTER_DEPTH_MAX || !cursor_match(c, "(", 1)) {
         w->failed = true;
         return;
     }

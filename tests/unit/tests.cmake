@@ -10,8 +10,11 @@ target_link_libraries(test_sim_network PRIVATE picket_sim)
 target_link_libraries(test_sim_swarm PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
+target_link_libraries(test_ldap_client PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
+
+
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log test_control test_directory_probe test_transport test_transport_traps test_zap
+set_tests_properties(test_ring test_log test_control test_directory_probe test_transport test_transport_traps test_zap test_ldap_client
   PROPERTIES LABELS threads)
 # Some of them fork and go on with threads in the child.
 set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
