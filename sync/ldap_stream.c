@@ -170,7 +170,9 @@ static ssize_t read_some(struct ldap_stream *stream, uint8_t *to, size_t size, s
     if (stream->session) {
         if (!gnutls_error_is_fatal((int)got))
             return 0;
-        if (got == GNUTLS_E_PREMATURE_TERMINATION)
+        if (got == GNUTLS_E_PULL_ERROR)
+            fault_say(fault, "the connection broke: %s", strerror(errno));
+        else if (got == GNUTLS_E_PREMATURE_TERMINATION)
             fault_say(fault, "the directory closed the connection without ending TLS");
         else
             fault_say(fault, "TLS: %s", gnutls_strerror((int)got));
@@ -300,6 +302,8 @@ bool ldap_stream_flush(struct ldap_stream *stream, struct fault *fault)
         ssize_t sent = stream->session ? gnutls_record_send(stream->session, out->data + out->start, size)
                                        : send(stream->descriptor, out->data + out->start, size, MSG_NOSIGNAL);
         if (stream->session && sent < 0) {
+            if (sent == GNUTLS_E_PUSH_ERROR)
+                return fault_say(fault, "the connection broke: %s", strerror(errno));
             if (gnutls_error_is_fatal((int)sent))
                 return fault_say(fault, "TLS: %s", gnutls_strerror((int)sent));
             stream->tls_repeat = size;
