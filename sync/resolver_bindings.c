@@ -321,7 +321,7 @@ static void note_sighting(struct resolver *resolver, struct binding *binding, co
             mine = s;
         else if (s->host && claim->seen - s->seen < SHARED_WINDOW)
             lately++;
-        if (s->seen < oldest->seen)
+        if (oldest->host && (!s->host || s->seen < oldest->seen))
             oldest = s;
     }
     mine = mine ? mine : oldest;

@@ -27,3 +27,12 @@ if(LIBLDAP_FOUND)
   target_link_libraries(ldap_directory PRIVATE picket_sync picket_base PkgConfig::GNUTLS PkgConfig::LIBLDAP Threads::Threads)
   set_target_properties(ldap_directory PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endif()
+# What resolving costs: tests/bench/resolver.c (target `bench-resolver`).
+add_executable(bench_resolver EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/resolver.c)
+target_link_libraries(bench_resolver PRIVATE picket_capture picket_sync picket_base)
+set_target_properties(bench_resolver PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-resolver
+  COMMAND bench_resolver ${CMAKE_CURRENT_LIST_DIR}/../data/a01_kerberoast_impacket.pcap
+    ${CMAKE_CURRENT_LIST_DIR}/../data/a14_psexec.pcap ${CMAKE_CURRENT_LIST_DIR}/../data/n08_smb_kerberos.pcap
+    ${CMAKE_CURRENT_LIST_DIR}/../data/a28_spray_ldap.pcap ${CMAKE_CURRENT_LIST_DIR}/../data/a05_dcsync_krbtgt.pcap
+  DEPENDS bench_resolver USES_TERMINAL)

@@ -3,6 +3,7 @@ pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack msgpack-c)
 target_link_libraries(test_msgpack PRIVATE PkgConfig::MSGPACK)
 target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
+target_link_libraries(test_resolution PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_scenario PRIVATE picket_sim)
 target_compile_definitions(test_scenario PRIVATE PICKET_SOURCE="${PROJECT_SOURCE_DIR}")
 target_link_libraries(test_svg PRIVATE picket_sim)
@@ -14,7 +15,7 @@ target_link_libraries(test_ldap_client PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5
 
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log test_control test_directory_probe test_transport test_transport_traps test_zap test_ldap_client
+set_tests_properties(test_ring test_log test_resolution test_control test_directory_probe test_transport test_transport_traps test_zap test_ldap_client
   PROPERTIES LABELS threads)
 # Some of them fork and go on with threads in the child.
 set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
