@@ -6,20 +6,12 @@
  */
 #pragma once
 
+#include "sync/entity_batch.h"
 #include "sync/entity_store.h"
 #include "sync/ldap_client.h"
 #include "sync/lookup.h"
 
 #define DIRECTORY_DOMAINS_MAX 16u
-
-/* Goes with every batch of entities: the receiver refuses a deposed synchronizer's (CLUSTER.md 3.3). The
- * node fills it from the claim. */
-struct sync_token {
-    char domain[256];
-    uint64_t term, draw;
-    uint8_t node[16];
-    uint64_t incarnation;
-};
 
 struct directory_config {
     struct ldap_client_config domains[DIRECTORY_DOMAINS_MAX];

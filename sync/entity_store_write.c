@@ -832,6 +832,8 @@ static void remove_all(struct entity_store_write *write, uint32_t number, bool b
         }
         if (at >> 8 != number)
             return;
+        if (backward && other == number)
+            continue; /* to itself: it went with those from it */
         uint32_t source = backward ? other : number;
         gather_link(write, source, (enum entity_link)(at & 0xff), backward ? number : other, true);
         counts_of(write, context_of(write, source))->links--;

@@ -36,3 +36,8 @@ add_custom_target(bench-resolver
     ${CMAKE_CURRENT_LIST_DIR}/../data/a14_psexec.pcap ${CMAKE_CURRENT_LIST_DIR}/../data/n08_smb_kerberos.pcap
     ${CMAKE_CURRENT_LIST_DIR}/../data/a28_spray_ldap.pcap ${CMAKE_CURRENT_LIST_DIR}/../data/a05_dcsync_krbtgt.pcap
   DEPENDS bench_resolver USES_TERMINAL)
+# The entity store at the size of a large directory (target `bench-entity-store`).
+add_executable(entity_store EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/entity_store.c)
+target_link_libraries(entity_store PRIVATE picket_sync)
+set_target_properties(entity_store PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-entity-store COMMAND entity_store USES_TERMINAL)
