@@ -156,7 +156,7 @@ struct batch_reader *batch_reader_new_of(const struct batch_form *form)
     if (!r)
         return NULL;
     r->form = form;
-    r->pairs = cursor_of(r->plain, 0);
+    r->pairs = (struct cursor){.failed = false};
     r->pair_count = 0;
     r->zstd = ZSTD_createDCtx();
     if (!r->zstd) {

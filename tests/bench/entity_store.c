@@ -153,6 +153,12 @@ static void computer(uint32_t number, uint64_t random)
     put_text(ENTITY_SERVICE_PRINCIPAL_NAMES, text("RestrictedKrbHost/pc%07u.corp.example", number));
 }
 
+/* One of the 5,000 that came before. */
+static uint32_t before(uint32_t number, uint64_t random)
+{
+    return number - 1 - (uint32_t)(random % (number < 5000 ? number : 5000));
+}
+
 /* Members that came before it, and the group before, up to four deep. */
 static void group(uint32_t number, uint64_t random)
 {
@@ -164,7 +170,7 @@ static void group(uint32_t number, uint64_t random)
     for (uint32_t i = 0; i < MEMBERS && number; i++)
         edges[change.edge_count++] = (struct entity_edge){
             .link = LINK_MEMBER,
-            .target = guid_of(i == 0 && number / 50 % 4 ? number - 50 : (uint32_t)(mix(random + i) % number))};
+            .target = guid_of(i == 0 && number / 50 % 4 ? number - 50 : before(number, mix(random + i)))};
     change.edges = edges;
 }
 
