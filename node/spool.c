@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/spool.h"
+
+#include "base/log.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#define SEGMENT_MAGIC  "picketS1"
+#define ENTRY_MAGIC    UINT32_C(0x31657053) /* "Spe1" */
+#define ACK_MAGIC      "picketA1"
+#define SEGMENT_HEADER 24u
+#define ENTRY_HEADER   40u
+#define CHECKSUM_AT    32u /* in an entry's header: over what stands before it, and the payload */
+
+struct segment {
+    int file;
+    uint64_t number; /* 0: the slot is free */
+    uint64_t first, last;
+    uint64_t entries;
+    size_t size; /* used bytes, all of them good */
+    int64_t oldest;
+};
+
+struct spool {
+    struct spool_config config;
+    pthread_mutex_t lock;
+    struct segment *segments; /* one a slot */
+    struct segment *current;  /* written to; NULL: none yet */
+    uint64_t numbers;         /* the last one given */
+    uint64_t last, acknowledged, dropped, damaged, refused;
+    bool unsynced;
+    /* Where the last spool_next ended: going on there needs no search. */
+    struct {
+        const struct segment *segment;
+        uint64_t number, sequence;
+        size_t at;
+    } reader;
+    uint8_t *scratch; /* an entry */
+};
+
+struct entry_header {
+    uint32_t size;
+    uint64_t sequence;
+    int64_t wall;
+    uint32_t kind;
+    uint64_t checksum;
+};
+
+static bool slot_path(const struct spool *self, unsigned slot, char path[PATH_SIZE], struct fault *fault)
+{
+    char name[16];
+    snprintf(name, sizeof name, "%02u.segment", slot);
+    return path_join(path, self->config.directory, name, fault);
+}
+
+static bool read_all(const struct spool *self, int file, void *to, size_t size, size_t at)
+{
+    const struct disk *disk = self->config.disk;
+    uint8_t *bytes = to;
+    while (size) {
+        ssize_t got = disk->read(disk->context, file, bytes, size, (off_t)at);
+        if (got <= 0)
+            return false;
+        bytes += got;
+        at += (size_t)got;
+        size -= (size_t)got;
+    }
+    return true;
+}
+
+static void put_le32(uint8_t *to, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(to, &value, sizeof value);
+}
+
+static void put_le64(uint8_t *to, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(to, &value, sizeof value);
+}
+
+static uint64_t checksum(uint64_t number, const uint8_t *header, size_t header_size, struct bytes payload)
+{
+    uint64_t head = XXH3_64bits_withSeed(header, header_size, number);
+    return payload.size ? XXH3_64bits_withSeed(payload.data, payload.size, head) : head;
+}
+
+/* --- reading what is there --- */
+
+static void header_write(uint8_t to[ENTRY_HEADER], const struct entry_header *header)
+{
+    put_le32(to, ENTRY_MAGIC);
+    put_le32(to + 4, header->size);
+    put_le64(to + 8, header->sequence);
+    put_le64(to + 16, (uint64_t)header->wall);
+    put_le32(to + 24, header->kind);
+    put_le32(to + 28, 0);
+    put_le64(to + CHECKSUM_AT, header->checksum);
+}
+
+static bool header_read(struct entry_header *header, const uint8_t from[ENTRY_HEADER])
+{
+    struct cursor c = cursor_of(from, ENTRY_HEADER);
+    bool magic = cursor_le32(&c) == ENTRY_MAGIC;
+    header->size = cursor_le32(&c);
+    header->sequence = cursor_le64(&c);
+    header->wall = (int64_t)cursor_le64(&c);
+    header->kind = cursor_le32(&c);
+    cursor_skip(&c, 4);
+    header->checksum = cursor_le64(&c);
+    return magic;
+}
+
+/* The entry at `at`, its payload into the scratch. False: there is none, or it is damaged. */
+static bool entry_at(const struct spool *self, const struct segment *segment, size_t at, size_t end,
+                     struct entry_header *header)
+{
+    uint8_t bytes[ENTRY_HEADER];
+    if (end - at < ENTRY_HEADER || !read_all(self, segment->file, bytes, ENTRY_HEADER, at) ||
+        !header_read(header, bytes) || header->size > end - at - ENTRY_HEADER ||
+        header->size > SPOOL_PAYLOAD_MAX ||
+        !read_all(self, segment->file, self->scratch, header->size, at + ENTRY_HEADER))
+        return false;
+    return checksum(segment->number, bytes, CHECKSUM_AT, (struct bytes){self->scratch, header->size}) ==
+           header->checksum;
+}
+
+/* Takes in what an earlier run left in a slot, as far as it is whole. */
+static bool segment_recover(struct spool *self, struct segment *segment, struct fault *fault)
+{
+    const struct disk *disk = self->config.disk;
+    struct stat status;
+    uint8_t bytes[SEGMENT_HEADER];
+    if (disk->status(disk->context, segment->file, &status) != 0)
+        return fault_say(fault, "a segment of the spool cannot be read: %s", strerror(errno));
+    size_t end = (size_t)status.st_size;
+    if (end < SEGMENT_HEADER)
+        return true;
+    if (!read_all(self, segment->file, bytes, sizeof bytes, 0))
+        return fault_say(fault, "a segment of the spool cannot be read: %s", strerror(errno));
+    struct cursor c = cursor_of(bytes, sizeof bytes);
+    bool magic = memcmp(bytes, SEGMENT_MAGIC, 8) == 0;
+    cursor_skip(&c, 8);
+    uint64_t number = cursor_le64(&c);
+    if (!magic || number == 0 || checksum(number, bytes, 16, (struct bytes){NULL, 0}) != cursor_le64(&c)) {
+        self->damaged++;
+        return true;
+    }
+    segment->number = number;
+    segment->size = SEGMENT_HEADER;
+    struct entry_header header;
+    while (entry_at(self, segment, segment->size, end, &header) &&
+           (segment->entries == 0 || header.sequence == segment->last + 1)) {
+        if (segment->entries++ == 0) {
+            segment->first = header.sequence;
+            segment->oldest = header.wall;
+        }
+        segment->last = header.sequence;
+        segment->size += ENTRY_HEADER + header.size;
+    }
+    if (segment->size != end)
+        self->damaged++;
+    return true;
+}
+
+static struct segment *oldest_segment(struct spool *self)
+{
+    struct segment *oldest = NULL;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        struct segment *segment = &self->segments[i];
+        if (segment->number && (!oldest || segment->number < oldest->number))
+            oldest = segment;
+    }
+    return oldest;
+}
+
+/* The segment that follows in time; NULL: there is none. */
+static struct segment *segment_after(struct spool *self, uint64_t number)
+{
+    struct segment *next = NULL;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        struct segment *segment = &self->segments[i];
+        if (segment->number > number && (!next || segment->number < next->number))
+            next = segment;
+    }
+    return next;
+}
+
+static void segment_release(struct spool *self, struct segment *segment)
+{
+    if (segment == self->current)
+        self->current = NULL;
+    *segment = (struct segment){.file = segment->file};
+}
+
+/* Slots whose entries are all acknowledged are free; the one that is written to is kept. */
+static void release_acknowledged(struct spool *self)
+{
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        struct segment *segment = &self->segments[i];
+        if (segment->number && segment != self->current && segment->last <= self->acknowledged)
+            segment_release(self, segment);
+    }
+}
+
+static void acknowledged_load(struct spool *self)
+{
+    char path[PATH_SIZE];
+    struct disk_content content;
+    struct fault fault;
+    if (!path_join(path, self->config.directory, "acknowledged", &fault))
+        return;
+    enum disk_found found = disk_read_checked(self->config.disk, path, ACK_MAGIC, 256, &content, &fault);
+    if (found == DISK_FAILED)
+        self->damaged++; /* what was sent is sent again: the receiver knows it */
+    if (found != DISK_FOUND)
+        return;
+    struct cursor c = cursor_of(content.data, content.size);
+    self->acknowledged = cursor_le64(&c);
+    disk_content_free(&content);
+}
+
+/* The newest segment is gone on with, or each start would cost a slot; what a crash left behind its last
+ * whole entry is cut away first. */
+static bool resume_newest(struct spool *self, struct fault *fault)
+{
+    const struct disk *disk = self->config.disk;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        struct segment *segment = &self->segments[i];
+        if (!segment->number || segment->number != self->numbers || !segment->entries ||
+            segment->last != self->last)
+            continue;
+        if (disk->truncate(disk->context, segment->file, (off_t)segment->size) != 0)
+            return fault_say(fault, "a segment of the spool cannot be cut: %s", strerror(errno));
+        self->current = segment;
+    }
+    return true;
+}
+
+static bool recover(struct spool *self, struct fault *fault)
+{
+    const struct disk *disk = self->config.disk;
+    char path[PATH_SIZE];
+    acknowledged_load(self);
+    self->last = self->acknowledged;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        struct segment *segment = &self->segments[i];
+        if (!slot_path(self, i, path, fault))
+            return false;
+        segment->file = disk->open(disk->context, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (segment->file < 0)
+            return fault_say(fault, "%s cannot be opened: %s", path, strerror(errno));
+        if (!segment_recover(self, segment, fault))
+            return false;
+        if (segment->number > self->numbers)
+            self->numbers = segment->number;
+        if (segment->entries && segment->last > self->last)
+            self->last = segment->last;
+    }
+    release_acknowledged(self);
+    return resume_newest(self, fault);
+}
+
+struct spool *spool_open(const struct spool_config *config, struct fault *fault)
+{
+    if (config->segments < 2 || config->segments > SPOOL_SEGMENTS_MAX ||
+        config->segment_bytes < SEGMENT_HEADER + ENTRY_HEADER) {
+        fault_say(fault, "a spool of %u segments of %zu bytes cannot be", config->segments,
+                  config->segment_bytes);
+        return NULL;
+    }
+    struct spool *self = calloc(1, sizeof *self);
+    if (!self) {
+        fault_say(fault, "no memory for the spool");
+        return NULL;
+    }
+    self->config = *config;
+    pthread_mutex_init(&self->lock, NULL);
+    self->segments = calloc(config->segments, sizeof *self->segments);
+    self->scratch = malloc(SPOOL_PAYLOAD_MAX);
+    for (unsigned i = 0; self->segments && i < config->segments; i++)
+        self->segments[i].file = -1;
+    if (!self->segments || !self->scratch)
+        fault_say(fault, "no memory for the spool");
+    else if (recover(self, fault))
+        return self;
+    spool_close(&self);
+    return NULL;
+}
+
+void spool_close(struct spool **spool)
+{
+    struct spool *self = *spool;
+    if (!self)
+        return;
+    const struct disk *disk = self->config.disk;
+    if (self->current)
+        disk->sync(disk->context, self->current->file);
+    for (unsigned i = 0; self->segments && i < self->config.segments; i++)
+        if (self->segments[i].file >= 0)
+            disk->close(disk->context, self->segments[i].file);
+    pthread_mutex_destroy(&self->lock);
+    free(self->segments);
+    free(self->scratch);
+    free(self);
+    *spool = NULL;
+}
+
+/* --- writing --- */
+
+static struct segment *free_slot(struct spool *self)
+{
+    for (unsigned i = 0; i < self->config.segments; i++)
+        if (!self->segments[i].number)
+            return &self->segments[i];
+    return NULL;
+}
+
+static bool sync_current(struct spool *self)
+{
+    const struct disk *disk = self->config.disk;
+    if (!self->unsynced)
+        return true;
+    if (!self->current || disk->sync(disk->context, self->current->file) != 0)
+        return false;
+    self->unsynced = false;
+    return true;
+}
+
+/* A slot for new entries: what it held is cut away before its new header is written. */
+static enum spool_verdict open_segment(struct spool *self)
+{
+    const struct disk *disk = self->config.disk;
+    if (!sync_current(self))
+        return SPOOL_FAILED;
+    self->current = NULL;
+    release_acknowledged(self);
+    struct segment *segment = free_slot(self);
+    if (!segment && self->config.drop_oldest) {
+        segment = oldest_segment(self);
+        self->dropped += segment->entries;
+        segment_release(self, segment);
+    }
+    if (!segment)
+        return SPOOL_FULL;
+    uint8_t header[SEGMENT_HEADER];
+    memcpy(header, SEGMENT_MAGIC, 8);
+    put_le64(header + 8, self->numbers + 1);
+    put_le64(header + 16, checksum(self->numbers + 1, header, 16, (struct bytes){NULL, 0}));
+    if (disk->truncate(disk->context, segment->file, 0) != 0 ||
+        !disk_write_all(disk, segment->file, header, sizeof header, 0) ||
+        disk->sync(disk->context, segment->file) != 0 ||
+        disk->sync_directory(disk->context, self->config.directory) != 0)
+        return SPOOL_FAILED;
+    segment->number = ++self->numbers;
+    segment->size = SEGMENT_HEADER;
+    segment->first = self->last + 1;
+    segment->last = self->last;
+    self->current = segment;
+    return SPOOL_KEPT;
+}
+
+static enum spool_verdict append(struct spool *self, enum spool_kind kind, int64_t wall, struct bytes payload,
+                                 bool durable)
+{
+    const struct disk *disk = self->config.disk;
+    size_t size = ENTRY_HEADER + payload.size;
+    if (payload.size > SPOOL_PAYLOAD_MAX || size > self->config.segment_bytes - SEGMENT_HEADER)
+        return SPOOL_TOO_LONG;
+    if (!self->current || self->current->size + size > self->config.segment_bytes) {
+        enum spool_verdict verdict = open_segment(self);
+        if (verdict != SPOOL_KEPT)
+            return verdict;
+    }
+    struct segment *segment = self->current;
+    struct entry_header header = {
+        .size = (uint32_t)payload.size, .sequence = self->last + 1, .wall = wall, .kind = (uint32_t)kind};
+    uint8_t bytes[ENTRY_HEADER];
+    header_write(bytes, &header);
+    header.checksum = checksum(segment->number, bytes, CHECKSUM_AT, payload);
+    header_write(bytes, &header);
+    /* What fails half-way is written over by the next entry: `size` has not moved. */
+    if (!disk_write_all(disk, segment->file, bytes, sizeof bytes, (off_t)segment->size) ||
+        !disk_write_all(disk, segment->file, payload.data, payload.size,
+                        (off_t)(segment->size + sizeof bytes)))
+        return SPOOL_FAILED;
+    if (durable && disk->sync(disk->context, segment->file) != 0)
+        return SPOOL_FAILED;
+    self->unsynced = !durable;
+    if (segment->entries++ == 0) {
+        segment->first = header.sequence;
+        segment->oldest = wall;
+    }
+    segment->last = self->last = header.sequence;
+    segment->size += size;
+    return SPOOL_KEPT;
+}
+
+enum spool_verdict spool_append(struct spool *self, enum spool_kind kind, int64_t wall, struct bytes payload,
+                                bool durable)
+{
+    pthread_mutex_lock(&self->lock);
+    enum spool_verdict verdict = append(self, kind, wall, payload, durable);
+    if (verdict != SPOOL_KEPT)
+        self->refused++;
+    pthread_mutex_unlock(&self->lock);
+    return verdict;
+}
+
+bool spool_sync(struct spool *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool synced = sync_current(self);
+    pthread_mutex_unlock(&self->lock);
+    return synced;
+}
+
+/* --- reading --- */
+
+/* Stands on the first entry behind `after`. */
+static bool seek(struct spool *self, uint64_t after, struct segment **segment, size_t *at)
+{
+    for (*segment = segment_after(self, 0); *segment; *segment = segment_after(self, (*segment)->number))
+        if ((*segment)->entries && (*segment)->last > after)
+            break;
+    if (!*segment)
+        return false;
+    *at = SEGMENT_HEADER;
+    if (self->reader.segment == *segment && self->reader.number == (*segment)->number &&
+        self->reader.sequence <= after)
+        *at = self->reader.at;
+    return true;
+}
+
+static bool next(struct spool *self, uint64_t after, struct spool_entry *entry)
+{
+    struct segment *segment;
+    size_t at;
+    struct entry_header header;
+    if (!seek(self, after, &segment, &at))
+        return false;
+    for (;;) {
+        if (!entry_at(self, segment, at, segment->size, &header)) {
+            /* It was whole when it was written or recovered: the disk lost it since. */
+            self->damaged++;
+            log_warning("the spool has lost entries %llu to %llu", (unsigned long long)after + 1,
+                        (unsigned long long)segment->last);
+            after = segment->last;
+            if (!seek(self, after, &segment, &at))
+                return false;
+            continue;
+        }
+        at += ENTRY_HEADER + header.size;
+        if (header.sequence > after)
+            break;
+    }
+    self->reader.segment = segment;
+    self->reader.number = segment->number;
+    self->reader.sequence = header.sequence;
+    self->reader.at = at;
+    *entry = (struct spool_entry){.sequence = header.sequence,
+                                  .wall = header.wall,
+                                  .kind = (enum spool_kind)header.kind,
+                                  .payload = malloc(header.size ? header.size : 1),
+                                  .size = header.size};
+    if (!entry->payload)
+        return false;
+    memcpy(entry->payload, self->scratch, header.size);
+    return true;
+}
+
+bool spool_next(struct spool *self, uint64_t after, struct spool_entry *entry)
+{
+    pthread_mutex_lock(&self->lock);
+    bool found = next(self, after, entry);
+    pthread_mutex_unlock(&self->lock);
+    return found;
+}
+
+void spool_entry_free(struct spool_entry *entry)
+{
+    free(entry->payload);
+    entry->payload = NULL;
+}
+
+bool spool_acknowledge(struct spool *self, uint64_t sequence)
+{
+    uint8_t bytes[8];
+    bool written = true;
+    struct fault fault;
+    pthread_mutex_lock(&self->lock);
+    if (sequence > self->last)
+        sequence = self->last;
+    if (sequence > self->acknowledged) {
+        put_le64(bytes, sequence);
+        written = disk_replace_checked(self->config.disk, self->config.directory, "acknowledged", ACK_MAGIC,
+                                       (struct bytes){bytes, sizeof bytes}, &fault);
+        if (written) {
+            self->acknowledged = sequence;
+            release_acknowledged(self);
+        } else {
+            log_warning("spool: %s", fault.text);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return written;
+}
+
+void spool_status(struct spool *self, struct spool_status *status)
+{
+    pthread_mutex_lock(&self->lock);
+    *status = (struct spool_status){.last = self->last,
+                                    .acknowledged = self->acknowledged,
+                                    .bytes_max = (uint64_t)self->config.segments * self->config.segment_bytes,
+                                    .dropped = self->dropped,
+                                    .damaged = self->damaged,
+                                    .refused = self->refused};
+    status->first = self->last + 1;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        const struct segment *segment = &self->segments[i];
+        status->entries += segment->entries;
+        status->bytes += segment->size;
+        if (segment->entries && segment->first < status->first) {
+            status->first = segment->first;
+            status->oldest = segment->oldest;
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+}
