@@ -9,7 +9,8 @@
 
 /* --- views --- */
 
-#define COUNTERS_MAX 64u
+#define COUNTERS_MAX    64u
+#define VIEW_HEALTH_MAX 32u
 
 struct counters {
     unsigned count;
@@ -23,6 +24,30 @@ static void collect_counter(void *context, const char *name, uint64_t value)
         counters->of[counters->count++] = (struct view_counter){name, value};
 }
 
+/* What the directory's part knows, for one view. */
+struct directory_facts {
+    struct directory_progress progress[DIRECTORY_DOMAINS_MAX];
+    unsigned progress_count;
+    struct directory_health raised[VIEW_HEALTH_MAX];
+    struct view_health health[VIEW_HEALTH_MAX];
+    unsigned health_count;
+};
+
+static void collect_directory(const struct answers *self, struct directory_facts *facts)
+{
+    struct directory_service *service = self->directory;
+    facts->progress_count = facts->health_count = 0;
+    if (!service)
+        return;
+    struct directory *directory = directory_service_directory(service);
+    while (facts->progress_count < DIRECTORY_DOMAINS_MAX &&
+           directory_progress(directory, facts->progress_count, &facts->progress[facts->progress_count]))
+        facts->progress_count++;
+    for (unsigned i = 0; i < VIEW_HEALTH_MAX && directory_service_health(service, i, &facts->raised[i]); i++)
+        facts->health[facts->health_count++] =
+            (struct view_health){facts->raised[i].domain, facts->raised[i].issue, facts->raised[i].text};
+}
+
 static void give_view(const struct answers *self, struct cluster_driver *driver,
                       const struct control_request *request, struct json_writer *w)
 {
@@ -30,6 +55,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
     struct directory_state states[DIRECTORIES_MAX];
     struct view_directory directories[DIRECTORIES_MAX];
     struct view_capture capture = {.interfaces = self->interfaces};
+    struct directory_facts facts;
     unsigned count = 0;
     while (count < DIRECTORIES_MAX && directory_probe_state(self->probe, count, &states[count])) {
         const struct directory_state *state = &states[count];
@@ -50,6 +76,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         capture.dropped = totals.dropped + totals.ifdropped;
         capture.activities_dropped = totals.refused;
     }
+    collect_directory(self, &facts);
     cluster_driver_counters(driver, collect_counter, &counters);
     struct view_source source = {
         .core = cluster_driver_core(driver),
@@ -60,6 +87,10 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .transport_count = counters.count,
         .directories = directories,
         .directory_count = count,
+        .progress = facts.progress,
+        .progress_count = facts.progress_count,
+        .health = facts.health,
+        .health_count = facts.health_count,
         .capture = self->capture ? &capture : NULL,
     };
     view_answer(w, request, &source);
@@ -158,6 +189,18 @@ static void rotate(struct cluster_driver *driver, struct json_writer *w)
         view_refuse(w, "cannot_rotate", fault.text);
 }
 
+static void reconcile(const struct answers *self, const struct control_request *request,
+                      struct json_writer *w)
+{
+    if (!self->directory || !directory_service_reads(self->directory, request->domain)) {
+        view_refuse(w, "no_directory", "this node does not read that domain's directory");
+        return;
+    }
+    directory_reconcile(directory_service_directory(self->directory), request->domain);
+    done(w, "%s is compared with its directory as soon as this node may: picket sync tells the outcome",
+         request->domain);
+}
+
 void answers_make(const struct answers *self, struct cluster_driver *driver,
                   const struct control_request *request, const struct control_peer *peer,
                   struct json_writer *w)
@@ -180,6 +223,9 @@ void answers_make(const struct answers *self, struct cluster_driver *driver,
         break;
     case CONTROL_ROTATE:
         rotate(driver, w);
+        break;
+    case CONTROL_RECONCILE:
+        reconcile(self, request, w);
         break;
     default:
         give_view(self, driver, request, w);

@@ -8,13 +8,15 @@
 #include "node/capture_group.h"
 #include "node/control.h"
 #include "node/directory_probe.h"
+#include "node/directory_service.h"
 #include "node/resolution.h"
 #include "node/view.h"
 
 struct answers {
     const char *fleet_name;
     struct directory_probe *probe;
-    struct capture_group *capture; /* NULL: nothing is captured */
+    struct directory_service *directory; /* NULL: this node reads no directory */
+    struct capture_group *capture;       /* NULL: nothing is captured */
     unsigned interfaces;
     struct resolution *resolution; /* NULL: likewise; resolution_recent shows what passed */
 };

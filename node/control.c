@@ -210,7 +210,7 @@ static bool ask(struct control *control, struct client *client, struct bytes bod
                             "only root, the node's own user and its administrators may do that");
     } else {
         client->state = CLIENT_WAITING;
-        if (control->config.post(control->config.context, &job->mail))
+        if (control->config.post(control->config.context, &job->request, &job->mail))
             return true;
         client->state = CLIENT_IDLE;
         sent = send_refusal(client, "stopping", "the node is stopping");

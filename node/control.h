@@ -22,9 +22,9 @@ struct control_config {
     const char *path;
     const char *group;          /* owns the socket when it exists: may ask; NULL: the process's own */
     const char *administrators; /* besides root and this process's user: may change things; NULL: nobody */
-    /* Takes the job to the thread where answers are made; that one calls control_job_run(). False: it does
-     * not run any more. */
-    bool (*post)(void *context, struct mail *job);
+    /* Takes the job to the thread where answers to such a request are made, which runs it. False: it does not
+     * run any more. */
+    bool (*post)(void *context, const struct control_request *request, struct mail *job);
     /* There: writes the answer of a request that may be answered. */
     void (*answer)(void *context, const struct control_request *request, const struct control_peer *peer,
                    struct json_writer *w);

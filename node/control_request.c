@@ -11,6 +11,8 @@ enum field {
     FIELD_ON = 2,
     FIELD_LIMIT = 4,
     FIELD_DATA = 8,
+    FIELD_NAME = 16,
+    FIELD_AFTER = 32,
 };
 
 static const struct {
@@ -19,25 +21,37 @@ static const struct {
     unsigned possible; /* besides */
     bool changes;
     bool stream;
+    bool directory;
 } verbs[CONTROL_VERBS] = {
-    [CONTROL_STATUS] = {"status", 0, 0, false, false},
-    [CONTROL_MEMBERS] = {"members", 0, 0, false, false},
-    [CONTROL_SYNCHRONIZER] = {"synchronizer", 0, 0, false, false},
-    [CONTROL_WHY] = {"why", FIELD_DOMAIN, 0, false, false},
-    [CONTROL_PEERS] = {"peers", 0, 0, false, false},
-    [CONTROL_REACH] = {"reach", 0, 0, false, false},
-    [CONTROL_HISTORY] = {"history", 0, FIELD_DOMAIN | FIELD_LIMIT, false, false},
-    [CONTROL_EVENTS] = {"events", 0, FIELD_DOMAIN, false, true},
-    [CONTROL_CANDIDATE] = {"candidate", FIELD_DOMAIN | FIELD_ON, 0, true, false},
-    [CONTROL_YIELD] = {"yield", FIELD_DOMAIN, 0, true, false},
-    [CONTROL_PIN] = {"pin", FIELD_DOMAIN | FIELD_ON, 0, true, false},
-    [CONTROL_POLICY] = {"policy", FIELD_DATA, 0, true, false},
-    [CONTROL_ROTATE] = {"rotate", 0, 0, true, false},
+    [CONTROL_STATUS] = {"status", 0, 0, false, false, false},
+    [CONTROL_MEMBERS] = {"members", 0, 0, false, false, false},
+    [CONTROL_SYNCHRONIZER] = {"synchronizer", 0, 0, false, false, false},
+    [CONTROL_WHY] = {"why", FIELD_DOMAIN, 0, false, false, false},
+    [CONTROL_PEERS] = {"peers", 0, 0, false, false, false},
+    [CONTROL_REACH] = {"reach", 0, 0, false, false, false},
+    [CONTROL_HISTORY] = {"history", 0, FIELD_DOMAIN | FIELD_LIMIT, false, false, false},
+    [CONTROL_EVENTS] = {"events", 0, FIELD_DOMAIN, false, true, false},
+    [CONTROL_SYNC] = {"sync", 0, FIELD_DOMAIN, false, false, false},
+    [CONTROL_ENTITY] = {"entity", FIELD_NAME, 0, false, false, true},
+    [CONTROL_SEARCH] = {"search", FIELD_NAME, FIELD_LIMIT, false, false, true},
+    [CONTROL_LOOKUP] = {"lookup", FIELD_NAME, 0, false, false, true},
+    [CONTROL_SPOOL] = {"spool", 0, FIELD_AFTER | FIELD_LIMIT, false, false, true},
+    [CONTROL_RECONCILE] = {"reconcile", FIELD_DOMAIN, 0, true, false, false},
+    [CONTROL_CANDIDATE] = {"candidate", FIELD_DOMAIN | FIELD_ON, 0, true, false, false},
+    [CONTROL_YIELD] = {"yield", FIELD_DOMAIN, 0, true, false, false},
+    [CONTROL_PIN] = {"pin", FIELD_DOMAIN | FIELD_ON, 0, true, false, false},
+    [CONTROL_POLICY] = {"policy", FIELD_DATA, 0, true, false, false},
+    [CONTROL_ROTATE] = {"rotate", 0, 0, true, false, false},
 };
 
 const char *control_verb_name(enum control_verb verb)
 {
     return verbs[verb].name;
+}
+
+bool control_verb_of_directory(enum control_verb verb)
+{
+    return verbs[verb].directory;
 }
 
 /* DNS names are compared in lower case (RFC 4343). */
@@ -62,6 +76,23 @@ static bool read_limit(struct control_request *request, const json_t *value)
     return true;
 }
 
+static bool read_name(struct control_request *request, const json_t *value)
+{
+    const char *name = json_string_value(value);
+    size_t size = json_string_length(value);
+    if (!name || size == 0 || size >= sizeof(request->name) || strlen(name) != size)
+        return false;
+    memcpy(request->name, name, size + 1);
+    return true;
+}
+
+static bool read_after(struct control_request *request, const json_t *value)
+{
+    json_int_t after = json_integer_value(value);
+    request->after = (uint64_t)after;
+    return json_is_integer(value) && after >= 0;
+}
+
 static bool read_data(struct control_request *request, const json_t *value)
 {
     const char *text = json_string_value(value);
@@ -82,6 +113,8 @@ static const struct {
     {"on", FIELD_ON, "\"on\" is neither true nor false"},
     {"limit", FIELD_LIMIT, "\"limit\" is not a number from 0 to 1000000"},
     {"data", FIELD_DATA, "\"data\" is not base64"},
+    {"name", FIELD_NAME, "\"name\" is not a name of at most 1023 bytes"},
+    {"after", FIELD_AFTER, "\"after\" is not a number"},
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
@@ -97,6 +130,10 @@ static bool read_field(struct control_request *request, enum field field, const 
         return read_limit(request, value);
     case FIELD_DATA:
         return read_data(request, value);
+    case FIELD_NAME:
+        return read_name(request, value);
+    case FIELD_AFTER:
+        return read_after(request, value);
     }
     return false;
 }

@@ -15,6 +15,12 @@ enum control_verb {
     CONTROL_REACH,
     CONTROL_HISTORY,
     CONTROL_EVENTS,
+    CONTROL_SYNC,
+    CONTROL_ENTITY,
+    CONTROL_SEARCH,
+    CONTROL_LOOKUP,
+    CONTROL_SPOOL,
+    CONTROL_RECONCILE,
     CONTROL_CANDIDATE,
     CONTROL_YIELD,
     CONTROL_PIN,
@@ -23,13 +29,17 @@ enum control_verb {
     CONTROL_VERBS,
 };
 
+#define CONTROL_NAME_SIZE 1024u
+
 struct control_request {
     enum control_verb verb;
     bool changes; /* only for those who may administer the node */
     bool stream;  /* answered by more than one frame */
     char domain[DOMAIN_MAX_SIZE];
+    char name[CONTROL_NAME_SIZE]; /* of an entity, or what is searched for */
     bool on;
-    unsigned limit; /* of history: the last so many; 0: all */
+    uint64_t after; /* sequence in the spool */
+    unsigned limit; /* of history: the last so many; of search and spool: so many; 0: all */
     uint8_t *data;  /* of policy: what the authority signed; owned */
     size_t data_size;
 };
@@ -38,5 +48,8 @@ struct control_request {
  * control_request_free() after either. */
 bool control_request_read(struct control_request *request, struct bytes body, const char **fault);
 void control_request_free(struct control_request *request);
+
+/* Answered by the directory service, on its own thread (node/directory_service.h). */
+bool control_verb_of_directory(enum control_verb verb);
 
 const char *control_verb_name(enum control_verb verb);

@@ -7,6 +7,7 @@
 #include "node/answers.h"
 #include "node/command.h"
 #include "node/control.h"
+#include "node/directory_service.h"
 #include "node/notify.h"
 
 #include <errno.h>
@@ -30,9 +31,10 @@ struct daemon {
     struct cluster_driver *driver;
     struct control *control;
     struct directory_probe *probe;
+    struct directory_service *directory; /* NULL: no account to read any with */
     struct capture_group capture;
     struct resolution *resolution; /* NULL: nothing is captured */
-    bool driver_started, capturing;
+    bool driver_started, directory_started, capturing;
     int signal_descriptor;
     int ended_descriptor; /* readable when the driver ended by itself */
     atomic_int end;       /* enum driver_end */
@@ -74,6 +76,8 @@ static void hear_notice(void *context, struct cluster_driver *driver, const stru
     struct json_writer w;
     struct bytes text;
     log_notice_of(core, notice);
+    if (self->directory && notice->domain)
+        directory_service_observe(self->directory, core);
     if (!control_has_listeners(self->control))
         return;
     json_writer_init(&w, 4096);
@@ -94,36 +98,53 @@ static void hear_end(void *context, enum driver_end end)
 
 /* --- what the control socket asks --- */
 
-static bool post(void *context, struct mail *job)
+static bool for_the_directory(const struct daemon *self, const struct control_request *request)
+{
+    return self->directory && control_verb_of_directory(request->verb);
+}
+
+static bool post(void *context, const struct control_request *request, struct mail *job)
 {
     struct daemon *self = context;
-    return cluster_driver_post(self->driver, job);
+    return for_the_directory(self, request) ? directory_service_post(self->directory, job)
+                                            : cluster_driver_post(self->driver, job);
 }
 
 static void answer(void *context, const struct control_request *request, const struct control_peer *peer,
                    struct json_writer *w)
 {
     struct daemon *self = context;
-    answers_make(&self->answers, self->driver, request, peer, w);
+    if (for_the_directory(self, request))
+        directory_service_answer(self->directory, request, w);
+    else
+        answers_make(&self->answers, self->driver, request, peer, w);
 }
 
-/* --- the synchronizer: until the directory's part does it, a domain that is held is only said to be --- */
+/* --- the synchronizer --- */
 
 static void start_synchronizer(void *context, const struct claim *claim)
 {
-    (void)context;
-    log_info("%s: synchronizer of term %llu", claim->domain, (unsigned long long)claim->term);
+    struct daemon *self = context;
+    if (self->directory && directory_service_reads(self->directory, claim->domain))
+        directory_service_hold(self->directory, claim, cluster_driver_core(self->driver));
+    else
+        log_warning("%s: this node is its synchronizer but has no account to read the directory with",
+                    claim->domain);
 }
 
 static void stop_synchronizer(void *context, const char *domain)
 {
-    (void)context;
-    log_info("%s: synchronizer no longer", domain);
+    struct daemon *self = context;
+    if (self->directory && directory_service_reads(self->directory, domain))
+        directory_service_desist(self->directory, domain);
 }
 
-static bool directory_reachable(void *context, const char *domain)
+/* A domain that is read says itself whether it can be; of others it is tried. */
+static bool reaches_directory(void *context, const char *domain)
 {
     struct daemon *self = context;
+    if (self->directory && directory_service_reads(self->directory, domain))
+        return directory_service_reachable(self->directory, domain);
     return directory_probe_reachable(self->probe, domain);
 }
 
@@ -180,7 +201,7 @@ static bool make_driver(struct daemon *self)
     config.synchronizer = (struct synchronizer_ops){.context = self,
                                                     .start = start_synchronizer,
                                                     .stop = stop_synchronizer,
-                                                    .directory_reachable = directory_reachable};
+                                                    .directory_reachable = reaches_directory};
     config.notice = hear_notice;
     config.ended = hear_end;
     config.context = self;
@@ -216,6 +237,28 @@ static bool start_driver(struct daemon *self)
     return self->driver_started;
 }
 
+static bool make_directory(struct daemon *self)
+{
+    struct fault fault;
+    if (self->config->directory.domain_count == 0)
+        return true;
+    self->directory = self->answers.directory = directory_service_new(self->config, &fault);
+    if (!self->directory)
+        log_error("%s", fault.text);
+    return self->directory != NULL;
+}
+
+static bool start_directory(struct daemon *self)
+{
+    struct fault fault;
+    if (!self->directory)
+        return true;
+    self->directory_started = directory_service_start(self->directory, self->driver, &fault);
+    if (!self->directory_started)
+        log_error("%s", fault.text);
+    return self->directory_started;
+}
+
 static bool start(struct daemon *self)
 {
     self->probe = directory_probe_start(self->config->directories, self->config->directory_count,
@@ -226,7 +269,8 @@ static bool start(struct daemon *self)
     }
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
-    return make_driver(self) && start_capture(self) && start_control(self) && start_driver(self);
+    return make_directory(self) && make_driver(self) && start_directory(self) && start_capture(self) &&
+           start_control(self) && start_driver(self);
 }
 
 static void end(struct daemon *self)
@@ -234,6 +278,8 @@ static void end(struct daemon *self)
     notify_send("STOPPING=1");
     if (self->driver_started)
         cluster_driver_stop(self->driver);
+    if (self->directory_started)
+        directory_service_stop(self->directory);
     control_stop(&self->control);
     if (self->capturing) {
         capture_group_stop(&self->capture);
@@ -241,6 +287,7 @@ static void end(struct daemon *self)
         capture_group_free(&self->capture);
     }
     cluster_driver_destroy(&self->driver);
+    directory_service_destroy(&self->directory);
     directory_probe_stop(&self->probe);
     close(self->signal_descriptor);
     close(self->ended_descriptor);
@@ -270,6 +317,8 @@ static void pinged(struct mail *mail, void *owner)
     struct cluster_driver *driver = owner;
     if (driver) {
         atomic_store(&ping->daemon->answered, true);
+        if (ping->daemon->directory)
+            directory_service_observe(ping->daemon->directory, cluster_driver_core(driver));
         if (ping->status)
             tell_status(cluster_driver_core(driver));
     }

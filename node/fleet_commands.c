@@ -4,31 +4,25 @@
  */
 #include "node/command.h"
 #include "node/probe.h"
-#include "node/show.h"
+#include "node/show_command.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define COMMON_OPTIONS                                                                                       \
-    "  --json              the answer as one JSON object (docs/control.md)\n"                                \
-    "  --socket PATH       the node's control socket ($PICKET_SOCKET, /run/picket/control)\n"                \
-    "  --timeout SECONDS   how long to wait for the answer (5)\n"
-#define HEADER_OPTION "  --no-header         the rows alone\n"
 #define MEMBER_FILTERS                                                                                       \
     "  --site NAME         only members of that site\n"                                                      \
     "  --state STATE       only members in that state: online, late, offline, unheard, left, revoked\n"      \
     "  --domain NAME       only candidates of that domain\n"                                                 \
     "  --mode MODE         only sensors, or standalone ones: sensor, standalone\n"
-#define DOMAIN_OPTION "  --domain NAME       only that domain\n"
 
-const char command_status_options[] = COMMON_OPTIONS HEADER_OPTION
+const char command_status_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION
     "\nExit status 3: the node answered, and the fleet has a problem (those that stand first).\n";
-const char command_members_options[] = COMMON_OPTIONS HEADER_OPTION MEMBER_FILTERS
+const char command_members_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION MEMBER_FILTERS
     "  --wide              also addresses, generation of the key, id\n"
     "\nLAST HEARD: how long ago something new of the member came, by whomever. A star stands behind a "
     "domain\n"
     "that the member is synchronizer of.\n";
-const char command_synchronizer_options[] = COMMON_OPTIONS HEADER_OPTION DOMAIN_OPTION
+const char command_synchronizer_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION SHOW_DOMAIN_OPTION
     "  --state STATE       only domains in that state: held, silent, electing, released, unassigned, "
     "starting\n"
     "  --wide              also this node's own state in the election\n"
@@ -36,66 +30,30 @@ const char command_synchronizer_options[] = COMMON_OPTIONS HEADER_OPTION DOMAIN_
     "yield DOMAIN          the synchronizer, whoever it is, gives the domain up: the candidates draw anew\n"
     "pin DOMAIN            this node takes the domain whenever it can, until unpin\n"
     "unpin DOMAIN          ends that\n";
-const char command_why_options[] = COMMON_OPTIONS;
-const char command_peers_options[] = COMMON_OPTIONS HEADER_OPTION;
-const char command_reach_options[] = COMMON_OPTIONS HEADER_OPTION MEMBER_FILTERS
+const char command_why_options[] = SHOW_COMMON_OPTIONS;
+const char command_peers_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION;
+const char command_reach_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION MEMBER_FILTERS
     "  --probe             dials every address from here and tells what came of it\n";
 const char command_history_options[] =
-    COMMON_OPTIONS HEADER_OPTION DOMAIN_OPTION "  --limit N           only the last N\n";
-const char command_candidate_options[] = COMMON_OPTIONS
+    SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION SHOW_DOMAIN_OPTION "  --limit N           only the last N\n";
+const char command_candidate_options[] = SHOW_COMMON_OPTIONS
     "\non DOMAIN             this node may become synchronizer of the domain (its grant must name it)\n"
     "off DOMAIN            it may not; if it is, it gives the domain up\n";
-
-static int finish_output(int status)
-{
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return command_failed("standard output", strerror(errno));
-    return status;
-}
-
-static void show(const struct show_options *options, json_t *answer,
-                 void (*table)(const struct show_style *, const json_t *))
-{
-    struct show_style style = show_style_of(options);
-    show_arrange(answer, options);
-    if (options->json)
-        show_json(stdout, answer, false);
-    else
-        table(&style, answer);
-}
-
-/* Asks with the verb of the command's own name and shows the answer. */
-static int ask_and_show(const struct show_options *options, json_t *request,
-                        void (*table)(const struct show_style *, const json_t *))
-{
-    json_t *answer;
-    int status = control_ask(&options->control, request, &answer);
-    if (status != EXIT_FINE)
-        return status;
-    show(options, answer, table);
-    json_decref(answer);
-    return finish_output(EXIT_FINE);
-}
-
-static int fine_after_help(int parsed)
-{
-    return parsed < 0 ? EXIT_FINE : parsed;
-}
 
 int command_status(int argc, char **argv)
 {
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER, 0, 0, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
+        return show_after_help(status);
     json_t *answer;
     status = control_ask(&options.control, json_pack("{ss}", "verb", "status"), &answer);
     if (status != EXIT_FINE)
         return status;
-    show(&options, answer, show_status);
+    show_answer(&options, answer, show_status);
     status = show_degraded(answer) ? EXIT_DEGRADED : EXIT_FINE;
     json_decref(answer);
-    return finish_output(status);
+    return show_finish(status);
 }
 
 int command_members(int argc, char **argv)
@@ -103,8 +61,8 @@ int command_members(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER | SHOW_FILTERS | SHOW_WIDE, 0, 0, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
-    return ask_and_show(&options, json_pack("{ss}", "verb", "members"), show_members);
+        return show_after_help(status);
+    return show_ask(&options, json_pack("{ss}", "verb", "members"), show_members);
 }
 
 int command_peers(int argc, char **argv)
@@ -112,8 +70,8 @@ int command_peers(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER, 0, 0, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
-    return ask_and_show(&options, json_pack("{ss}", "verb", "peers"), show_peers);
+        return show_after_help(status);
+    return show_ask(&options, json_pack("{ss}", "verb", "peers"), show_peers);
 }
 
 int command_why(int argc, char **argv)
@@ -121,9 +79,8 @@ int command_why(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, 0, 1, 1, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
-    return ask_and_show(&options, json_pack("{ssss}", "verb", "why", "domain", options.arguments[0]),
-                        show_why);
+        return show_after_help(status);
+    return show_ask(&options, json_pack("{ssss}", "verb", "why", "domain", options.arguments[0]), show_why);
 }
 
 int command_history(int argc, char **argv)
@@ -131,11 +88,11 @@ int command_history(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER | SHOW_DOMAIN | SHOW_LIMIT, 0, 0, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
+        return show_after_help(status);
     json_t *request = json_pack("{sssi}", "verb", "history", "limit", (int)options.limit);
     if (options.domain)
         json_object_set_new(request, "domain", json_string(options.domain));
-    return ask_and_show(&options, request, show_history);
+    return show_ask(&options, request, show_history);
 }
 
 int command_reach(int argc, char **argv)
@@ -143,7 +100,7 @@ int command_reach(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER | SHOW_FILTERS | SHOW_PROBE, 0, 0, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
+        return show_after_help(status);
     json_t *answer;
     status = control_ask(&options.control, json_pack("{ss}", "verb", "reach"), &answer);
     if (status != EXIT_FINE)
@@ -151,26 +108,12 @@ int command_reach(int argc, char **argv)
     show_arrange(answer, &options);
     if (options.probe)
         probe_members(answer);
-    show(&options, answer, show_reach);
+    show_answer(&options, answer, show_reach);
     json_decref(answer);
-    return finish_output(EXIT_FINE);
+    return show_finish(EXIT_FINE);
 }
 
 /* --- changes --- */
-
-static void show_done(const struct show_style *style, const json_t *answer)
-{
-    const char *done = show_text(answer, "done");
-    show_line(style, NULL, "%s", done ? done : "done");
-}
-
-static int change(const struct show_options *options, const char *verb, const char *domain, int on)
-{
-    json_t *request = json_pack("{ssss}", "verb", verb, "domain", domain);
-    if (on >= 0)
-        json_object_set_new(request, "on", json_boolean(on));
-    return ask_and_show(options, request, show_done);
-}
 
 int command_synchronizer(int argc, char **argv)
 {
@@ -181,15 +124,15 @@ int command_synchronizer(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, SHOW_HEADER | SHOW_DOMAIN | SHOW_STATE | SHOW_WIDE, 0, 2, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
+        return show_after_help(status);
     if (options.argument_count == 0)
-        return ask_and_show(&options, json_pack("{ss}", "verb", "synchronizer"), show_synchronizer);
+        return show_ask(&options, json_pack("{ss}", "verb", "synchronizer"), show_synchronizer);
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         if (strcmp(changes[i].word, options.arguments[0]) != 0)
             continue;
         if (options.argument_count < 2)
             return command_misused(argv[0], "%s: of which domain?", options.arguments[0]);
-        return change(&options, changes[i].verb, options.arguments[1], changes[i].on);
+        return show_change(&options, changes[i].verb, options.arguments[1], changes[i].on);
     }
     return command_misused(argv[0], "%s: yield, pin or unpin is wanted", options.arguments[0]);
 }
@@ -199,9 +142,9 @@ int command_candidate(int argc, char **argv)
     struct show_options options;
     int status = show_parse(&options, 0, 2, 2, argc, argv);
     if (status != EXIT_FINE)
-        return fine_after_help(status);
+        return show_after_help(status);
     bool on = strcmp(options.arguments[0], "on") == 0;
     if (!on && strcmp(options.arguments[0], "off") != 0)
         return command_misused(argv[0], "%s: on or off is wanted", options.arguments[0]);
-    return change(&options, "candidate", options.arguments[1], on);
+    return show_change(&options, "candidate", options.arguments[1], on);
 }

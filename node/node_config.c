@@ -6,6 +6,7 @@
 #include "node/schema.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -168,6 +169,133 @@ static bool take_directories(struct node_config *to, const char *path)
     return true;
 }
 
+/* --- the directory's accounts --- */
+
+#define ACCOUNT_FIELDS 4
+
+static const struct {
+    const char *name;
+    enum ldap_bind_method bind;
+    enum ldap_security security;
+} methods[] = {
+    {"gssapi", LDAP_BIND_GSSAPI, LDAP_SECURITY_SASL},
+    {"spnego", LDAP_BIND_SPNEGO, LDAP_SECURITY_SASL},
+    {"ldaps", LDAP_BIND_SIMPLE, LDAP_SECURITY_LDAPS},
+    {"starttls", LDAP_BIND_SIMPLE, LDAP_SECURITY_STARTTLS},
+};
+
+static bool split_account(char fields[ACCOUNT_FIELDS][512], const char *text)
+{
+    for (unsigned i = 0; i < ACCOUNT_FIELDS; i++) {
+        text += strspn(text, " \t");
+        size_t size = i + 1 < ACCOUNT_FIELDS ? strcspn(text, " \t") : strlen(text);
+        if (size == 0 || size >= sizeof(fields[i]))
+            return false;
+        memcpy(fields[i], text, size);
+        fields[i][size] = '\0';
+        text += size;
+    }
+    for (char *c = fields[0]; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return fields[3][0] == '/';
+}
+
+static bool read_account(struct ldap_account *account, char fields[ACCOUNT_FIELDS][512], const char *text)
+{
+    if (!split_account(fields, text))
+        return false;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(fields[1], methods[i].name) != 0)
+            continue;
+        bool keytab = methods[i].bind != LDAP_BIND_SIMPLE;
+        *account = (struct ldap_account){.domain = fields[0],
+                                         .principal = fields[2],
+                                         .keytab = keytab ? fields[3] : NULL,
+                                         .password_file = keytab ? NULL : fields[3],
+                                         .method = methods[i].bind,
+                                         .security = methods[i].security};
+        return true;
+    }
+    return false;
+}
+
+static struct ldap_client_config *domain_named(struct directory_config *directory, const char *name)
+{
+    for (unsigned i = 0; i < directory->domain_count; i++)
+        if (strcmp(directory->domains[i].domain, name) == 0)
+            return &directory->domains[i];
+    if (directory->domain_count == DIRECTORY_DOMAINS_MAX)
+        return NULL;
+    struct ldap_client_config *domain = &directory->domains[directory->domain_count++];
+    domain->domain = name;
+    return domain;
+}
+
+/* Every account is every domain's: the client tries those that are nearest first. */
+static void fill_domain(const struct node_config *to, struct ldap_client_config *domain,
+                        const struct ldap_account *accounts, unsigned count)
+{
+    const struct config *config = to->config;
+    memcpy(domain->accounts, accounts, count * sizeof(*accounts));
+    domain->account_count = count;
+    domain->site = config_count(config, "directory/site") ? config_string(config, "directory/site") : NULL;
+    domain->ca_file = config_count(config, "directory/ca") ? config_string(config, "directory/ca") : NULL;
+    domain->operation_timeout = config_int(config, "directory/timeout");
+    domain->connect_timeout = domain->bind_timeout = 10 * CLOCK_SECOND;
+    for (size_t i = 0; i < config_count(config, "directory/controllers"); i++) {
+        const char *text = config_string_at(config, "directory/controllers", i);
+        if (strcmp(to->directories[i].domain, domain->domain) == 0 &&
+            domain->controller_count < LDAP_CONTROLLERS_MAX) {
+            text += strcspn(text, " \t");
+            domain->controllers[domain->controller_count++] = text + strspn(text, " \t");
+        }
+    }
+}
+
+static bool take_accounts(struct node_config *to, const char *path)
+{
+    struct directory_config *directory = &to->directory;
+    struct ldap_account accounts[LDAP_ACCOUNTS_MAX];
+    size_t n = config_count(to->config, "directory/accounts");
+    if (n > LDAP_ACCOUNTS_MAX)
+        return wrong(path, "directory/accounts: %u at most", LDAP_ACCOUNTS_MAX);
+    to->account_fields = calloc(n ? n : 1, sizeof(*to->account_fields));
+    if (!to->account_fields)
+        return wrong(path, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const char *text = config_string_at(to->config, "directory/accounts", i);
+        if (!read_account(&accounts[i], to->account_fields[i], text))
+            return wrong(
+                path,
+                "directory/accounts: %s: DOMAIN METHOD PRINCIPAL FILE is wanted, METHOD gssapi, spnego, "
+                "ldaps or starttls, FILE absolute",
+                text);
+        if (!domain_named(directory, accounts[i].domain))
+            return wrong(path, "directory/accounts: %u domains at most", DIRECTORY_DOMAINS_MAX);
+    }
+    for (unsigned i = 0; i < directory->domain_count; i++)
+        fill_domain(to, &directory->domains[i], accounts, (unsigned)n);
+    return true;
+}
+
+static bool take_store(struct node_config *to, const char *path)
+{
+    const struct config *config = to->config;
+    struct directory_config *directory = &to->directory;
+    struct fault fault;
+    if (!path_join(to->store, to->state, "directory", &fault) ||
+        !path_join(to->spool, to->state, "spool", &fault))
+        return wrong(path, "%s", fault.text);
+    directory->store = (struct entity_store_config){
+        .path = to->store, .map_size = (size_t)config_int(config, "directory/store-size"), .readers_max = 32};
+    directory->increment_period = config_int(config, "directory/increment");
+    directory->reconciliation_period = config_int(config, "directory/reconcile");
+    lookup_limits_init(&directory->lookup);
+    directory->lookup.queries_per_s = (double)config_int(config, "directory/queries");
+    to->spool_bytes = (size_t)config_int(config, "spool/size");
+    return true;
+}
+
 /* --- */
 
 static bool take_name(struct node_config *to, const char *path)
@@ -225,7 +353,8 @@ static bool take_all(struct node_config *to, const char *path)
 {
     take_plain(to);
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
-           take_seeds(to, path) && take_directories(to, path) && take_capture(to, path);
+           take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
+           take_store(to, path) && take_capture(to, path);
 }
 
 struct node_config *node_config_load(const char *path)
@@ -247,6 +376,7 @@ void node_config_free(struct node_config **config)
     if (!*config)
         return;
     config_destroy(&(*config)->config);
+    free((*config)->account_fields);
     free(*config);
     *config = NULL;
 }

@@ -7,6 +7,7 @@
 #include "cluster/driver.h"
 #include "node/capture_group.h"
 #include "node/directory_probe.h"
+#include "sync/directory.h"
 
 struct node_config {
     struct config *config; /* owns the strings */
@@ -18,6 +19,10 @@ struct node_config {
     struct directory_address directories[DIRECTORIES_MAX];
     unsigned directory_count;
     int64_t directory_period;
+    struct directory_config directory; /* domain_count 0: no account, the directory is not read */
+    char (*account_fields)[4][512];    /* of directory.accounts, taken apart; owned */
+    char store[PATH_SIZE], spool[PATH_SIZE];
+    size_t spool_bytes;
     struct capture_settings capture;
 };
 

@@ -64,6 +64,13 @@ void show_reach(const struct show_style *style, const json_t *answer);
 void show_history(const struct show_style *style, const json_t *answer);
 void show_event(const struct show_style *style, const json_t *event);
 
+void show_sync(const struct show_style *style, const json_t *answer);
+void show_entity(const struct show_style *style, const json_t *answer);
+void show_search(const struct show_style *style, const json_t *answer);
+void show_spool(const struct show_style *style, const json_t *answer);
+
+/* Whether an answer to `entity` has any. */
+bool show_entity_found(const json_t *answer);
 /* Whether an answer to `status` tells of a problem. */
 bool show_degraded(const json_t *answer);
 

@@ -331,6 +331,9 @@ void view_answer(struct json_writer *w, const struct control_request *request,
     case CONTROL_HISTORY:
         write_history(w, request, source);
         break;
+    case CONTROL_SYNC:
+        view_sync(w, request->domain, source);
+        break;
     default: /* streams and changes are not answered by a view */
         break;
     }

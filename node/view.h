@@ -9,6 +9,7 @@
 #include "cluster/cluster.h"
 #include "node/control_request.h"
 #include "node/json_writer.h"
+#include "sync/directory.h"
 
 #define VIEW_SCHEMA 1
 
@@ -31,6 +32,13 @@ struct view_capture {
     uint64_t packets, activities, dropped, activities_dropped;
 };
 
+/* A health issue of the directory. */
+struct view_health {
+    const char *domain;
+    unsigned issue;
+    const char *text;
+};
+
 struct view_source {
     struct cluster *core;
     int64_t wall;                         /* ms since 1970, now */
@@ -40,6 +48,10 @@ struct view_source {
     unsigned transport_count;
     const struct view_directory *directories;
     unsigned directory_count;
+    const struct directory_progress *progress; /* of the domains that this node reads */
+    unsigned progress_count;
+    const struct view_health *health;
+    unsigned health_count;
     const struct view_capture *capture; /* NULL: this node does not capture */
 };
 

@@ -35,6 +35,9 @@ void domain_sentence(struct text *t, struct cluster *core, const struct cluster_
 void view_domains(struct json_writer *w, const char *key, const struct view_source *source);
 void view_why(struct json_writer *w, const char *domain, const struct view_source *source);
 
+/* --- replication (view_sync.c); `only` one domain, or "" --- */
+void view_sync(struct json_writer *w, const char *only, const struct view_source *source);
+
 /* --- problems (view_status.c) --- */
 void view_problems(struct json_writer *w, const struct view_source *source);
 void view_status(struct json_writer *w, const struct view_source *source);

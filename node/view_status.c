@@ -107,11 +107,19 @@ static void capture_problems(struct json_writer *w, const struct view_capture *c
                 capture->absent, capture->interfaces);
 }
 
+static void health_problems(struct json_writer *w, const struct view_source *source)
+{
+    for (unsigned i = 0; i < source->health_count; i++)
+        problem(w, SEVERITY_WARNING, source->health[i].domain, "%s (health issue %u)", source->health[i].text,
+                source->health[i].issue);
+}
+
 void view_problems(struct json_writer *w, const struct view_source *source)
 {
     json_write_array(w, "problems");
     own_problems(w, source->core);
     domain_problems(w, source->core);
+    health_problems(w, source);
     member_problems(w, source->core);
     capture_problems(w, source->capture);
     json_write_close(w);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the store of entities knows, as the JSON that the control socket answers with: docs/control.md. Runs
+ * on the directory service's thread.
+ */
+#pragma once
+
+#include "node/control_request.h"
+#include "node/json_writer.h"
+#include "node/spool.h"
+#include "sync/entity_store.h"
+#include "sync/lookup.h"
+
+/* Who replicates a domain, as this node sees it. */
+struct view_synchronizer {
+    char domain[DOMAIN_MAX_SIZE];
+    char name[NAME_MAX_SIZE]; /* "": nobody */
+    bool here;                /* this node */
+    bool fresh;               /* it was heard lately */
+};
+
+struct view_entity_source {
+    const char *node; /* this node's name */
+    int64_t wall;     /* ms since 1970, now */
+    struct entity_store_read *read;
+    struct spool *spool;
+    const struct view_synchronizer *synchronizers;
+    unsigned synchronizer_count;
+};
+
+/* Answers `entity`, `search` and `spool`. */
+void view_entity_answer(struct json_writer *w, const struct control_request *request,
+                        const struct view_entity_source *source);
+
+/* What somebody may mean by a name, most likely first: a GUID, a SID, a DN, an SPN, DOMAIN\account, a UPN, a
+ * DNS name, an account. The number of keys; 0: it cannot be the name of anything. */
+#define VIEW_ENTITY_KEYS 4u
+unsigned view_entity_keys(const char *name, struct lookup_key keys[VIEW_ENTITY_KEYS]);
