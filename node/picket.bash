@@ -31,7 +31,7 @@ _picket_node() {
         mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
         return
         ;;
-    --domain | why | yield | pin | unpin | on | off)
+    --domain | why | yield | pin | unpin | on | off | reconcile)
         [[ $current == -* ]] || mapfile -t COMPREPLY < <(compgen -W "$(_picket_column synchronizer 1)" -- "$current")
         [ ${#COMPREPLY[@]} = 0 ] || return
         ;;
@@ -45,13 +45,15 @@ _picket_node() {
     candidate) words+=" on off" ;;
     watch) words+=" --every" ;;
     events) words+=" --domain" ;;
+    sync) words+=" --no-header --domain --limit reconcile tail" ;;
+    search) words+=" --no-header --limit --wide" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events sync entity search lookup fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
