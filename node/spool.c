@@ -16,6 +16,7 @@
 #define ACK_MAGIC      "picketA1"
 #define SEGMENT_HEADER 24u
 #define ENTRY_HEADER   40u
+#define NUMBER_MAX     (UINT64_C(1) << 62) /* never reached: more is damage, and would overflow */
 #define CHECKSUM_AT    32u /* in an entry's header: over what stands before it, and the payload */
 
 struct segment {
@@ -149,14 +150,15 @@ static bool segment_recover(struct spool *self, struct segment *segment, struct 
     bool magic = memcmp(bytes, SEGMENT_MAGIC, 8) == 0;
     cursor_skip(&c, 8);
     uint64_t number = cursor_le64(&c);
-    if (!magic || number == 0 || checksum(number, bytes, 16, (struct bytes){NULL, 0}) != cursor_le64(&c)) {
+    if (!magic || number == 0 || number > NUMBER_MAX ||
+        checksum(number, bytes, 16, (struct bytes){NULL, 0}) != cursor_le64(&c)) {
         self->damaged++;
         return true;
     }
     segment->number = number;
     segment->size = SEGMENT_HEADER;
     struct entry_header header;
-    while (entry_at(self, segment, segment->size, end, &header) &&
+    while (entry_at(self, segment, segment->size, end, &header) && header.sequence - 1 < NUMBER_MAX &&
            (segment->entries == 0 || header.sequence == segment->last + 1)) {
         if (segment->entries++ == 0) {
             segment->first = header.sequence;
@@ -227,6 +229,23 @@ static void acknowledged_load(struct spool *self)
     disk_content_free(&content);
 }
 
+/* Numbers and sequences ascend together, each number once; a slot that says otherwise is of no use. */
+static void drop_disorder(struct spool *self)
+{
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        for (unsigned k = 0; k < self->config.segments; k++) {
+            struct segment *older = &self->segments[i], *newer = &self->segments[k];
+            if (i == k || !older->number || !newer->number || older->number > newer->number)
+                continue;
+            if (older->number == newer->number ||
+                (older->entries && newer->entries && newer->first <= older->last)) {
+                self->damaged++;
+                segment_release(self, newer);
+            }
+        }
+    }
+}
+
 /* The newest segment is gone on with, or each start would cost a slot; what a crash left behind its last
  * whole entry is cut away first. */
 static bool resume_newest(struct spool *self, struct fault *fault)
@@ -259,6 +278,10 @@ static bool recover(struct spool *self, struct fault *fault)
             return fault_say(fault, "%s cannot be opened: %s", path, strerror(errno));
         if (!segment_recover(self, segment, fault))
             return false;
+    }
+    drop_disorder(self);
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        const struct segment *segment = &self->segments[i];
         if (segment->number > self->numbers)
             self->numbers = segment->number;
         if (segment->entries && segment->last > self->last)
