@@ -228,6 +228,10 @@ void answers_make(const struct answers *self, struct cluster_driver *driver,
         reconcile(self, request, w);
         break;
     default:
-        give_view(self, driver, request, w);
+        if (control_verb_of_directory(request->verb))
+            view_refuse(w, "no_directory",
+                        "this node reads no directory: it has no account (directory/accounts)");
+        else
+            give_view(self, driver, request, w);
     }
 }

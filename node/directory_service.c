@@ -333,6 +333,8 @@ void directory_service_answer(struct directory_service *self, const struct contr
         force_look_up(self, request, w);
     else
         view_entity_answer(w, request, &source);
+    if (read)
+        entity_store_read_rest(read); /* a snapshot that is kept holds back the re-use of pages */
 }
 
 /* --- a life --- */

@@ -157,40 +157,35 @@ static uint32_t find_key(struct entity_store_read *read, const struct lookup_key
         [LOOKUP_SID] = INDEX_SID, [LOOKUP_ACCOUNT] = INDEX_ACCOUNT, [LOOKUP_UPN] = INDEX_UPN,
         [LOOKUP_SPN] = INDEX_SPN, [LOOKUP_DN] = INDEX_DN,           [LOOKUP_DNS_NAME] = INDEX_DNS_NAME,
     };
-    struct bytes value = {key->value, key->size}, encoded;
+    struct bytes value = {key->value, key->size};
     if (key->kind == LOOKUP_GUID) {
+        struct entity entity;
         memcpy(found[0].bytes, key->value, GUID_SIZE);
-        return entity_store_by_guid(read, &found[0], &encoded);
+        return entity_store_get(read, &found[0], &entity) ? 1 : 0;
     }
     return entity_store_find(read, indexes[key->kind], value, bytes_of(key->domain), found, MATCHES_MAX);
 }
 
 /* --- one entity --- */
 
-static bool load(struct entity_store_read *read, const struct guid *guid, struct entity *entity)
-{
-    struct bytes encoded;
-    return entity_store_by_guid(read, guid, &encoded) && entity_decode(encoded, entity);
-}
-
 /* Another entity, as short as can be: {"guid", "name", "kind"}. */
 static void write_reference(struct json_writer *w, struct entity_store_read *read, const struct guid *guid,
                             uint32_t depth)
 {
-    struct entity *entity = malloc(sizeof(*entity));
+    struct entity entity;
+    char dn[1024];
     json_write_object(w, NULL);
     write_guid(w, "guid", guid);
-    if (entity && load(read, guid, entity)) {
-        write_text(w, "name", entity_name(entity));
-        json_write_string(w, "kind", entity_kind_name(entity->kind));
+    if (entity_store_get(read, guid, &entity)) {
+        write_text(w, "name", entity_name(&entity));
+        json_write_string(w, "kind", entity_kind_name(entity.kind));
     } else {
-        json_write_null(w, "name");
+        json_write_string(w, "name", entity_store_unknown_dn(read, guid, dn, sizeof(dn)) ? dn : NULL);
         json_write_null(w, "kind");
     }
     if (depth)
         json_write_uint(w, "depth", depth);
     json_write_close(w);
-    free(entity);
 }
 
 struct links {
@@ -258,23 +253,22 @@ static void write_sensitivity(struct json_writer *w, struct entity_store_read *r
 
 static void write_entity(struct json_writer *w, struct entity_store_read *read, const struct guid *guid)
 {
-    struct entity *entity = malloc(sizeof(*entity));
+    struct entity entity;
     char *text = malloc(JSON_MAX);
-    if (entity && text && load(read, guid, entity)) {
-        size_t size = entity_to_json(entity, text, JSON_MAX);
+    if (text && entity_store_get(read, guid, &entity)) {
+        size_t size = entity_to_json(&entity, text, JSON_MAX);
         json_write_object(w, NULL);
         if (size < JSON_MAX)
             json_write_raw(w, "entity", (struct bytes){(const uint8_t *)text, size});
-        write_text(w, "name", entity_name(entity));
-        json_write_bool(w, "domain_controller", entity_is_domain_controller(entity));
-        json_write_bool(w, "read_only_domain_controller", entity_is_read_only_domain_controller(entity));
+        write_text(w, "name", entity_name(&entity));
+        json_write_bool(w, "domain_controller", entity_is_domain_controller(&entity));
+        json_write_bool(w, "read_only_domain_controller", entity_is_read_only_domain_controller(&entity));
         write_sensitivity(w, read, guid);
         write_memberships(w, read, guid);
         write_links(w, read, guid, false);
         write_links(w, read, guid, true);
         json_write_close(w);
     }
-    free(entity);
     free(text);
 }
 
@@ -371,7 +365,9 @@ static bool write_found(void *context, const struct entity *entity)
     json_write_string(search->w, "kind", entity_kind_name(entity->kind));
     write_text(search->w, "name", entity_name(entity));
     write_text(search->w, "domain", entity->domain);
-    write_text(search->w, "dn", entity->dn);
+    char dn[1024];
+    entity_dn(entity, dn, sizeof(dn));
+    json_write_string(search->w, "dn", dn);
     write_guid(search->w, "guid", &entity->guid);
     const struct activity_value *sid = entity_get(entity, ENTITY_OBJECT_SID);
     if (sid) {
