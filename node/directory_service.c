@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/entity_names.h"
 #include "node/sync_report.h"
 #include "node/view_entity.h"
 #include "node/view_internal.h"
@@ -303,8 +304,8 @@ static bool still_waiting(struct directory_service *self, const struct lookup_ke
 static void force_look_up(struct directory_service *self, const struct control_request *request,
                           struct json_writer *w)
 {
-    struct lookup_key keys[VIEW_ENTITY_KEYS];
-    unsigned count = view_entity_keys(request->name, keys), waiting = 0;
+    struct lookup_key keys[ENTITY_NAME_KEYS];
+    unsigned count = entity_name_keys(request->name, keys), waiting = 0;
     for (unsigned i = 0; i < count; i++)
         waiting += still_waiting(self, &keys[i]);
     json_write_object(w, NULL);

@@ -207,8 +207,12 @@ static void link_lines(const struct show_style *style, const json_t *links, cons
     void *at;
     for (at = json_object_iter((json_t *)links); at; at = json_object_iter_next((json_t *)links, at)) {
         const json_t *targets = json_object_iter_value(at);
+        const char *name_of = json_object_iter_key(at);
+        size_t size = strlen(name_of);
         char key[64];
-        snprintf(key, sizeof(key), "%s%s", json_object_iter_key(at), suffix);
+        if (json_is_true(targets) && size > 4) /* NAME_cut */
+            size -= 4;
+        snprintf(key, sizeof(key), "%.*s%s", (int)size, name_of, suffix);
         if (json_is_true(targets))
             show_line(style, NULL, "  %-28s and more", key);
         for (size_t i = 0; i < json_array_size(targets); i++) {
@@ -257,6 +261,72 @@ void show_entity(const struct show_style *style, const json_t *answer)
 bool show_entity_found(const json_t *answer)
 {
     return json_array_size(json_object_get(answer, "entities")) > 0;
+}
+
+/* --- spool --- */
+
+enum spool_column {
+    SPOOL_SEQUENCE,
+    SPOOL_TIME,
+    SPOOL_KIND,
+    SPOOL_DOMAIN,
+    SPOOL_TERM,
+    SPOOL_RECORDS,
+    SPOOL_BYTES
+};
+
+static const struct show_column spool_columns[] = {
+    [SPOOL_SEQUENCE] = {"NUMBER", 0, SHOW_RIGHT, false}, [SPOOL_TIME] = {"TIME (UTC)", 19, SHOW_LEFT, false},
+    [SPOOL_KIND] = {"KIND", 0, SHOW_LEFT, false},        [SPOOL_DOMAIN] = {"DOMAIN", 0, SHOW_LEFT, false},
+    [SPOOL_TERM] = {"TERM", 0, SHOW_RIGHT, false},       [SPOOL_RECORDS] = {"RECORDS", 0, SHOW_RIGHT, false},
+    [SPOOL_BYTES] = {"BYTES", 0, SHOW_RIGHT, false},
+};
+
+static void spool_row(struct show_table *table, const json_t *batch)
+{
+    const char *time = show_text(batch, "time");
+    show_table_row(table);
+    show_table_cell(table, SPOOL_SEQUENCE, "%" PRId64, show_number(batch, "number", 0));
+    show_table_cell(table, SPOOL_TIME, "%.19s", or_dash(time));
+    show_table_cell(table, SPOOL_KIND, "%s", or_dash(show_text(batch, "kind")));
+    show_table_cell(table, SPOOL_DOMAIN, "%s", or_dash(show_text(batch, "domain")));
+    if (show_number(batch, "term", 0) > 0)
+        show_table_cell(table, SPOOL_TERM, "%" PRId64, show_number(batch, "term", 0));
+    else
+        show_table_cell(table, SPOOL_TERM, "-");
+    show_table_cell(table, SPOOL_RECORDS, "%" PRId64, show_number(batch, "records", 0));
+    show_table_cell(table, SPOOL_BYTES, "%" PRId64, show_number(batch, "bytes", 0));
+}
+
+/* What a batch tells of entities, a line each. */
+static void entity_lines(const struct show_style *style, const json_t *batch)
+{
+    const json_t *entities = json_object_get(batch, "entities");
+    for (size_t i = 0; i < json_array_size(entities); i++) {
+        const json_t *entity = json_array_get(entities, i);
+        show_line(style, NULL, "  %" PRId64 ": %s %s", show_number(batch, "number", 0),
+                  or_dash(show_text(entity, "what")), or_dash(show_text(entity, "name")));
+    }
+    if (json_is_true(json_object_get(batch, "cut")))
+        show_line(style, NULL, "  ...");
+}
+
+void show_spool(const struct show_style *style, const json_t *answer)
+{
+    const json_t *batches = json_object_get(answer, "batches"), *spool = json_object_get(answer, "spool");
+    struct show_table *table = show_table_new(style, spool_columns, COUNT(spool_columns));
+    for (size_t i = 0; i < json_array_size(batches); i++)
+        spool_row(table, json_array_get(batches, i));
+    show_table_print(&table);
+    for (size_t i = 0; i < json_array_size(batches); i++)
+        entity_lines(style, json_array_get(batches, i));
+    if (style->header)
+        show_line(style, NULL,
+                  "spool: %" PRId64 " batches, %" PRId64 " of %" PRId64 " MiB; acknowledged up to %" PRId64
+                  "; dropped: %" PRId64,
+                  show_number(spool, "entries", 0), show_number(spool, "bytes", 0) >> 20,
+                  show_number(spool, "bytes_max", 0) >> 20, show_number(spool, "acknowledged", 0),
+                  show_number(spool, "dropped", 0));
 }
 
 /* --- search --- */

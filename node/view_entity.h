@@ -31,8 +31,3 @@ struct view_entity_source {
 /* Answers `entity`, `search` and `spool`. */
 void view_entity_answer(struct json_writer *w, const struct control_request *request,
                         const struct view_entity_source *source);
-
-/* What somebody may mean by a name, most likely first: a GUID, a SID, a DN, an SPN, DOMAIN\account, a UPN, a
- * DNS name, an account. The number of keys; 0: it cannot be the name of anything. */
-#define VIEW_ENTITY_KEYS 4u
-unsigned view_entity_keys(const char *name, struct lookup_key keys[VIEW_ENTITY_KEYS]);

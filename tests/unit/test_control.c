@@ -47,6 +47,15 @@ static void good_requests_are_read(void **state)
     assert_int_equal(request.data_size, 5);
     assert_bytes_equal(request.data, "hello", 5);
     control_request_free(&request);
+    assert_null(fault_of("{\"verb\":\"entity\",\"name\":\"CORP\\\\alice\"}", &request));
+    assert_string_equal(request.name, "CORP\\alice");
+    assert_true(control_verb_of_directory(request.verb));
+    assert_null(fault_of("{\"verb\":\"spool\",\"after\":12,\"limit\":3}", &request));
+    assert_int_equal(request.after, 12);
+    assert_null(fault_of("{\"verb\":\"sync\"}", &request));
+    assert_false(control_verb_of_directory(request.verb));
+    assert_null(fault_of("{\"verb\":\"reconcile\",\"domain\":\"corp.example\"}", &request));
+    assert_true(request.changes);
 }
 
 static void bad_requests_are_told(void **state)
@@ -70,6 +79,11 @@ static void bad_requests_are_told(void **state)
         "{\"verb\":\"history\",\"limit\":-1}",
         "{\"verb\":\"history\",\"limit\":1.5}",
         "{\"verb\":\"candidate\",\"domain\":\"d\",\"on\":1}",
+        "{\"verb\":\"entity\"}",
+        "{\"verb\":\"entity\",\"name\":\"\"}",
+        "{\"verb\":\"entity\",\"name\":\"a\\u0000b\"}",
+        "{\"verb\":\"search\",\"name\":7}",
+        "{\"verb\":\"spool\",\"after\":-1}",
         "{\"verb\":\"policy\",\"data\":\"$\"}",
         "{\"verb\":\"policy\",\"data\":\"\"}",
         "{\"verb\":\"status\"} x",

@@ -3,17 +3,9 @@
  * Answers of the control socket as people see them.
  */
 #include "node/command.h"
-#include "node/show.h"
-
-#include "unit.h"
+#include "tests/unit/drawing.h"
 
 #include <stdlib.h>
-
-#define VIEW                                                                                                 \
-    "\"schema\":1,\"fleet\":{\"name\":\"corp\",\"id\":\"00ff\",\"policy_version\":2},"                       \
-    "\"view\":{\"name\":\"dc1-s02\",\"site\":\"hq\",\"id\":\"02\",\"time\":\"2026-11-22T07:00:00.000Z\","    \
-    "\"observed_ms\":5000,\"converged_ago_ms\":2000,\"neighbours\":2,\"tilt\":false,"                        \
-    "\"started\":\"2026-11-22T06:00:00.000Z\"},"
 
 #define MEMBERS                                                                                              \
     "{" VIEW "\"members\":["                                                                                 \
@@ -46,44 +38,6 @@
     "\"revoked\":0,\"sensors\":1,\"standalone\":2},\"problems\":["                                           \
     "{\"severity\":\"warning\",\"subject\":\"eu.corp.example\",\"text\":\"DC-HQ-2 silent for 22 min\"}],"    \
     "\"capture\":null," DOMAINS "}"
-
-static json_t *read_json(const char *text)
-{
-    json_t *answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    assert_non_null(answer);
-    return answer;
-}
-
-static char *draw(void (*show)(const struct show_style *, const json_t *), const char *text,
-                  const struct show_options *options, struct show_style style)
-{
-    char *out = NULL;
-    size_t size;
-    json_t *answer = read_json(text);
-    style.to = open_memstream(&out, &size);
-    show_arrange(answer, options);
-    show(&style, answer);
-    fclose(style.to);
-    json_decref(answer);
-    return out;
-}
-
-static const struct show_options no_options = {0};
-static const struct show_style plain = {.header = true};
-
-/* Columns are aligned, so runs of blanks say nothing. */
-static void squeeze(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; from++) {
-        if (*from == ' ' && to > text && (to[-1] == ' ' || to[-1] == '\n'))
-            continue;
-        if (*from == '\n' && to > text && to[-1] == ' ')
-            to--;
-        *to++ = *from;
-    }
-    *to = '\0';
-}
 
 static void members_are_sorted_and_counted(void **state)
 {

@@ -2,13 +2,13 @@
  *
  * What somebody may mean by a name.
  */
-#include "node/view_entity.h"
+#include "node/entity_names.h"
 #include "tests/unit/unit.h"
 
-static unsigned keys_of(const char *name, struct lookup_key keys[VIEW_ENTITY_KEYS])
+static unsigned keys_of(const char *name, struct lookup_key keys[ENTITY_NAME_KEYS])
 {
-    memset(keys, 0, VIEW_ENTITY_KEYS * sizeof(*keys));
-    return view_entity_keys(name, keys);
+    memset(keys, 0, ENTITY_NAME_KEYS * sizeof(*keys));
+    return entity_name_keys(name, keys);
 }
 
 static void expect_text(const struct lookup_key *key, enum lookup_kind kind, const char *text)
@@ -23,7 +23,7 @@ static void guids(void **state)
     (void)state;
     static const uint8_t wire[] = {0x33, 0x22, 0x11, 0x00, 0x55, 0x44, 0x77, 0x66,
                                    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff};
-    struct lookup_key keys[VIEW_ENTITY_KEYS];
+    struct lookup_key keys[ENTITY_NAME_KEYS];
     static const char *const forms[] = {"00112233-4455-6677-8899-aabbccddeeff",
                                         "{00112233-4455-6677-8899-AABBCCDDEEFF}"};
     for (unsigned i = 0; i < 2; i++) {
@@ -40,7 +40,7 @@ static void sids(void **state)
 {
     (void)state;
     static const uint8_t wire[] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0};
-    struct lookup_key keys[VIEW_ENTITY_KEYS];
+    struct lookup_key keys[ENTITY_NAME_KEYS];
     assert_int_equal(keys_of("S-1-5-32-544", keys), 1);
     assert_int_equal(keys[0].kind, LOOKUP_SID);
     assert_int_equal(keys[0].size, sizeof(wire));
@@ -55,7 +55,7 @@ static void sids(void **state)
 static void names(void **state)
 {
     (void)state;
-    struct lookup_key keys[VIEW_ENTITY_KEYS];
+    struct lookup_key keys[ENTITY_NAME_KEYS];
     assert_int_equal(keys_of("Alice", keys), 1);
     expect_text(&keys[0], LOOKUP_ACCOUNT, "alice");
     assert_int_equal(keys_of("CORP\\Alice", keys), 1);
@@ -75,7 +75,7 @@ static void names(void **state)
 static void what_cannot_be_a_name(void **state)
 {
     (void)state;
-    struct lookup_key keys[VIEW_ENTITY_KEYS];
+    struct lookup_key keys[ENTITY_NAME_KEYS];
     char longest[LOOKUP_VALUE_MAX + 50];
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
