@@ -174,9 +174,10 @@ struct bed {
     size_t answer_size;
 };
 
-static bool post(void *context, struct mail *job)
+static bool post(void *context, const struct control_request *request, struct mail *job)
 {
     struct bed *bed = context;
+    (void)request;
     return !bed->refuse && mailbox_post(bed->core, job);
 }
 
