@@ -41,6 +41,8 @@ const struct command commands[] = {
      command_search},
     {"lookup", "[OPTION]... NAME", "Asks the directory for an entity now.", command_lookup_options,
      command_lookup},
+    {"directory", "check [OPTION]... [DOMAIN]", "Tests whether the directory can be read, and what to grant.",
+     command_directory_options, command_directory},
     {"fleet", "VERB [OPTION]... [NODE]...", "Makes the fleet and decides who belongs to it.",
      command_fleet_options, command_fleet},
     {"help", "[COMMAND]", "Shows this help, or that of a command.", NULL, command_help},
