@@ -44,8 +44,8 @@ static void collect_directory(const struct answers *self, struct directory_facts
            directory_progress(directory, facts->progress_count, &facts->progress[facts->progress_count]))
         facts->progress_count++;
     for (unsigned i = 0; i < VIEW_HEALTH_MAX && directory_service_health(service, i, &facts->raised[i]); i++)
-        facts->health[facts->health_count++] =
-            (struct view_health){facts->raised[i].domain, facts->raised[i].issue, facts->raised[i].text};
+        facts->health[facts->health_count++] = (struct view_health){
+            facts->raised[i].domain, directory_issue_name(facts->raised[i].issue), facts->raised[i].text};
 }
 
 static void give_view(const struct answers *self, struct cluster_driver *driver,
@@ -201,6 +201,40 @@ static void reconcile(const struct answers *self, const struct control_request *
          request->domain);
 }
 
+/* --- activities --- */
+
+#define ACTIVITIES_SHOWN 100u
+
+static void write_activity(void *context, uint64_t number, const char *json, size_t size)
+{
+    struct json_writer *w = context;
+    (void)number;
+    json_write_raw(w, NULL, (struct bytes){(const uint8_t *)json, size});
+}
+
+static void give_activities(const struct answers *self, const struct control_request *request,
+                            struct json_writer *w)
+{
+    struct resolution_counters counters;
+    if (!self->resolution) {
+        view_refuse(w, "not_capturing", "this node captures nothing (capture/interfaces)");
+        return;
+    }
+    json_write_object(w, NULL);
+    json_write_int(w, "schema", VIEW_SCHEMA);
+    json_write_array(w, "activities");
+    uint64_t last = resolution_recent(self->resolution, request->after,
+                                      request->limit ? request->limit : ACTIVITIES_SHOWN, write_activity, w);
+    json_write_close(w);
+    json_write_uint(w, "last", last);
+    resolution_counters(self->resolution, &counters);
+    json_write_uint(w, "records", counters.records);
+    json_write_uint(w, "waiting", counters.waiting);
+    json_write_uint(w, "late", counters.late);
+    json_write_uint(w, "passed", counters.passed + counters.crowded);
+    json_write_close(w);
+}
+
 void answers_make(const struct answers *self, struct cluster_driver *driver,
                   const struct control_request *request, const struct control_peer *peer,
                   struct json_writer *w)
@@ -223,6 +257,9 @@ void answers_make(const struct answers *self, struct cluster_driver *driver,
         break;
     case CONTROL_ROTATE:
         rotate(driver, w);
+        break;
+    case CONTROL_ACTIVITIES:
+        give_activities(self, request, w);
         break;
     case CONTROL_RECONCILE:
         reconcile(self, request, w);

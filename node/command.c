@@ -33,6 +33,8 @@ const struct command commands[] = {
      command_watch},
     {"events", "[OPTION]...", "Shows changes of the fleet as they happen.", command_events_options,
      command_events},
+    {"activities", "[OPTION]...", "Shows what a running node saw last, and who it was.",
+     command_activities_options, command_activities},
     {"sync", "[OPTION]... [reconcile DOMAIN | tail]", "Shows how each domain's replication stands.",
      command_sync_options, command_sync},
     {"entity", "[OPTION]... NAME", "Shows everything known of a user, computer or group.",

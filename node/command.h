@@ -59,6 +59,8 @@ int command_candidate(int argc, char **argv);
 extern const char command_candidate_options[];
 int command_directory(int argc, char **argv);
 extern const char command_directory_options[];
+int command_activities(int argc, char **argv);
+extern const char command_activities_options[];
 int command_sync(int argc, char **argv);
 extern const char command_sync_options[];
 int command_entity(int argc, char **argv);

@@ -36,6 +36,7 @@ static const struct {
     [CONTROL_SEARCH] = {"search", FIELD_NAME, FIELD_LIMIT, false, false, true},
     [CONTROL_LOOKUP] = {"lookup", FIELD_NAME, 0, false, false, true},
     [CONTROL_SPOOL] = {"spool", 0, FIELD_AFTER | FIELD_LIMIT, false, false, true},
+    [CONTROL_ACTIVITIES] = {"activities", 0, FIELD_AFTER | FIELD_LIMIT, false, false, false},
     [CONTROL_RECONCILE] = {"reconcile", FIELD_DOMAIN, 0, true, false, false},
     [CONTROL_CANDIDATE] = {"candidate", FIELD_DOMAIN | FIELD_ON, 0, true, false, false},
     [CONTROL_YIELD] = {"yield", FIELD_DOMAIN, 0, true, false, false},

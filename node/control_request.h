@@ -21,6 +21,7 @@ enum control_verb {
     CONTROL_LOOKUP,
     CONTROL_SPOOL,
     CONTROL_RECONCILE,
+    CONTROL_ACTIVITIES,
     CONTROL_CANDIDATE,
     CONTROL_YIELD,
     CONTROL_PIN,
@@ -38,7 +39,7 @@ struct control_request {
     char domain[DOMAIN_MAX_SIZE];
     char name[CONTROL_NAME_SIZE]; /* of an entity, or what is searched for */
     bool on;
-    uint64_t after; /* sequence in the spool */
+    uint64_t after; /* sequence in the spool, number of an activity */
     unsigned limit; /* of history: the last so many; of search and spool: so many; 0: all */
     uint8_t *data;  /* of policy: what the authority signed; owned */
     size_t data_size;

@@ -164,10 +164,20 @@ static bool prepare_descriptors(struct daemon *self)
     return self->signal_descriptor >= 0 && self->ended_descriptor >= 0;
 }
 
+static bool look_up(void *context, const struct lookup_key *key, enum lookup_priority priority)
+{
+    return directory_look_up(context, key, priority);
+}
+
 static bool start_resolution(struct daemon *self)
 {
     struct fault fault;
     struct resolution_config config = {.capture = &self->capture};
+    if (self->directory) {
+        config.store = directory_store(directory_service_directory(self->directory));
+        config.look_up = look_up;
+        config.look_up_context = directory_service_directory(self->directory);
+    }
     if (getrandom(&config.seed, sizeof(config.seed), 0) != (ssize_t)sizeof(config.seed)) {
         log_error("random numbers: %s", strerror(errno));
         return false;
@@ -176,6 +186,8 @@ static bool start_resolution(struct daemon *self)
     self->answers.resolution = self->resolution;
     if (!self->resolution)
         log_error("%s", fault.text);
+    else if (self->directory)
+        directory_service_tell(self->directory, self->resolution);
     return self->resolution != NULL;
 }
 

@@ -61,6 +61,7 @@ struct directory_service {
     struct directory_health health[HEALTH_MAX];
     unsigned health_count;
     struct watched watched[WATCHED_MAX];
+    struct resolution *resolution; /* NULL: nobody resolves activities */
     struct view_synchronizer synchronizers[DIRECTORY_DOMAINS_MAX];
     unsigned synchronizer_count;
 };
@@ -169,8 +170,8 @@ static void hear_resume_point(void *context, const char *domain, struct bytes po
     pthread_mutex_unlock(&self->lock);
 }
 
-static void set_health(struct directory_service *self, const char *domain, unsigned issue, bool raised,
-                       const char *text)
+static void set_health(struct directory_service *self, const char *domain, enum directory_issue issue,
+                       bool raised, const char *text)
 {
     unsigned i = 0;
     while (i < self->health_count &&
@@ -191,13 +192,14 @@ static void set_health(struct directory_service *self, const char *domain, unsig
     snprintf(health->text, sizeof(health->text), "%s", text);
 }
 
-static void hear_health(void *context, const char *domain, unsigned issue, bool raised, const char *text)
+static void hear_health(void *context, const char *domain, enum directory_issue issue, bool raised,
+                        const char *text)
 {
     struct directory_service *self = context;
     if (raised)
-        log_warning("%s: health issue %u: %s", domain, issue, text);
+        log_warning("%s: %s: %s", domain, directory_issue_name(issue), text);
     else
-        log_notice("%s: health issue %u is over", domain, issue);
+        log_notice("%s: %s: over", domain, directory_issue_name(issue));
     pthread_mutex_lock(&self->lock);
     set_health(self, domain, issue, raised, text);
     pthread_mutex_unlock(&self->lock);
@@ -216,6 +218,16 @@ static void hear_looked_up(void *context, const struct lookup_key *key, const st
     for (unsigned i = 0; i < WATCHED_MAX; i++)
         if (self->watched[i].state == WATCH_WAITING && same_key(&self->watched[i].key, key))
             self->watched[i].state = WATCH_ANSWERED;
+    struct resolution *resolution = self->resolution;
+    pthread_mutex_unlock(&self->lock);
+    if (resolution)
+        resolution_looked_up(resolution, key);
+}
+
+void directory_service_tell(struct directory_service *self, struct resolution *resolution)
+{
+    pthread_mutex_lock(&self->lock);
+    self->resolution = resolution;
     pthread_mutex_unlock(&self->lock);
 }
 

@@ -11,6 +11,7 @@
 #include "node/control_request.h"
 #include "node/json_writer.h"
 #include "node/node_config.h"
+#include "node/resolution.h"
 #include "node/spool.h"
 
 struct directory_service;
@@ -41,13 +42,16 @@ void directory_service_observe(struct directory_service *self, struct cluster *c
 struct directory *directory_service_directory(struct directory_service *self);
 struct spool *directory_service_spool(struct directory_service *self);
 
+/* Hears of answered look-ups from now on; it must be there until directory_service_stop() has returned. */
+void directory_service_tell(struct directory_service *self, struct resolution *resolution);
+
 /* The verbs about entities go here; run on its thread with the service as the owner. */
 bool directory_service_post(struct directory_service *self, struct mail *job);
 
 /* Health issues that are raised. False past the last. */
 struct directory_health {
     char domain[DOMAIN_MAX_SIZE];
-    unsigned issue;
+    enum directory_issue issue;
     char text[256];
 };
 bool directory_service_health(struct directory_service *self, unsigned i, struct directory_health *health);

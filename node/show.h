@@ -12,21 +12,22 @@
 
 /* What a command understands beside --json, --socket, --timeout and --help. */
 enum show_option {
-    SHOW_HEADER = 1,  /* --no-header */
-    SHOW_SITE = 2,    /* --site NAME */
-    SHOW_STATE = 4,   /* --state WORD */
-    SHOW_DOMAIN = 8,  /* --domain NAME */
-    SHOW_MODE = 16,   /* --mode sensor|standalone */
-    SHOW_WIDE = 32,   /* --wide */
-    SHOW_LIMIT = 64,  /* --limit N */
-    SHOW_PROBE = 128, /* --probe */
-    SHOW_EVERY = 256, /* --every SECONDS */
+    SHOW_HEADER = 1,   /* --no-header */
+    SHOW_SITE = 2,     /* --site NAME */
+    SHOW_STATE = 4,    /* --state WORD */
+    SHOW_DOMAIN = 8,   /* --domain NAME */
+    SHOW_MODE = 16,    /* --mode sensor|standalone */
+    SHOW_WIDE = 32,    /* --wide */
+    SHOW_LIMIT = 64,   /* --limit N */
+    SHOW_PROBE = 128,  /* --probe */
+    SHOW_EVERY = 256,  /* --every SECONDS */
+    SHOW_FOLLOW = 512, /* --follow */
 };
 #define SHOW_FILTERS (SHOW_SITE | SHOW_STATE | SHOW_DOMAIN | SHOW_MODE)
 
 struct show_options {
     struct control_options control;
-    bool json, no_header, wide, probe;
+    bool json, no_header, wide, probe, follow;
     const char *site, *state, *domain, *mode; /* filters; NULL: everything */
     unsigned limit;
     int every;        /* ms */
@@ -67,6 +68,7 @@ void show_event(const struct show_style *style, const json_t *event);
 void show_sync(const struct show_style *style, const json_t *answer);
 void show_entity(const struct show_style *style, const json_t *answer);
 void show_search(const struct show_style *style, const json_t *answer);
+void show_activities(const struct show_style *style, const json_t *answer);
 void show_spool(const struct show_style *style, const json_t *answer);
 
 /* Whether an answer to `entity` has any. */

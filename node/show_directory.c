@@ -13,6 +13,7 @@
 #define BOLD         "1"
 #define YELLOW       "33"
 #define RED          "31"
+#define LINKS_SHOWN  10u /* ends of a link, in a line */
 
 static const char *or_dash(const char *text)
 {
@@ -178,10 +179,12 @@ static void field_lines(const struct show_style *style, const json_t *entity)
     static char line[16384];
     void *at;
     for (at = json_object_iter((json_t *)entity); at; at = json_object_iter_next((json_t *)entity, at)) {
+        const char *key = json_object_iter_key(at);
         struct text t = text_to(line, sizeof(line));
         value_text(&t, json_object_iter_value(at));
         text_end(&t);
-        show_line(style, NULL, "  %-28s %s", json_object_iter_key(at), line);
+        if (strcmp(key, "v") != 0)
+            show_line(style, NULL, "  %-28s %s", key, line);
     }
 }
 
@@ -202,24 +205,39 @@ static void group_lines(const struct show_style *style, const json_t *groups)
     }
 }
 
+/* The names of a link's other ends, the first of many. */
+static void link_line(const struct show_style *style, const char *key, const json_t *targets, bool cut)
+{
+    char line[1024];
+    struct text t = text_to(line, sizeof(line));
+    size_t count = json_array_size(targets), shown = count < LINKS_SHOWN ? count : LINKS_SHOWN;
+    for (size_t i = 0; i < shown; i++) {
+        const json_t *target = json_array_get(targets, i);
+        const char *name = show_text(target, "name");
+        text_string(&t, i ? ", " : "");
+        text_string(&t, or_dash(name ? name : show_text(target, "guid")));
+    }
+    text_end(&t);
+    if (cut)
+        show_line(style, NULL, "  %-28s %s and many more", key, line);
+    else if (count > shown)
+        show_line(style, NULL, "  %-28s %s and %zu more", key, line, count - shown);
+    else
+        show_line(style, NULL, "  %-28s %s", key, line);
+}
+
 static void link_lines(const struct show_style *style, const json_t *links, const char *suffix)
 {
     void *at;
     for (at = json_object_iter((json_t *)links); at; at = json_object_iter_next((json_t *)links, at)) {
-        const json_t *targets = json_object_iter_value(at);
-        const char *name_of = json_object_iter_key(at);
-        size_t size = strlen(name_of);
-        char key[64];
-        if (json_is_true(targets) && size > 4) /* NAME_cut */
-            size -= 4;
-        snprintf(key, sizeof(key), "%.*s%s", (int)size, name_of, suffix);
-        if (json_is_true(targets))
-            show_line(style, NULL, "  %-28s and more", key);
-        for (size_t i = 0; i < json_array_size(targets); i++) {
-            const json_t *target = json_array_get(targets, i);
-            const char *name = show_text(target, "name");
-            show_line(style, NULL, "  %-28s %s", key, or_dash(name ? name : show_text(target, "guid")));
-        }
+        const char *name = json_object_iter_key(at);
+        char key[64], cut[80];
+        /* Groups stand above already, the nested ones too. */
+        if (!json_is_array(json_object_iter_value(at)) || (*suffix && strcmp(name, "member") == 0))
+            continue;
+        snprintf(key, sizeof(key), "%s%s", name, suffix);
+        snprintf(cut, sizeof(cut), "%s_cut", name);
+        link_line(style, key, json_object_iter_value(at), json_is_true(json_object_get(links, cut)));
     }
 }
 

@@ -25,6 +25,7 @@ static const struct {
     {{"domain", required_argument, NULL, 'D'}, SHOW_DOMAIN},
     {{"mode", required_argument, NULL, 'M'}, SHOW_MODE},
     {{"limit", required_argument, NULL, 'l'}, SHOW_LIMIT},
+    {{"follow", no_argument, NULL, 'f'}, SHOW_FOLLOW},
     {{"every", required_argument, NULL, 'e'}, SHOW_EVERY},
 };
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -52,6 +53,9 @@ static int take(struct show_options *options, const char *name, int c)
         break;
     case 'p':
         options->probe = true;
+        break;
+    case 'f':
+        options->follow = true;
         break;
     case 'S':
         options->site = optarg;

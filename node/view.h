@@ -35,7 +35,7 @@ struct view_capture {
 /* A health issue of the directory. */
 struct view_health {
     const char *domain;
-    unsigned issue;
+    const char *issue; /* directory_issue_name */
     const char *text;
 };
 

@@ -110,7 +110,7 @@ static void capture_problems(struct json_writer *w, const struct view_capture *c
 static void health_problems(struct json_writer *w, const struct view_source *source)
 {
     for (unsigned i = 0; i < source->health_count; i++)
-        problem(w, SEVERITY_WARNING, source->health[i].domain, "%s (health issue %u)", source->health[i].text,
+        problem(w, SEVERITY_WARNING, source->health[i].domain, "%s (%s)", source->health[i].text,
                 source->health[i].issue);
 }
 

@@ -589,8 +589,9 @@ static void measure_rate(struct domain *domain, const struct replication_status 
         domain->rate_at = now;
         domain->rate_objects = 0;
     }
-    if (to->passing && !status->passing)
+    if (status->passes > domain->passes)
         to->full_pass_ended = wall();
+    domain->passes = status->passes;
     if (status->passing && now - domain->rate_at >= 10 * CLOCK_SECOND) {
         domain->rate_at = now;
         domain->rate_objects = to->pass_objects;
