@@ -66,11 +66,15 @@ static void an_entity(void **state)
 {
     (void)state;
     static const char *const wanted[] = {
-        "alice (user)",       "sensitive domain admins",
-        "account alice",      "service_principal_names http/a, http/b",
-        "in group Sales",     "in group Staff (nested, 2 steps)",
-        "manager bob",        "member of CN=Gone,DC=corp",
-        "member of and more", NULL,
+        "alice (user)",
+        "sensitive domain admins",
+        "account alice",
+        "service_principal_names http/a, http/b",
+        "in group Sales",
+        "in group Staff (nested, 2 steps)",
+        "manager bob",
+        "manages of CN=Gone,DC=corp and many more",
+        NULL,
     };
     expect(
         show_entity,
@@ -78,8 +82,8 @@ static void an_entity(void **state)
         "\"service_principal_names\":[\"http/a\",\"http/b\"]},\"name\":\"alice\",\"domain_controller\":false,"
         "\"sensitive\":[\"domain admins\"],\"groups\":[{\"guid\":\"1\",\"name\":\"Sales\",\"depth\":1},"
         "{\"guid\":\"2\",\"name\":\"Staff\",\"depth\":2}],\"links\":{\"manager\":[{\"guid\":\"3\","
-        "\"name\":\"bob\"}]},\"linked_from\":{\"member\":[{\"guid\":\"4\",\"name\":\"CN=Gone,DC=corp\"}],"
-        "\"member_cut\":true}}]}",
+        "\"name\":\"bob\"}]},\"linked_from\":{\"manages\":[{\"guid\":\"4\",\"name\":\"CN=Gone,DC=corp\"}],"
+        "\"manages_cut\":true}}]}",
         wanted);
 }
 

@@ -4,6 +4,7 @@
  * of member, each notice.
  */
 #include "node/duration.h"
+#include "node/sync_report.h"
 #include "node/view.h"
 
 #include "unit.h"
@@ -119,6 +120,16 @@ const char *cluster_cause_name(enum cluster_cause cause)
 const char *cluster_cause_text(enum cluster_cause cause)
 {
     return cause == CAUSE_SILENT ? "the holder was silent" : "something else";
+}
+
+static uint8_t report_data[REPORT_DATA_MAX];
+static size_t report_size;
+
+bool cluster_report(const struct cluster *self, const char *domain, struct cluster_report_view *view)
+{
+    (void)self;
+    *view = (struct cluster_report_view){.id = members[1].id, .term = 4, .data = {report_data, report_size}};
+    return report_size > 0 && strcmp(domain, "corp.example") == 0;
 }
 
 /* --- */
@@ -538,6 +549,41 @@ static void a_change_and_a_refusal_are_objects(void **state)
     json_writer_free(&w);
 }
 
+/* --- replication --- */
+
+static const json_t *domain_named(const json_t *answer, const char *name)
+{
+    const json_t *list = json_object_get(answer, "domains");
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (strcmp(text_at(json_array_get(list, i), "domain"), name) == 0)
+            return json_array_get(list, i);
+    fail_msg("no domain %s", name);
+    return NULL;
+}
+
+static void replication_is_told_as_it_was_reported(void **state)
+{
+    (void)state;
+    const struct sync_report report = {
+        .objects = 1234, .progress = {.method = DIRECTORY_USN, .controller = "dc2", .errors = 2}};
+    report_size = sync_report_write(report_data, &report);
+    json_t *answer = answer_to("{\"verb\":\"sync\"}");
+    const json_t *domain = domain_named(answer, "corp.example");
+    assert_string_equal(text_at(domain, "mode"), "none");
+    assert_non_null(strstr(text_at(domain, "why"), "no account"));
+    assert_true(json_is_null(json_object_get(domain, "here")));
+    const json_t *reported = json_object_get(domain, "reported");
+    assert_string_equal(text_at(reported, "by"), "DC-HQ-2");
+    assert_string_equal(text_at(reported, "method"), "usn");
+    assert_int_equal(json_integer_value(json_object_get(reported, "objects")), 1234);
+    json_decref(answer);
+    report_size = 0;
+    answer = answer_to("{\"verb\":\"sync\",\"domain\":\"corp.example\"}");
+    assert_int_equal(json_array_size(json_object_get(answer, "domains")), 1);
+    assert_true(json_is_null(json_object_get(domain_named(answer, "corp.example"), "reported")));
+    json_decref(answer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup(reasons_are_given, set_up),
         cmocka_unit_test_setup(links_and_reach_are_told, set_up),
         cmocka_unit_test_setup(history_is_filtered_and_limited, set_up),
+        cmocka_unit_test_setup(replication_is_told_as_it_was_reported, set_up),
         cmocka_unit_test(durations_are_for_people),
         cmocka_unit_test(a_change_and_a_refusal_are_objects),
     };
