@@ -905,6 +905,25 @@ static void sources_are_described(void **state)
     assert_string_equal(resolver_source_info((enum resolver_source)99)->name, "unknown");
 }
 
+/* The table of docs/resolver.md is that of the code. */
+static void the_page_has_the_sources(void **state)
+{
+    (void)state;
+    char *table = NULL, page[65536];
+    size_t size;
+    FILE *to = open_memstream(&table, &size);
+    assert_non_null(to);
+    resolver_print_sources(to);
+    fclose(to);
+    FILE *from = fopen(PICKET_TEST_DATA "/../../docs/resolver.md", "r");
+    assert_non_null(from);
+    page[fread(page, 1, sizeof(page) - 1, from)] = 0;
+    fclose(from);
+    if (!strstr(page, table))
+        fail_msg("docs/resolver.md does not have this table:\n%s", table);
+    free(table);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, end)
 
 int main(void)
@@ -940,6 +959,7 @@ int main(void)
         TEST(names_too_long_are_not_kept),
         TEST(strangers_domains_are_bounded),
         TEST(sources_are_described),
+        TEST(the_page_has_the_sources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
