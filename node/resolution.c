@@ -60,13 +60,14 @@ struct resolution {
 static void keep(struct resolution *self, struct bytes record)
 {
     struct kept *kept = &self->kept[++self->newest % self->config.kept];
-    if (kept->capacity < record.size) {
-        uint8_t *larger = realloc(kept->bytes, record.size);
-        if (!larger) {
+    /* A place that once held a giant does not keep its room. */
+    if (kept->capacity < record.size || kept->capacity > 4 * record.size + 4096) {
+        uint8_t *fitting = realloc(kept->bytes, record.size);
+        if (!fitting) {
             kept->size = 0;
             return;
         }
-        kept->bytes = larger;
+        kept->bytes = fitting;
         kept->capacity = record.size;
     }
     memcpy(kept->bytes, record.data, record.size);
