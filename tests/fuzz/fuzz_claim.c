@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "cluster/claim.h"
+#include "tests/fuzz/signatures.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -12,12 +13,6 @@ static void require(bool holds)
 {
     if (!holds)
         abort();
-}
-
-static void sign(void *context, const void *data, size_t size, uint8_t signature[SIGNATURE_SIZE])
-{
-    (void)context, (void)data, (void)size;
-    memset(signature, 0, SIGNATURE_SIZE);
 }
 
 static uint64_t draw(void *context, const void *data, size_t size)
@@ -30,7 +25,7 @@ static uint64_t draw(void *context, const void *data, size_t size)
     return sum;
 }
 
-static const struct cluster_crypto crypto = {.sign = sign, .draw = draw};
+static const struct cluster_crypto crypto = {.sign = sign_anything, .draw = draw};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "cluster/enrolment.h"
+#include "tests/fuzz/signatures.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,19 +15,6 @@ static void require(bool holds)
 {
     if (!holds)
         abort();
-}
-
-static void sign(void *context, const void *data, size_t size, uint8_t signature[SIGNATURE_SIZE])
-{
-    (void)context, (void)data, (void)size;
-    memset(signature, 0, SIGNATURE_SIZE);
-}
-
-static bool verify(void *context, const uint8_t public_key[PUBLIC_KEY_SIZE], const void *data, size_t size,
-                   const uint8_t signature[SIGNATURE_SIZE])
-{
-    (void)context, (void)public_key, (void)data, (void)size, (void)signature;
-    return true;
 }
 
 static bool nobody_named(void *context, const char *name, const struct node_id *id)
@@ -87,7 +75,7 @@ static const struct disk disk = {.open = no_open,
                                  .remove = no_path_call,
                                  .sync_directory = no_path_call};
 
-static const struct cluster_crypto crypto = {.sign = sign, .verify = verify};
+static const struct cluster_crypto crypto = {.sign = sign_anything, .verify = verify_anything};
 static const struct trust trust;
 static const uint8_t salt[SALT_SIZE], public_key[PUBLIC_KEY_SIZE];
 static uint8_t policy[512];

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cluster/record.h"
+#include "tests/fuzz/signatures.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,22 +16,7 @@ static void require(bool holds)
         abort();
 }
 
-static void sign(void *context, const void *data, size_t size, uint8_t signature[SIGNATURE_SIZE])
-{
-    (void)context, (void)data, (void)size;
-    memset(signature, 0, SIGNATURE_SIZE);
-}
-
-static bool verify(void *context, const uint8_t public_key[PUBLIC_KEY_SIZE], const void *data, size_t size,
-                   const uint8_t signature[SIGNATURE_SIZE])
-{
-    (void)context, (void)public_key, (void)data, (void)size;
-    volatile uint8_t touched = signature[0] ^ signature[SIGNATURE_SIZE - 1];
-    (void)touched;
-    return true;
-}
-
-static const struct cluster_crypto crypto = {.sign = sign, .verify = verify};
+static const struct cluster_crypto crypto = {.sign = sign_anything, .verify = verify_anything};
 static const struct trust trust;
 
 static void read_policy(struct bytes input, struct policy *policy)

@@ -585,6 +585,16 @@ static inline void fleet_run(struct fleet *fleet, int64_t time)
     }
 }
 
+/* So many candidates, who know one another, after a time. */
+static inline struct fleet *fleet_of(unsigned count, uint64_t seed, int64_t time)
+{
+    struct fleet *fleet =
+        fleet_new(&(struct fleet_options){.count = count, .candidates = count, .seed = seed});
+    fleet_start_all(fleet);
+    fleet_run(fleet, time);
+    return fleet;
+}
+
 /* An event of another kind for a node, now. */
 static inline void fleet_event(struct fleet *fleet, unsigned number, struct cluster_event event)
 {

@@ -9,9 +9,7 @@
 static void two_nodes_meet(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 2, .candidates = 2, .seed = 1});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(2, 1, 60000);
     assert_true(fleet_converged(f));
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(fleet_state(f, i, 1 - i), MEMBER_ONLINE);
@@ -64,9 +62,7 @@ static void same_seed_same_run(void **state)
 static void restart_raises_the_incarnation(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 3});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(3, 3, 60000);
     for (unsigned i = 0; i < 5; i++) {
         fleet_kill(f, 1);
         fleet_run(f, 3000);
@@ -86,9 +82,7 @@ static void restart_raises_the_incarnation(void **state)
 static void lost_disk_learns_the_incarnation(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 4, .candidates = 4, .seed = 4});
-    fleet_start_all(f);
-    fleet_run(f, 30000);
+    struct fleet *f = fleet_of(4, 4, 30000);
     for (unsigned i = 0; i < 3; i++) {
         fleet_kill(f, 2);
         fleet_start(f, 2);
@@ -131,9 +125,7 @@ static void echoes_do_not_raise(void **state)
 static void own_heartbeat_from_the_future(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 2, .candidates = 2, .seed = 6});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(2, 6, 60000);
     struct cluster *core = f->nodes[0].core;
     uint32_t sequence = core->sequence;
     fleet_run(f, 60000);
@@ -263,9 +255,7 @@ static void any_state_is_survived(void **state)
 static void a_pause_is_a_tilt(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 11});
-    fleet_start_all(f);
-    fleet_run(f, 120000);
+    struct fleet *f = fleet_of(3, 11, 120000);
     int64_t observed = fleet_status(f, 1).observed;
     f->nodes[1].paused = true;
     fleet_run(f, 3600000);
@@ -288,9 +278,7 @@ static void a_pause_is_a_tilt(void **state)
 static void clocks_may_jump(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 12});
-    fleet_start_all(f);
-    fleet_run(f, 120000);
+    struct fleet *f = fleet_of(3, 12, 120000);
     int64_t observed = fleet_status(f, 0).observed;
     f->nodes[0].wall_ahead -= 86400000; /* means nothing */
     fleet_run(f, 10000);
@@ -313,9 +301,7 @@ static void clocks_may_jump(void **state)
 static void silence_becomes_offline(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 5, .candidates = 5, .seed = 13});
-    fleet_start_all(f);
-    fleet_run(f, 120000);
+    struct fleet *f = fleet_of(5, 13, 120000);
     fleet_kill(f, 4);
     fleet_run(f, 40000);
     assert_int_equal(fleet_state(f, 0, 4), MEMBER_LATE);
@@ -406,9 +392,7 @@ static void revoked_is_out(void **state)
 static void a_policy_is_checked(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 2, .candidates = 2, .seed = 16});
-    fleet_start_all(f);
-    fleet_run(f, 30000);
+    struct fleet *f = fleet_of(2, 16, 30000);
     struct policy policy = {.version = 9};
     uint8_t bytes[512];
     struct cluster_crypto impostor = fleet_crypto(&f->nodes[1].key);
@@ -434,9 +418,7 @@ static void a_policy_is_checked(void **state)
 static void a_key_is_rotated(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 17});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(3, 17, 60000);
     fleet_key_init(&f->nodes[1].key, 4711, 1);
     f->nodes[1].key.salt = f->nodes[0].key.salt;
     uint8_t grant[1024];

@@ -64,9 +64,7 @@ static void links_are_a_chain(void **state)
 static void a_chain_is_followed_by_another(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 60});
-    fleet_start_all(f);
-    fleet_run(f, INT64_C(40) * 3600 * 1000);
+    struct fleet *f = fleet_of(3, 60, INT64_C(40) * 3600 * 1000);
     assert_true(f->nodes[0].core->revision >= 1);
     assert_int_equal(fleet_notices(f, NOTICE_MEMBER_OFFLINE), 0);
     assert_int_equal(fleet_notices(f, NOTICE_HOSTILE), 0);
@@ -78,9 +76,7 @@ static void a_chain_is_followed_by_another(void **state)
 static void forged_heartbeats_count_for_nothing(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 4, .candidates = 4, .seed = 61});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(4, 61, 60000);
     struct cluster *core = f->nodes[0].core;
     uint32_t victim = members_find(core, &f->nodes[2].id);
     uint32_t sequence = members_slot(core, victim)->sequence;
@@ -109,9 +105,7 @@ static void forged_heartbeats_count_for_nothing(void **state)
 static void forging_is_bounded(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 4, .candidates = 4, .seed = 62});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(4, 62, 60000);
     struct cluster *core = f->nodes[0].core;
     uint32_t known = members_slot(core, members_find(core, &f->nodes[2].id))->sequence;
     uint32_t last = known / CHAIN_LINKS * CHAIN_LINKS + CHAIN_LINKS - 1;
@@ -129,9 +123,7 @@ static void forging_is_bounded(void **state)
 static void records_must_verify(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 3, .candidates = 3, .seed = 63});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(3, 63, 60000);
     struct cluster *core = f->nodes[0].core;
     struct bytes good = members_record(core, members_find(core, &f->nodes[2].id));
     uint8_t forged[RECORD_MAX_SIZE];
@@ -172,9 +164,7 @@ static void records_must_verify(void **state)
 static void revisions_are_bounded(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 2, .candidates = 2, .seed = 64});
-    fleet_start_all(f);
-    fleet_run(f, 200000);
+    struct fleet *f = fleet_of(2, 64, 200000);
     uint64_t before = counters_of(f, 0).records_new;
     for (unsigned i = 0; i < 600; i++) {
         fleet_event(f, 1,
@@ -207,9 +197,7 @@ static void the_table_is_bounded(void **state)
 static void strangers_are_not_heard(void **state)
 {
     (void)state;
-    struct fleet *f = fleet_new(&(struct fleet_options){.count = 2, .candidates = 2, .seed = 66});
-    fleet_start_all(f);
-    fleet_run(f, 60000);
+    struct fleet *f = fleet_of(2, 66, 60000);
     struct cluster_event event = {.type = CLUSTER_RECEIVED};
     event.received.from = (struct node_id){{1, 2, 3}};
     uint8_t message[8 + HEARTBEAT_SIZE], link[LINK_SIZE] = {0};
