@@ -592,11 +592,11 @@ class Lab:
     def spawn(self, host, command, **how):
         return self.net.run(host, command, **how)
 
-    def storm(self, seed, changes, controllers, pause=0):
+    def storm(self, seed, changes, controllers, pause=0, unit="Storm"):
         """Random changes of the directory (storm.py): a process that says in lines of JSON what it did."""
         return self.spawn("client", [PYTHON, HERE + "/storm.py", "--seed", str(seed), "--changes", str(changes), "--pause",
-                                     str(pause)] + [dc.host_name for dc in controllers], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, text=True)
+                                     str(pause), "--unit", unit] + [dc.host_name for dc in controllers],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def log_on(self, host, user, password, share="sysvol"):
         """What a person's morning looks like on the wire: AS, TGS, and a share by Kerberos. True when it went well."""

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""storm.py - random changes of a directory over LDAP, below OU=Storm of the domain, by Debian's python3-samba.
+"""storm.py - random changes of a directory over LDAP, below one OU of the domain, by Debian's python3-samba.
 
-    storm.py --seed N --changes N [--pause SECONDS] CONTROLLER...
+    storm.py --seed N --changes N [--pause SECONDS] [--unit Storm] CONTROLLER...
 
 Creates, changes, renames, moves, joins and leaves groups (nested, in rings), deletes (whole branches too) and restores what
 was deleted. One line of JSON for each change that the directory took; then {"done": N}. A domain controller that does not
@@ -21,7 +21,6 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 BASE = "DC=corp,DC=example"
-ROOT = "OU=Storm," + BASE
 KINDS = {"user": 8, "group": 4, "computer": 2, "organizationalUnit": 2, "contact": 1}
 WEIGHTS = {"create": 22, "change": 24, "rename": 10, "move": 10, "join": 18, "leave": 8, "delete": 12, "restore": 8}
 TEXTS = ("plain", "Größe", "комната 7", "a, b; c+d=e", "#1 \"quoted\"", "back\\slash", "山田", "x" * 900, " lead and trail ")
@@ -39,8 +38,8 @@ class Away(Exception):
 
 
 class Storm:
-    def __init__(self, controllers, seed):
-        self.controllers, self.random = controllers, random.Random(seed)
+    def __init__(self, controllers, seed, unit):
+        self.controllers, self.random, self.root = controllers, random.Random(seed), "OU=%s,%s" % (unit, BASE)
         self.seed, self.number, self.db, self.at = seed, 0, None, 0
         self.live, self.dead = {}, []         # dn -> kind; (dn, name, parent) of tombstones
         self.lp = LoadParm()
@@ -79,23 +78,23 @@ class Storm:
         """What is there now."""
         self.live, self.dead = {}, []
         try:
-            for found in self.ask(self.db.search, ROOT, ldb.SCOPE_SUBTREE, "(objectClass=*)", ["objectClass"]):
+            for found in self.ask(self.db.search, self.root, ldb.SCOPE_SUBTREE, "(objectClass=*)", ["objectClass"]):
                 kinds = [k for k in KINDS if k in [str(c) for c in found["objectClass"]]]
                 kind = "computer" if "computer" in kinds else kinds[0]
                 self.live[str(found.dn)] = kind
         except ldb.LdbError as e:
             if e.args[0] != ldb.ERR_NO_SUCH_OBJECT:
                 raise
-            self.ask(self.db.add, {"dn": ROOT, "objectClass": "organizationalUnit"})
-            self.live[ROOT] = "organizationalUnit"
+            self.ask(self.db.add, {"dn": self.root, "objectClass": "organizationalUnit"})
+            self.live[self.root] = "organizationalUnit"
         found = self.ask(self.db.search, "CN=Deleted Objects," + BASE, ldb.SCOPE_SUBTREE, "(&(isDeleted=TRUE)(lastKnownParent=*))",
                          ["lastKnownParent", "msDS-LastKnownRDN", "name"], controls=["show_deleted:1"])
         self.dead = [(str(f.dn), f.dn.get_rdn_name(), str(f["name"]).split("\n")[0], str(f["lastKnownParent"])) for f in found
-                     if ROOT in str(f["lastKnownParent"])]
+                     if self.root in str(f["lastKnownParent"])]
 
     # --- wishes ---
     def pick(self, *kinds, root=False):
-        some = [dn for dn, kind in self.live.items() if (not kinds or kind in kinds) and (root or dn != ROOT)]
+        some = [dn for dn, kind in self.live.items() if (not kinds or kind in kinds) and (root or dn != self.root)]
         return self.random.choice(some) if some else None
 
     def dn(self, parent, kind, name):
@@ -139,7 +138,7 @@ class Storm:
         if attribute == "flags":
             self.set(dn, "userAccountControl", [self.random.choice(("544", "546", "66080", "4194848", "1049120"))])
         elif attribute in ("manager", "managedBy"):
-            self.set(dn, attribute, [] if gone else [self.pick("user") or ROOT])
+            self.set(dn, attribute, [] if gone else [self.pick("user") or self.root])
         elif attribute == "spn":
             some = ["HTTP/%s-%d.corp.example" % (account, i) for i in range(self.random.randrange(0, 12))]
             self.set(dn, "servicePrincipalName", some)
@@ -205,7 +204,7 @@ class Storm:
             return None
         tombstone, rdn, name, parent = self.random.choice(self.dead)
         if "\\0ADEL" in parent or parent not in self.live:
-            parent = ROOT
+            parent = self.root
         new = ldb.Dn(self.db, parent)
         new.add_child(rdn + "=x")
         new.set_component(0, rdn, name)
@@ -250,10 +249,11 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--changes", type=int, required=True)
     parser.add_argument("--pause", type=float, default=0)
+    parser.add_argument("--unit", default="Storm")
     parser.add_argument("controllers", nargs="+")
     options = parser.parse_args()
-    Storm(options.controllers, options.seed).play(options.changes, options.pause,
-                                                  lambda line: print(json.dumps(line), flush=True))
+    storm = Storm(options.controllers, options.seed, options.unit)
+    storm.play(options.changes, options.pause, lambda line: print(json.dumps(line), flush=True))
 
 
 if __name__ == "__main__":
