@@ -302,13 +302,24 @@ class DomainController:
         wait("%s serves" % self.name, serves, seconds, 0.2)
 
     def named(self):
-        """Waits until it has given itself its service names and DNS records: some seconds after its first start."""
+        """Waits until it has its service names and DNS records. It gives them to itself at its start, and when that fails, as
+        on a busy machine, only ten minutes later: so it is told to."""
         spn = "ldap/" + self.host_name
-        wait("SPN " + spn, lambda: self.lab.dc1.dump(attributes=["cn"], expression="(servicePrincipalName=%s)" % spn), 60, 0.5)
-        site = "Default-First-Site-Name" if self is self.lab.dc1 else "Branch"
-        wait("DNS records of " + self.name, lambda: self.host_name in self.lab.dc1.run(
-            ["samba-tool", "dns", "query", self.lab.dc1.host_name, "_msdcs." + DOMAIN, "_ldap._tcp.%s._sites.dc" % site, "SRV",
-             "-U%s%%%s" % (ADMINISTRATOR, PASSWORD)])[1], 60, 0.5)
+        site = "_ldap._tcp.%s._sites.dc" % ("Default-First-Site-Name" if self is self.lab.dc1 else "Branch")
+
+        def is_named():
+            self.run(["samba_spnupdate"])
+            return self.dump(attributes=["cn"], expression="(servicePrincipalName=%s)" % spn)
+
+        def is_in_dns():
+            out = self.run(["samba-tool", "dns", "query", self.lab.dc1.host_name, "_msdcs." + DOMAIN, site, "SRV",
+                            "-U%s%%%s" % (ADMINISTRATOR, PASSWORD)])[1]
+            if self.host_name in out:
+                return True
+            self.run(["samba_dnsupdate"])
+            return False
+        wait("SPN " + spn, is_named, 120, 0.5)
+        wait("DNS records of " + self.name, is_in_dns, 120, 0.5)
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -539,9 +550,11 @@ class Lab:
             self.dc2.join(self.dc1)
             self.dc2.certify(authority)
             self.dc2.start()
-            self.level()
         for dc in self.controllers:
             dc.named()
+        if self.dc2:
+            self.level()
+        for dc in self.controllers:
             dc.stop()
 
     def level(self, seconds=60):
