@@ -76,12 +76,12 @@ class Copy:
         self.must_live()
         copy, buried = self.account()
         directory, gone = {}, set()
-        for base in (lab.BASE, lab.CONFIGURATION):
+        for base, kept in ((lab.BASE, compare.KEPT), (lab.CONFIGURATION, compare.KEPT_OF_CONFIGURATION)):
             entries = dc.dump(base)
-            directory.update(compare.of_dump(entries, kept=True))
+            directory.update(compare.of_dump(entries, kept=kept))
             gone |= compare.tombstones(entries)
-        # what is kept only as a parent is none of the classes that are compared
-        copy = {guid: one for guid, one in copy.items() if guid in directory or compare.KEPT & set(one.get("object_class", []))}
+        # heads of further naming contexts stand in the domain's as well, not in its own part of the database
+        copy = {guid: one for guid, one in copy.items() if not one["dn"].startswith(("DC=DomainDnsZones", "DC=ForestDnsZones"))}
         found = list(compare.differences(directory, copy, ("the directory", "the copy")))
         found += ["%s is a tombstone in the copy only" % guid for guid in buried if guid in directory]
         found += ["%s is a tombstone in the directory only" % guid for guid in gone if guid in copy]

@@ -64,3 +64,8 @@ set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)
 add_executable(ldap_probe ${integration}/ldap_probe.c)
 target_link_libraries(ldap_probe PRIVATE picket_sync picket_base)
 set_target_properties(ldap_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# The directory's part against a real directory, which dies and is changed meanwhile.
+add_test(NAME directory_lab COMMAND Python3::Interpreter ${integration}/directory_lab.py
+  --replicate $<TARGET_FILE:picket-replicate> --dump $<TARGET_FILE:picket-store-dump>)
+set_tests_properties(directory_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)

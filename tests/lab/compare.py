@@ -19,11 +19,10 @@ DEFINITION = os.path.join(HERE, "..", "..", "sync", "entity_attributes.def")
 # each domain controller counts and stamps these for itself ([MS-ADTS] 3.1.1.1.9): no two have the same
 OWN = {"when_changed", "usn_changed"}
 GUID = re.compile(r"<GUID=([0-9a-f-]+)>;", re.I)
-CONTAINERS = {"container", "builtinDomain", "lostAndFound", "configuration", "sitesContainer", "subnetContainer",
-              "serversContainer", "crossRefContainer", "msDS-PasswordSettingsContainer", "msDS-QuotaContainer"}
-KEPT = CONTAINERS | {"user", "computer", "group", "contact", "inetOrgPerson", "foreignSecurityPrincipal", "organizationalUnit",
-                     "domainDNS", "trustedDomain", "site", "subnet", "server", "nTDSDSA", "msDS-PasswordSettings", "crossRef",
-                     "groupPolicyContainer", "msDS-GroupManagedServiceAccount", "msDS-ManagedServiceAccount"}
+# what a node keeps of a domain, and of the forest's configuration: docs/entities.md
+KEPT = {"user", "group", "contact", "foreignSecurityPrincipal", "organizationalUnit", "container", "builtinDomain", "domainDNS",
+        "trustedDomain", "msDS-PasswordSettings", "groupPolicyContainer"}
+KEPT_OF_CONFIGURATION = {"site", "subnet", "server", "nTDSDSA", "crossRef"}
 EPOCH = datetime.datetime(1970, 1, 1)
 FILETIME_OF_1970 = 116444736000000000
 
@@ -71,6 +70,8 @@ FORMS = {"UINT": lambda v: str(int(v) + (1 << 32) if int(v) < 0 else int(v)), "I
 
 
 def form(type_, value):
+    if type_ == "STRING" and value.startswith(b"<GUID="):     # the DN of something that is no link of an entity
+        return extended(value.decode())[1]
     return FORMS[type_[:-len("_LIST")] if type_.endswith("_LIST") else type_](value)
 
 
@@ -80,15 +81,15 @@ def extended(dn):
     return found[1].lower() if found else None, dn[dn.rindex(">;") + 2:] if ">;" in dn else dn
 
 
-def of_dump(entries, own=False, kept=False):
+def of_dump(entries, own=False, kept=None):
     """Of DomainController.dump(): what is declared of every object. `own`: also what is each controller's own. `kept`: only
-    what a node keeps: objects of the known classes, and not the tombstones."""
+    objects of these classes, and not the tombstones."""
     attributes, links = declared()
     account = {}
     for dn, found in entries:
         guid, plain = extended(dn)
         if guid is None or kept and (b"TRUE" in found.get("isdeleted", []) or
-                                     not KEPT & {c.decode() for c in found.get("objectclass", [])}):
+                                     not kept & {c.decode() for c in found.get("objectclass", [])}):
             continue
         one = account[guid] = {"dn": plain}
         for name, values in found.items():

@@ -166,13 +166,15 @@ def sites(d):
 
 
 def synchronizer(d):
-    """"Replicating Directory Changes" on the head of each naming context that is read, and the right to see what was deleted."""
+    """"Replicating Directory Changes" on the head of each naming context that is read, and the right to see what was deleted.
+    Windows asks for no more; Samba's DirSync leaves out what the account may not read besides (foreign principals, password
+    policies), so it may read everything."""
     d.db.newuser(SYNCHRONIZER, SYNCHRONIZER_PASSWORD, userou="OU=Services")
     sid = d.db.search(d.dn(SYNCHRONIZER), ldb.SCOPE_BASE, attrs=["objectSid"])[0]["objectSid"][0]
     sid = ndr_unpack(security.dom_sid, sid)
-    configuration = str(d.db.get_config_basedn())
-    for head in (d.base, configuration):
+    for head in (d.base, str(d.db.get_config_basedn())):
         d.grant(head, "(OA;;CR;%s;;%s)" % (REPLICATING_DIRECTORY_CHANGES, sid))
+        d.grant(head, "(A;CI;RPLCLORC;;;%s)" % sid)
         d.grant("CN=Deleted Objects," + head, "(A;CI;RPLCLORC;;;%s)" % sid, ["show_deleted:1"])
 
 

@@ -20,7 +20,9 @@ add_custom_target(docs-reference
   COMMENT "Writing docs/activities.md, docs/configuration.md and docs/entities.md"
   VERBATIM)
 
-# What a node's store holds, as JSON: for the tests against a real directory.
+# What a node's store holds, as JSON, and the directory's part of a node alone: for the tests against a real directory.
 add_executable(picket-store-dump tools/store_dump.c)
 target_link_libraries(picket-store-dump PRIVATE picket_sync)
-set_target_properties(picket-store-dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_executable(picket-replicate tools/replicate.c)
+target_link_libraries(picket-replicate PRIVATE picket_sync)
+set_target_properties(picket-store-dump picket-replicate PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
