@@ -16,8 +16,9 @@ import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEFINITION = os.path.join(HERE, "..", "..", "sync", "entity_attributes.def")
-# each domain controller counts and stamps these for itself ([MS-ADTS] 3.1.1.1.9): no two have the same
-OWN = {"when_changed", "usn_changed"}
+# Each domain controller counts and stamps these for itself ([MS-ADTS] 3.1.1.1.9): no two have the same. And a parent that was
+# known last may be renamed later, which no change of what names it tells.
+OWN = {"when_changed", "usn_changed", "last_known_parent"}
 GUID = re.compile(r"<GUID=([0-9a-f-]+)>;", re.I)
 # what a node keeps of a domain, and of the forest's configuration: docs/entities.md
 KEPT = {"user", "group", "contact", "foreignSecurityPrincipal", "organizationalUnit", "container", "builtinDomain", "domainDNS",
