@@ -34,7 +34,8 @@ static void tell_health(void *context, const char *domain, enum directory_issue 
                         const char *text)
 {
     (void)context;
-    fprintf(stderr, "%s: %s %s: %s\n", domain, directory_issue_name(issue), raised ? "raised" : "cleared", text);
+    fprintf(stderr, "%s: %s %s: %s\n", domain, directory_issue_name(issue), raised ? "raised" : "cleared",
+            text);
 }
 
 static void say_progress(void *context, const struct directory_progress *progress)
@@ -57,16 +58,18 @@ static void print(const struct directory_progress *p)
     uint64_t objects = 0;
     for (unsigned kind = 0; kind < ENTITY_KINDS; kind++)
         objects += p->counts.kinds[kind];
-    printf("{\"controller\":\"%s\",\"method\":\"%s\",\"mode\":\"%s\",\"reachable\":%s,\"full_pass_ended\":%lld,"
-           "\"last_increment\":%lld,\"lag_usn\":%llu,\"applied\":%llu,\"removed\":%llu,\"refused\":%llu,"
-           "\"batches\":%llu,\"mismatches\":%llu,\"errors\":%llu,\"objects\":%llu,\"links\":%llu,\"reason\":\"%s\","
-           "\"last_error\":\"%s\"}\n",
-           p->controller, p->method == DIRECTORY_DIRSYNC ? "dirsync" : "usn",
-           p->mode == DIRECTORY_PROACTIVE ? "proactive" : "reactive", p->reachable ? "true" : "false",
-           (long long)p->full_pass_ended, (long long)p->last_increment, (unsigned long long)p->lag_usn,
-           (unsigned long long)p->applied, (unsigned long long)p->removed, (unsigned long long)p->refused,
-           (unsigned long long)p->batches, (unsigned long long)p->mismatches, (unsigned long long)p->errors,
-           (unsigned long long)objects, (unsigned long long)p->counts.links, p->reason, p->last_error);
+    printf(
+        "{\"controller\":\"%s\",\"method\":\"%s\",\"mode\":\"%s\",\"reachable\":%s,\"full_pass_ended\":%lld,"
+        "\"last_increment\":%lld,\"lag_usn\":%llu,\"applied\":%llu,\"removed\":%llu,\"refused\":%llu,"
+        "\"batches\":%llu,\"mismatches\":%llu,\"errors\":%llu,\"objects\":%llu,\"links\":%llu,\"reason\":\"%"
+        "s\","
+        "\"last_error\":\"%s\"}\n",
+        p->controller, p->method == DIRECTORY_DIRSYNC ? "dirsync" : "usn",
+        p->mode == DIRECTORY_PROACTIVE ? "proactive" : "reactive", p->reachable ? "true" : "false",
+        (long long)p->full_pass_ended, (long long)p->last_increment, (unsigned long long)p->lag_usn,
+        (unsigned long long)p->applied, (unsigned long long)p->removed, (unsigned long long)p->refused,
+        (unsigned long long)p->batches, (unsigned long long)p->mismatches, (unsigned long long)p->errors,
+        (unsigned long long)objects, (unsigned long long)p->counts.links, p->reason, p->last_error);
     fflush(stdout);
 }
 
@@ -76,9 +79,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: picket-replicate DOMAIN ACCOUNT KEYTAB STORE CONTROLLER...\n");
         return 2;
     }
-    static struct directory_config config = {.domain_count = 1,
-                                             .increment_period = CLOCK_SECOND / 2,
-                                             .reconciliation_period = 6 * CLOCK_HOUR};
+    static struct directory_config config = {
+        .domain_count = 1, .increment_period = CLOCK_SECOND / 2, .reconciliation_period = 6 * CLOCK_HOUR};
     struct ldap_client_config *domain = &config.domains[0];
     domain->domain = argv[1];
     domain->account_count = 1;
