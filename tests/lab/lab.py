@@ -444,6 +444,12 @@ def make_authority(path):
                    stderr=subprocess.DEVNULL)
 
 
+def directory_lines(lab, more=()):
+    """A node's settings for the lab's domain: for nodes.Fleet(config=...)."""
+    return ["directory", "    controllers = " + ", ".join("%s %s" % (DOMAIN, dc.host_name) for dc in lab.controllers),
+            "    accounts = %s gssapi %s@%s %s" % (DOMAIN, SYNCHRONIZER, REALM, lab.keytab), *more]
+
+
 class Lab:
     def __init__(self, dc2=False, users=50, bulk=0, wan=None, cache=True, keep=None, say=None):
         """`bulk`: so many users more, without passwords, quickly (100,000: a minute and 1 GiB). `wan`: the program of that
