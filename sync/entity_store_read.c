@@ -18,8 +18,11 @@ struct entity_store_read *entity_store_read_open(struct entity_store *store, str
     }
     read->store = store;
     int code = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &read->txn);
-    if (!code)
+    if (!code) {
+        read->snapshot = mdb_txn_id(read->txn);
+        read->snapshots = 1;
         return read;
+    }
     if (store_is_damage(code))
         store_damaged(store, "a snapshot cannot be taken");
     fault_say(fault, "entity store %s: %s", store->path, mdb_strerror(code));
@@ -39,7 +42,15 @@ bool entity_store_read_renew(struct entity_store_read *read)
 {
     entity_store_read_rest(read);
     read->resting = mdb_txn_renew(read->txn) != 0;
-    return !read->resting;
+    if (read->resting || mdb_txn_id(read->txn) == read->snapshot)
+        return !read->resting;
+    read->snapshot = mdb_txn_id(read->txn);
+    if (++read->snapshots == 0) { /* after 2^32 commits: what the first ones left would count again */
+        memset(read->numbers, 0, sizeof read->numbers);
+        memset(read->records, 0, sizeof read->records);
+        read->snapshots = 1;
+    }
+    return true;
 }
 
 void entity_store_read_close(struct entity_store_read **read_p)
@@ -103,10 +114,17 @@ bool read_number(struct entity_store_read *read, const struct guid *guid, uint32
 bool read_record(struct entity_store_read *read, uint32_t number, struct bytes *record,
                  struct entity_record_head *head)
 {
+    struct lately_record *lately = &read->records[number % LATELY_SLOTS];
     MDB_val value;
-    if (!read_get(read, TABLE_ROWS, val_of(&number, sizeof number), &value))
+    if (read->resting)
         return false;
-    *record = bytes_of(value);
+    if (lately->round != read->snapshots || lately->number != number) {
+        if (!read_get(read, TABLE_ROWS, val_of(&number, sizeof number), &value))
+            return false;
+        *lately =
+            (struct lately_record){.record = bytes_of(value), .round = read->snapshots, .number = number};
+    }
+    *record = lately->record;
     return entity_record_head(*record, head) || damaged(read, "a row");
 }
 
@@ -317,25 +335,41 @@ static bool has_name(struct entity_store_read *read, enum table table, const str
 }
 
 /* False when whoever looks has enough. */
+static bool try_number(struct entity_store_read *read, enum table table, uint32_t number,
+                       const struct name *name, struct findings *findings)
+{
+    struct bytes record;
+    struct entity_record_head head;
+    if (!read_record(read, number, &record, &head) || !has_name(read, table, name, record, &head))
+        return true;
+    findings->count++;
+    return findings->found(findings->to, number, &head);
+}
+
+/* Keys with one number only, as nearly all have, are remembered. */
 static bool find_key(struct entity_store_read *read, enum table table, uint64_t key, const struct name *name,
                      struct findings *findings)
 {
+    struct lately_number *lately = &read->numbers[(key ^ key >> 32) % LATELY_SLOTS];
+    if (read->resting)
+        return false;
+    if (lately->round == read->snapshots && lately->key == key && lately->table == table)
+        return try_number(read, table, lately->number, name, findings);
     MDB_cursor *cursor = read_cursor(read, table);
-    bool first = true;
-    uint32_t number;
+    bool first = true, more = true;
+    uint32_t number, last = 0, count = 0;
     int code = 0;
-    while (cursor && set_next(cursor, key, &first, &number, &code)) {
-        struct bytes record;
-        struct entity_record_head head;
-        if (!read_record(read, number, &record, &head) || !has_name(read, table, name, record, &head))
-            continue;
-        findings->count++;
-        if (!findings->found(findings->to, number, &head))
-            return false;
+    while (more && cursor && set_next(cursor, key, &first, &number, &code)) {
+        last = number;
+        count++;
+        more = try_number(read, table, number, name, findings);
     }
     if (code)
         failed(read, code);
-    return true;
+    if (count == 1 && more)
+        *lately = (struct lately_number){
+            .key = key, .round = read->snapshots, .number = last, .table = (uint8_t)table};
+    return more;
 }
 
 static bool find_folded(struct entity_store_read *read, enum table table, struct bytes folded,

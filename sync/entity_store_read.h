@@ -18,6 +18,22 @@ struct group {
     uint32_t number, depth;
 };
 
+/* Traffic shows the same few names again and again, and a tree of a million entries costs a look-up several
+ * misses of the processor's caches. What was found lately is kept with the round of the snapshot, that is,
+ * until something was committed. */
+#define LATELY_SLOTS 8192u
+
+struct lately_number {
+    uint64_t key;
+    uint32_t round, number;
+    uint8_t table;
+};
+
+struct lately_record {
+    struct bytes record;
+    uint32_t round, number;
+};
+
 struct entity_store_read {
     struct entity_store *store;
     MDB_txn *txn;
@@ -25,6 +41,10 @@ struct entity_store_read {
     MDB_cursor *cursors[TABLES];
     bool renewed[TABLES]; /* the cursor belongs to this snapshot */
     struct entity visited;
+    size_t snapshot;    /* LMDB's number of it */
+    uint32_t snapshots; /* different ones, from 1 on: the round of what was found lately */
+    struct lately_number numbers[LATELY_SLOTS];
+    struct lately_record records[LATELY_SLOTS];
     /* Of a walk through groups: */
     struct seen_slot seen[SEEN_SLOTS];
     uint32_t round, group_count;

@@ -61,7 +61,7 @@ struct entity_store_write {
     size_t parent_size;
     uint8_t parent_dn[ENTITY_STRING_MAX];
     uint32_t marks_at; /* which marks are held */
-    bool marks_held, marks_changed;
+    bool marks_held, marks_changed, marks_new;
     struct mark marks[MARKS];
     struct turn *turns;
     uint32_t turns_capacity;
@@ -293,12 +293,27 @@ static void write_sets(struct entity_store_write *write, uint32_t above)
 /* -- marks
  * ---------------------------------------------------------------------------------------------------- */
 
+static bool is_last_marks(struct entity_store_write *write, uint32_t at)
+{
+    MDB_cursor *cursor = cursor_on(write, TABLE_MARKS);
+    MDB_val key, value;
+    uint32_t last;
+    if (!cursor || mdb_cursor_get(cursor, &key, &value, MDB_LAST) != 0)
+        return true;
+    return val_copy(key, &last, sizeof last) && last < at;
+}
+
 static void put_marks(struct entity_store_write *write)
 {
-    if (write->marks_changed)
-        put(write, TABLE_MARKS, val_of(&write->marks_at, sizeof write->marks_at),
-            val_of(write->marks, sizeof write->marks), 0);
+    if (!write->marks_changed)
+        return;
+    /* Rows are made in the order of their numbers, so these nearly always come at the end, where appending
+     * fills the pages. */
+    bool append = write->marks_new && is_last_marks(write, write->marks_at);
+    put(write, TABLE_MARKS, val_of(&write->marks_at, sizeof write->marks_at),
+        val_of(write->marks, sizeof write->marks), append ? MDB_APPEND : 0);
     write->marks_changed = false;
+    write->marks_new = false;
 }
 
 static bool read_marks(struct entity_store_write *write, uint32_t at, struct mark to[MARKS])
@@ -314,7 +329,8 @@ static void set_mark(struct entity_store_write *write, uint32_t number, struct m
     uint32_t at = number / MARKS;
     if (!write->marks_held || write->marks_at != at) {
         put_marks(write);
-        if (!read_marks(write, at, write->marks))
+        write->marks_new = !read_marks(write, at, write->marks);
+        if (write->marks_new)
             memset(write->marks, 0, sizeof write->marks);
         write->marks_at = at;
         write->marks_held = true;
@@ -743,7 +759,8 @@ static uint32_t take_turns(struct entity_store_write *write, const struct entity
         if (target)
             write->turns[count++] = (struct turn){(uint32_t)edge->link, target, i, edge->removed};
     }
-    qsort(write->turns, count, sizeof *write->turns, compare_turns);
+    if (count)
+        qsort(write->turns, count, sizeof *write->turns, compare_turns);
     for (uint32_t i = 0; i < count; i++) {
         const struct turn *turn = &write->turns[i], *next = turn + 1;
         if (i + 1 == count || next->link != turn->link || next->target != turn->target)

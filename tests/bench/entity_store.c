@@ -19,7 +19,7 @@
 #define NOW      (INT64_C(1770000000) * CLOCK_SECOND)
 #define LOOK_UPS 200000u
 #define MEMBERS  50u
-#define BATCH    10000u
+#define BATCH    2000u
 #define PARENTS  500u
 
 static struct entity_change change;

@@ -364,6 +364,37 @@ static void links_come_and_go(void **state)
     entity_store_read_close(&read);
 }
 
+/* Ends that are not known have numbers, but no marks until they are entities: those come out of order then.
+ */
+static void many_unknown_ends_become_entities(void **state)
+{
+    struct world_store *store = *state;
+    struct entity_store_write *write = world_write(store);
+    for (uint32_t group = 0; group < 10; group++) {
+        world_group(&w, 1000 + group, "g", 3000 + group);
+        for (uint32_t i = 0; i < 50; i++)
+            world_edge(&w, LINK_MEMBER, group * 50 + i, false);
+        apply(write);
+    }
+    world_user(&w, 2000);
+    apply(write);
+    for (uint32_t i = 0; i < 500; i++) {
+        world_user(&w, (i * 7 + 200) % 500);
+        assert_int_equal(apply(write), ENTITY_ADDED);
+    }
+    world_commit(&write);
+    struct entity_store_read *read = world_read(store);
+    struct entity_counts counts;
+    entity_store_counts(read, world_bytes(""), &counts);
+    assert_int_equal(counts.kinds[ENTITY_USER], 501);
+    for (uint32_t i = 0; i < 500; i++) {
+        struct guid guid = world_guid(i);
+        assert_true(entity_store_get(read, &guid, &entity));
+        assert_int_equal(entity.seen, WORLD_NOW);
+    }
+    entity_store_read_close(&read);
+}
+
 static const char *groups(struct entity_store_read *read, uint32_t number)
 {
     static char list[200];
@@ -980,6 +1011,7 @@ int main(void)
         STORE_TEST(what_is_told_again_is_no_change),
         STORE_TEST(renaming_a_parent_renames_what_is_below),
         STORE_TEST(links_come_and_go),
+        STORE_TEST(many_unknown_ends_become_entities),
         STORE_TEST(groups_are_walked_through),
         STORE_TEST(sensitivity_is_told),
         STORE_TEST(tombstones_are_kept_for_a_while),
