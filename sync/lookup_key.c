@@ -14,11 +14,6 @@
 /* sAMAccountName of a computer is its NetBIOS name and a $: what is longer is no computer's. */
 #define COMPUTER_NAME_MAX 15u
 
-static uint8_t fold(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
 /* Folded text, well formed, without control characters. */
 static bool put_folded(uint8_t *to, size_t capacity, struct bytes text)
 {
@@ -30,10 +25,9 @@ static bool put_folded(uint8_t *to, size_t capacity, struct bytes text)
         size_t step = utf8_decode(text.data + i, text.size - i, &code, &valid);
         if (!valid || code < 0x20 || code == 0x7f)
             return false;
-        for (size_t k = 0; k < step; k++)
-            to[i + k] = fold(text.data[i + k]);
         i += step;
     }
+    entity_fold(to, text);
     return true;
 }
 
@@ -238,12 +232,13 @@ bool lookup_filter(char *to, size_t capacity, const struct lookup_key *keys, uin
 
 static bool same_text(struct bytes folded, struct bytes other)
 {
-    if (folded.size != other.size)
+    uint8_t text[LOOKUP_VALUE_MAX];
+    if (folded.size != other.size || other.size > sizeof(text))
         return false;
-    for (size_t i = 0; i < folded.size; i++)
-        if (folded.data[i] != fold(other.data[i]))
-            return false;
-    return true;
+    if (other.size == 0)
+        return true;
+    entity_fold(text, other);
+    return memcmp(folded.data, text, other.size) == 0;
 }
 
 static struct bytes attribute_of(const struct entity_change *change, enum entity_attribute attribute)

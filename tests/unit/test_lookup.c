@@ -64,7 +64,7 @@ static void keys_have_one_form(void **state)
     assert_memory_equal(key.value, "ws01.corp.example", key.size);
     key = key_of(LOOKUP_SPN, "cifs/DC1.corp.example@CORP.EXAMPLE", "");
     assert_int_equal(key.size, strlen("cifs/dc1.corp.example"));
-    key = key_of(LOOKUP_ACCOUNT, "M\xc3\xbcller", "");
+    key = key_of(LOOKUP_ACCOUNT, "M\xc3\x9cLLER", "");
     assert_memory_equal(key.value, "m\xc3\xbcller", 7);
 }
 
@@ -248,6 +248,8 @@ static void an_explicit_upn_is_a_name_in_any_suffix(void **state)
     assert_true(matched(LOOKUP_UPN, "ann@corp.example", "", ""));
     assert_false(matched(LOOKUP_UPN, "ann@firm.example", "", ""));
     assert_false(matched(LOOKUP_ACCOUNT, "ann$", "", ""));
+    set(ENTITY_SAM_ACCOUNT_NAME, 0, text("M\xc3\xbcller"));
+    assert_true(matched(LOOKUP_ACCOUNT, "M\xc3\x9cLLER", "", ""));
 }
 
 static void a_domain_is_known_by_both_its_names(void **state)
