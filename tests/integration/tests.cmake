@@ -27,7 +27,7 @@ set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600)
 add_test(NAME cli COMMAND Python3::Interpreter ${integration}/cli.py --picket $<TARGET_FILE:picket>
   --picketd $<TARGET_FILE:picketd>
   --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
-set_tests_properties(cli PROPERTIES TIMEOUT 120)
+set_tests_properties(cli PROPERTIES TIMEOUT 300)
 
 add_test(NAME memory COMMAND Python3::Interpreter ${integration}/memory.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(memory PROPERTIES LABELS "slow;once" TIMEOUT 300)
@@ -37,11 +37,11 @@ add_executable(wan ${integration}/wan.c)
 target_link_libraries(wan PRIVATE picket_options)
 set_target_properties(wan PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME network COMMAND Python3::Interpreter ${integration}/network.py --wan $<TARGET_FILE:wan>)
-set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 
 add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_command.py
   --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
-set_tests_properties(fleet_command PROPERTIES TIMEOUT 180)
+set_tests_properties(fleet_command PROPERTIES TIMEOUT 600)
 
 # Three real nodes on loopback. What takes long begins first.
 add_test(NAME fleet_smoke COMMAND Python3::Interpreter ${integration}/fleet_smoke.py
