@@ -584,14 +584,10 @@ static void measure_rate(struct domain *domain, const struct replication_status 
 {
     struct directory_progress *to = &domain->progress;
     if (status->passing && !to->passing) {
-        to->full_pass_began = wall();
         to->pass_expected = sum_of(&to->counts);
         domain->rate_at = now;
         domain->rate_objects = 0;
     }
-    if (status->passes > domain->passes)
-        to->full_pass_ended = wall();
-    domain->passes = status->passes;
     if (status->passing && now - domain->rate_at >= 10 * CLOCK_SECOND) {
         domain->rate_at = now;
         domain->rate_objects = to->pass_objects;
@@ -615,6 +611,8 @@ static void fill_progress(struct domain *domain, int64_t now)
     to->reachable = peer != NULL;
     snprintf(to->controller, sizeof to->controller, "%s", peer ? peer->dns_host_name : "");
     measure_rate(domain, &status, now);
+    to->full_pass_began = wall_of(status.pass_began);
+    to->full_pass_ended = wall_of(status.pass_ended);
     to->last_increment = wall_of(status.last_increment);
     to->last_change = wall_of(status.last_change);
     to->last_reconciled = wall_of(status.last_reconciled);

@@ -77,7 +77,6 @@ struct domain {
     struct guid list_after;
     int64_t told_at, pointed_at, expired_at, rate_at;
     uint64_t rate_objects;
-    uint64_t passes; /* full passes that had ended when progress was told last */
 };
 
 struct directory {

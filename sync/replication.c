@@ -316,6 +316,8 @@ static void begin_pass(struct replication *self, unsigned c, int64_t now)
     context->reconcile_due = INT64_MAX;
     context->lost_passes = 0;
     self->status.pass_objects = 0;
+    if (c == 0)
+        self->status.pass_began = now;
 }
 
 static void pass_anew(struct replication *self, unsigned c, int64_t now)
@@ -1226,6 +1228,8 @@ static void adopt(struct replication *self, int64_t now)
     }
     if (context->state->phase == PHASE_FOLLOWING && before == PHASE_SWEEPING) {
         self->status.passes++;
+        if (self->whose == 0)
+            self->status.pass_ended = now;
         self->status.last_increment = now;
         reconcile_by(context, now + self->limits.settle_period);
     }

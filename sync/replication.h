@@ -118,7 +118,8 @@ struct replication_status {
     uint64_t errors;       /* refusals, losses, malformed answers */
     uint64_t unreadable;   /* values left out */
     uint64_t reconciliations, mismatches, last_mismatches;
-    int64_t last_increment; /* mono ns; 0: none */
+    int64_t pass_began, pass_ended; /* of the domain's context; mono ns, 0: none, as those below */
+    int64_t last_increment;
     int64_t last_change;
     int64_t last_reconciled;
     uint64_t directory_usn, applied_usn; /* of the domain controller, for the domain's context */

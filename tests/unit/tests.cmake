@@ -29,3 +29,6 @@ target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJ
 # Real time on real sockets.
 set_tests_properties(test_driver PROPERTIES LABELS "slow;threads" TIMEOUT 900 COST 500
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
+# The directory's part as it ships, on threads, against LDAP servers of the test's own.
+target_link_libraries(test_directory PRIVATE PkgConfig::GNUTLS)
+set_tests_properties(test_directory PROPERTIES LABELS threads TIMEOUT 300)
