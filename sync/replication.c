@@ -408,6 +408,7 @@ void replication_bound(struct replication *self, const struct ldap_peer *peer, i
     self->peer = *peer;
     self->status.directory_usn = peer->highest_usn;
     self->retry_at = 0;
+    self->batch_most = REPLICATION_BATCH;
     load(self, &self->contexts[0], peer->default_context);
     if (self->limits.configuration)
         load(self, &self->contexts[1], peer->configuration_context);
@@ -1013,7 +1014,6 @@ void replication_result(struct replication *self, const struct ldap_result *resu
         return;
     }
     self->failures = 0;
-    self->batch_most = REPLICATION_BATCH;
     clear_issue(self, DIRECTORY_REFUSES);
     self->question = ASKED_NOTHING;
     if (question == ASKED_DELETED)

@@ -928,7 +928,10 @@ static void any_story_ends_right(void **state)
         return;
     }
     unsigned wrong = 0;
-    for (uint64_t seed = 1; seed <= 300; seed++) {
+    /* The last ones: objects to be read again that fit into an answer only one by one. */
+    static const uint64_t found_wrong_once[] = {369, 1400};
+    for (uint64_t i = 1; i <= 300 + sizeof found_wrong_once / sizeof *found_wrong_once; i++) {
+        uint64_t seed = i <= 300 ? i : found_wrong_once[i - 301];
         if (tell_story(seed, false))
             continue;
         printf("PICKET_SEED=%llu ends wrong\n", (unsigned long long)seed);
