@@ -420,7 +420,7 @@ void core_announce(struct cluster *self, bool new_chain)
 
 void core_raise_incarnation(struct cluster *self, uint64_t seen)
 {
-    if (seen < self->incarnation || seen == UINT64_MAX || self->mono < self->raise_after)
+    if (seen < self->incarnation || seen >= INCARNATION_MAX || self->mono < self->raise_after)
         return;
     self->raise_after =
         self->mono + (RAISE_BACKOFF << (self->raises < RAISES_MAX ? self->raises : RAISES_MAX));
@@ -611,6 +611,7 @@ static bool config_usable(const struct cluster_config *config)
 static bool core_init(struct cluster *self, const struct cluster_config *config, struct bytes policy)
 {
     self->tilt_until = INT64_MIN;
+    self->observed = self->quiet_since = OBSERVED_START;
     self->hostile_told = self->revoked_told = INT64_MIN / 2;
     if (!config_copy(self, config) || !members_init(self))
         return false;

@@ -48,7 +48,8 @@ enum wire_type {
     WIRE_TYPES,
 };
 
-#define HEARTBEAT_SIZE 28u /* short id 8, sequence 4, link 16 */
+#define HEARTBEAT_SIZE 28u   /* short id 8, sequence 4, link 16 */
+#define CHAIN_LINKS    8192u /* heartbeats of one chain, the anchor of which a record holds */
 
 /* --- members --- */
 #define NO_MEMBER UINT32_MAX

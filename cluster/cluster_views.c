@@ -172,7 +172,7 @@ void cluster_status(const struct cluster *self, struct cluster_status *status)
 {
     *status = (struct cluster_status){
         .id = self->id,
-        .observed = self->observed,
+        .observed = self->observed - OBSERVED_START,
         .tilt = core_tilt(self),
         .incarnation = self->incarnation,
         .members = self->members.count,

@@ -12,7 +12,6 @@
 
 /* --- the heartbeat chain (chain.c): link_n = H(link_{n+1}), the last one is the secret; link_0 is the anchor
  * in the record. Links are told in ascending order, so the next one cannot be made from those told. --- */
-#define CHAIN_LINKS   8192u
 #define CHAIN_SEGMENT 128u
 /* A chain covers the sequence numbers with the same (sequence / CHAIN_LINKS): those of another chain are told
  * apart without a hash. */
@@ -92,9 +91,14 @@ uint32_t blob_generation(const struct record_blob *blob);
 int blob_compare(const struct record_blob *a, const struct record_blob *b);
 
 /* --- the table --- */
-#define MEMBER_PENDING UINT32_C(0x80000000)
-#define MEMBERS_LIMIT  (UINT32_C(1) << 24)
-#define OBSERVED_SHIFT 7 /* `seen` counts 128 ms: 17 years */
+/* A start costs one: no right node comes near it. */
+#define INCARNATION_MAX (UINT64_C(1) << 32)
+#define MEMBER_PENDING  UINT32_C(0x80000000)
+#define MEMBERS_LIMIT   (UINT32_C(1) << 24)
+#define OBSERVED_SHIFT  7 /* `seen` counts 128 ms: 17 years */
+/* The observation clock at the start, a day: what others heard before this process lived is that old, and not
+ * as old as this process. */
+#define OBSERVED_START INT64_C(86400000)
 
 struct index_entry {
     uint64_t short_id;

@@ -15,7 +15,6 @@
 #define CHANGES_WINDOW     60000
 #define REVERIFY_PER_TICK  64u
 #define SCAN_LEAST         1000 /* ms between two searches for silent members */
-#define INCARNATION_JUMP   (UINT64_C(1) << 32)
 
 /* --- the index --- */
 
@@ -574,7 +573,7 @@ static bool take_own(struct cluster *self, const struct record_head *head, struc
 {
     const struct record_blob *own = self->members.table[0].record;
     if (MUTANT(NO_INCARNATION_LEARNING) || head->generation < blob_generation(own) ||
-        head->incarnation < self->incarnation || head->incarnation > self->incarnation + INCARNATION_JUMP)
+        head->incarnation < self->incarnation || head->incarnation > INCARNATION_MAX)
         return false;
     if (head->incarnation == self->incarnation &&
         (head->revision < own->revision ||
@@ -670,7 +669,6 @@ bool members_take_record(struct cluster *self, struct bytes encoded, const struc
         return take_own(self, &head, encoded, source);
     uint64_t short_id = node_id_short(&head.id);
     uint32_t index = members_find_short(self, short_id);
-    uint64_t incarnation_known = 0;
     if (index != NO_MEMBER) {
         const struct member *member = &self->members.table[index];
         if (memcmp(blob_id(member->record), head.id.bytes, NODE_ID_SIZE) != 0)
@@ -680,9 +678,10 @@ bool members_take_record(struct cluster *self, struct bytes encoded, const struc
             gossip_record_known(self, index, source_bit(source));
         if (order <= 0 || member->flags & MEMBER_FLAG_REVOKED)
             return false;
-        incarnation_known = member->record->incarnation;
     }
-    if (head.incarnation > incarnation_known + INCARNATION_JUMP)
+    /* The same verdict everywhere, whatever each knew before: or those who join would never agree with those
+     * who followed a liar step by step. */
+    if (head.incarnation > INCARNATION_MAX)
         return refuse(self, source);
     if (revoked(self, &head.id))
         return false;

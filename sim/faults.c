@@ -97,13 +97,14 @@ static void heal(struct sim_world *world)
     }
 }
 
+/* Nobody tells a node that is revoked anything on behalf of the fleet. */
 static uint32_t running(const struct sim_world *world, const struct sim_set *set, const uint64_t *not_in)
 {
     uint64_t *in = bitset_new(world);
     uint32_t found = NONE;
     resolve(world, set, not_in, in);
     for (uint32_t n = 0; n < world->count && found == NONE; n++)
-        if (bit_get(in, n) && world->nodes[n].state == NODE_UP)
+        if (bit_get(in, n) && world->nodes[n].state == NODE_UP && !bit_get(world->revoked, n))
             found = n;
     free(in);
     return found;
@@ -123,12 +124,8 @@ static void tell_directory(struct sim_world *world, uint32_t number, unsigned do
     struct sim_node *node = &world->nodes[number];
     uint8_t bit = (uint8_t)(1u << domain);
     node->unreachable = (uint8_t)(reachable ? node->unreachable & ~bit : node->unreachable | bit);
-    if (node->state != NODE_UP)
-        return;
-    struct cluster_event event = {
-        .type = CLUSTER_DIRECTORY,
-        .directory = {.domain = world->domain_names[domain], .reachable = reachable}};
-    world_step(world, number, &event);
+    if (node->state == NODE_UP)
+        world_tell_directory(world, number);
 }
 
 static void tell_candidacy(struct sim_world *world, uint32_t number, unsigned domain, bool on)
@@ -141,6 +138,9 @@ static void tell_candidacy(struct sim_world *world, uint32_t number, unsigned do
     node->ever_off |= bit;
     node->vague = (uint8_t)(node->vague & ~bit);
     tell_command(world, number, CLUSTER_CANDIDATE, domain, on);
+    /* It died of it, or could not keep it: what it finds when it starts is as it was before. */
+    if (node->state != NODE_UP || node->disk.full)
+        node->vague |= bit;
 }
 
 static void crash(struct sim_world *world, uint32_t number, const struct sim_fault *fault)
@@ -181,7 +181,7 @@ static void hostile(struct sim_world *world, uint32_t number, const struct sim_f
     node->hostile_now = !fault->off;
     node->ever_hostile |= node->hostile_now;
     if (node->hostile_now)
-        checker_enemy(world);
+        checker_enemy(world, number);
     node->hostility = fault->hostility;
     struct sim_event event = {.type = EVENT_HOSTILE, .generation = node->generation, .a = number};
     if (node->hostile_now && !was && !wheel_add(&world->wheel, world->time, &event))

@@ -21,6 +21,7 @@
 #define TOLD_AGAIN    (2 * SIM_MINUTE)
 #define COLUMNS_ALL   128u /* up to so many nodes each is watched by each; beyond only candidates are */
 #define QUIET_HOLDERS (180 * SIM_SECOND)
+#define LONG_AGO      (INT64_MIN / 2)
 #define LOOK_EVERY    8 /* ticks of a node between looks into its views */
 
 /* What a node sent about itself, in its order: heartbeats by their link, records by
@@ -30,9 +31,9 @@ struct emissions {
     uint32_t count;
     uint32_t newest[EMISSIONS]; /* number of the last one whose key has these low bits; 0: none */
     uint32_t before[EMISSIONS]; /* ... and of the one before it with the same bits */
-    uint32_t chain[EMISSIONS];  /* the record that each belongs to, at least */
-    uint32_t first_record;      /* ... of the process that runs now */
+    uint32_t sequence[EMISSIONS];
     uint64_t record_key[RECORDS];
+    uint32_t base[RECORDS]; /* where the chain of heartbeats begins that it anchors */
     bool rises[RECORDS]; /* it is greater than all before: with a lost disk a node starts over from below */
     uint64_t incarnation;
     uint32_t revision;
@@ -45,8 +46,19 @@ struct heard {
     int64_t run; /* the receiver's run clock */
     /* The same, when the last one told again counts: at first its chain may not have been known. */
     int64_t latest;
+    int64_t surely;            /* the same: of heartbeats alone, that were as fresh as can be */
     uint32_t emission, record; /* the last heartbeat, the last record */
 };
+
+/* A heartbeat says nothing to a receiver that has not the record whose chain it is of: that of another life
+ * of its owner, or one that is used up. */
+static bool anchored(const struct emissions *e, uint32_t record, uint32_t emission)
+{
+    if (!record || e->records - record >= RECORDS)
+        return false;
+    uint32_t base = e->base[(record - 1) % RECORDS], sequence = e->sequence[(emission - 1) % EMISSIONS];
+    return sequence >= base && sequence - base < CHAIN_LINKS;
+}
 
 /* In a mark's column: its emission is a record. */
 #define MARK_RECORD UINT32_C(0x80000000)
@@ -99,6 +111,9 @@ struct checker {
     struct watched *watched;     /* by node */
     struct domain_watch domains[SIM_DOMAINS_MAX];
     bool ever_hostile;
+    uint8_t
+        hostile_candidates; /* bit d: some enemy is a candidate of domain d, and may do as it likes with it */
+    int64_t enemies_until;  /* world time: when the last one was seen at work */
     int64_t quiet_since, disagree_since, last_look;
     uint32_t age; /* of what is being marked */
     struct mark marks[MARKS_MAX];
@@ -245,7 +260,7 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
         struct cursor c = cursor_of(heartbeats.data + at, HEARTBEAT_SIZE);
         uint32_t owner = world_by_short_id(world, cursor_be64(&c));
         uint32_t column = owner == NONE ? NONE : checker->column_of[owner];
-        cursor_be32(&c);
+        uint32_t sequence = cursor_be32(&c);
         uint64_t key = cursor_be64(&c); /* of the link: half of it will do */
         if (column == NONE)
             continue;
@@ -254,7 +269,7 @@ static void mark_heartbeats(struct sim_world *world, uint32_t from, struct bytes
         checker->age = cursor_done(&old) ? 0 : cursor_be32(&old);
         mark_add(checker, count, column, heartbeat_number(e, key, owner == from && !hostile));
         if (e->count != before)
-            e->chain[before % EMISSIONS] = e->first_record;
+            e->sequence[before % EMISSIONS] = sequence;
     }
 }
 
@@ -310,6 +325,8 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
             continue;
         bool rises = head.incarnation > e->incarnation ||
                      (head.incarnation == e->incarnation && head.revision > e->revision) || !before;
+        struct record record;
+        e->base[before % RECORDS] = record_read_trusted(&record, item.bytes) ? record.chain_base : 0;
         e->rises[before % RECORDS] = rises;
         if (rises) {
             e->incarnation = head.incarnation;
@@ -351,8 +368,7 @@ static unsigned true_support(struct sim_world *world, uint32_t node, int64_t win
     unsigned support = 0;
     for (uint32_t column = 0; column < checker->columns; column++) {
         const struct heard *heard = heard_of(world, node, column);
-        if (checker->node_of[column] != node && heard->latest > watched_of(world, node)->started_run &&
-            now - heard->latest <= window)
+        if (checker->node_of[column] != node && now - heard->latest <= window)
             support++;
     }
     return support;
@@ -366,7 +382,7 @@ static void check_support(struct sim_world *world, uint32_t node, const struct c
         return;
     looked(world, SIM_INVARIANT_SUPPORT);
     int64_t window = world->options.replace_after / 30; /* support_window */
-    unsigned support = true_support(world, node, 2 * window + 5 * SIM_SECOND) + 2;
+    unsigned support = true_support(world, node, 2 * window + 5 * SIM_SECOND);
     if (claim->support > support)
         checker_violation(world, SIM_INVARIANT_SUPPORT, "%s claims the support of %u, %u were within hearing",
                           world->nodes[node].name, claim->support, support);
@@ -478,21 +494,22 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         uint32_t column = marks[i].column & ~MARK_RECORD, number = marks[i].emission;
         struct heard *heard = heard_of(world, to, column);
         struct emissions *emissions = &checker->emissions[column];
-        /* An age counts only for who was not heard within 90 s of 30 min; the core may see that moment
-         * otherwise. */
+        /* An age counts only for who was not heard within 90 s of 30 min, since the process started; the core
+         * may see that moment otherwise. */
         int64_t now =
             clock - heard->latest > world->options.replace_after / 20 ? clock - marks[i].age : clock;
         uint32_t *last = record ? &heard->record : &heard->emission;
         if (number >= *last && now > heard->latest && (number > *last || now - heard->run < TOLD_AGAIN))
             heard->latest = now;
-        /* A heartbeat of a life of which the receiver has no record says nothing to it. */
-        bool known = record ? emissions->rises[(number - 1) % RECORDS]
-                            : heard->record >= emissions->chain[(number - 1) % EMISSIONS];
+        bool known =
+            record ? emissions->rises[(number - 1) % RECORDS] : anchored(emissions, heard->record, number);
         if (number <= *last || !known)
             continue;
         *last = number;
         if (now > heard->run)
             heard->run = now;
+        if (!record && !marks[i].age && !payload->age)
+            heard->surely = clock;
         if (checker->node_of[column] == to)
             continue;
         if (world->time - emissions->heard_by_any > SIM_MINUTE)
@@ -577,7 +594,7 @@ static void opened(struct sim_world *world, uint32_t node, unsigned domain, cons
     looked(world, SIM_INVARIANT_OPENING);
     if (old->active) {
         world->stats.refutations++;
-        if (!world->checker->ever_hostile && quiet_for(world, 5 * SIM_MINUTE) &&
+        if (!(world->checker->hostile_candidates >> domain & 1) && quiet_for(world, 5 * SIM_MINUTE) &&
             !refutable(&world->checker->domains[domain], claim->term - 1, node, claim->support) &&
             claim->cause == CAUSE_REFUTED)
             checker_violation(world, SIM_INVARIANT_SUPPORT,
@@ -619,8 +636,7 @@ static void deposed(struct sim_world *world, uint32_t node, unsigned domain,
 {
     struct sim_node *holder = &world->nodes[node];
     uint32_t by = sim_node_by_id(world, &now->claim.id);
-    (void)domain;
-    if (now->claim.cause == CAUSE_PINNED || by == NONE || world->checker->ever_hostile)
+    if (now->claim.cause == CAUSE_PINNED || by == NONE || world->checker->hostile_candidates >> domain & 1)
         return;
     looked(world, SIM_INVARIANT_DEPOSED);
     if (quiet_for(world, world->options.replace_after + 10 * SIM_MINUTE))
@@ -675,8 +691,10 @@ static void check_fresh(struct sim_world *world, uint32_t node, const struct clu
         checker_violation(world, SIM_INVARIANT_REACTIVE, "%s takes %s for fresh after %lldms of %s's silence",
                           world->nodes[node].name, now->domain, (long long)silence,
                           world->nodes[holder].name);
+    if (world->policy_version <= 1)
+        return;
+    looked(world, SIM_INVARIANT_REVOKED);
     if (bit_get(world->revoked, holder) && quiet_for(world, 5 * SIM_MINUTE)) {
-        looked(world, SIM_INVARIANT_REVOKED);
         checker_violation(world, SIM_INVARIANT_REVOKED, "%s takes the revoked %s for the holder of %s",
                           world->nodes[node].name, world->nodes[holder].name, now->domain);
     }
@@ -819,8 +837,19 @@ void checker_notice(struct sim_world *world, uint32_t node, const struct cluster
         return;
     uint32_t peer = sim_node_by_id(world, &notice->node);
     looked(world, SIM_INVARIANT_OFFLINE);
-    if (peer == NONE || world->nodes[peer].state != NODE_UP || bit_get(world->revoked, peer) ||
-        world->nodes[peer].ever_hostile || world->nodes[node].ever_hostile)
+    if (peer == NONE || bit_get(world->revoked, peer) || world->nodes[peer].ever_hostile ||
+        world->nodes[node].ever_hostile)
+        return;
+    /* Whatever befalls the fleet: who says so really heard nothing for that long. */
+    uint32_t column = world->checker->column_of[peer];
+    int64_t silence =
+        column == NONE ? INT64_MAX
+                       : world_run_clock(world, &world->nodes[node]) - heard_of(world, node, column)->surely;
+    if (silence < world->options.replace_after / 24 - 3 * SIM_SECOND)
+        checker_violation(world, SIM_INVARIANT_OFFLINE, "%s tells that %s is offline after %lldms of silence",
+                          world->nodes[node].name, world->nodes[peer].name, (long long)silence);
+    /* A node whose disk is full says nothing. */
+    if (world->nodes[peer].state != NODE_UP || world->nodes[peer].disk.full)
         return;
     int64_t settled = 10 * SIM_MINUTE;
     if (quiet_for(world, settled) && world->time - watched_of(world, peer)->up_since > settled)
@@ -828,9 +857,10 @@ void checker_notice(struct sim_world *world, uint32_t node, const struct cluster
                           world->nodes[node].name, world->nodes[peer].name);
 }
 
-void checker_enemy(struct sim_world *world)
+void checker_enemy(struct sim_world *world, uint32_t node)
 {
     world->checker->ever_hostile = true;
+    world->checker->hostile_candidates |= world->nodes[node].granted;
 }
 
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
@@ -851,13 +881,9 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
     /* It forgets what it heard: the last heartbeat of a dead node, told again, is news to it. */
     for (uint32_t column = 0; column < world->checker->columns; column++) {
         struct heard *heard = heard_of(world, node, column);
-        *heard = (struct heard){.run = watched->started_run,
-                                .latest = watched->started_run,
-                                .record = disk_kept ? heard->record : 0};
+        *heard = (struct heard){
+            .run = LONG_AGO, .latest = LONG_AGO, .surely = LONG_AGO, .record = disk_kept ? heard->record : 0};
     }
-    uint32_t own = world->checker->column_of[node];
-    if (own != NONE)
-        world->checker->emissions[own].first_record = world->checker->emissions[own].records + 1;
     for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
          i++)
         if (world->receivers[i].host == node)
@@ -952,7 +978,7 @@ static void check_holders(struct sim_world *world, unsigned domain)
         }
     }
     watch->active = active;
-    if (active || checker->ever_hostile)
+    if (active || checker->hostile_candidates >> domain & 1)
         watch->vacant_since = world->time;
     if (!candidates)
         watch->able_since = world->time;
@@ -978,7 +1004,8 @@ static void check_holders(struct sim_world *world, unsigned domain)
 static void check_agreement(struct sim_world *world)
 {
     struct checker *checker = world->checker;
-    if (!quiet_for(world, QUIET_HOLDERS) || checker->ever_hostile) {
+    if (!quiet_for(world, QUIET_HOLDERS) ||
+        (checker->ever_hostile && world->time - checker->enemies_until < QUIET_HOLDERS)) {
         checker->disagree_since = world->time;
         return;
     }
@@ -986,7 +1013,7 @@ static void check_agreement(struct sim_world *world)
     uint32_t reference = NONE, other = NONE;
     for (uint32_t i = 0; i < world->count && other == NONE; i++) {
         const struct sim_node *node = &world->nodes[i];
-        if (node->state != NODE_UP || bit_get(world->revoked, i) || node->disk.full)
+        if (node->state != NODE_UP || bit_get(world->revoked, i) || node->disk.full || node->ever_hostile)
             continue;
         uint64_t digest = cluster_digest(node->core);
         if (reference == NONE) {
@@ -1014,12 +1041,12 @@ void checker_second(struct sim_world *world)
 {
     struct checker *checker = world->checker;
     bool quiet = world->network_count == 0;
-    for (uint32_t i = 0; i < world->count && (quiet || !checker->ever_hostile); i++) {
+    for (uint32_t i = 0; i < world->count && (quiet || checker->ever_hostile); i++) {
         const struct sim_node *node = &world->nodes[i];
         if (node->state >= NODE_PAUSED)
             quiet = false;
         if (node->hostile_now)
-            checker->ever_hostile = true;
+            checker->enemies_until = world->time;
     }
     if (!quiet)
         checker->quiet_since = world->time;

@@ -386,12 +386,8 @@ void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, i
                      event.start.random, sizeof event.start.random);
     checker_started(world, number, disk == SIM_DISK_KEEP);
     world_step(world, number, &event);
-    for (unsigned d = 0; d < world->options.domains && node->core; d++) {
-        struct cluster_event reachable = {
-            .type = CLUSTER_DIRECTORY,
-            .directory = {.domain = world->domain_names[d], .reachable = !(node->unreachable >> d & 1)}};
-        world_step(world, number, &reachable);
-    }
+    node->told_unreachable = (uint8_t)~node->unreachable;
+    world_tell_directory(world, number);
     if (!node->core)
         return;
     node_seed(world, number, false);
@@ -620,12 +616,30 @@ void world_step(struct sim_world *world, uint32_t number, struct cluster_event *
     checker_after(world, number, event);
 }
 
+void world_tell_directory(struct sim_world *world, uint32_t number)
+{
+    struct sim_node *node = &world->nodes[number];
+    uint8_t changed = node->unreachable ^ node->told_unreachable;
+    node->told_unreachable = node->unreachable;
+    for (unsigned d = 0; changed && d < world->options.domains && node->core; d++) {
+        struct cluster_event event = {
+            .type = CLUSTER_DIRECTORY,
+            .directory = {.domain = world->domain_names[d], .reachable = !(node->unreachable >> d & 1)}};
+        if (changed >> d & 1)
+            world_step(world, number, &event);
+    }
+}
+
 /* --- events --- */
 
 static void on_tick(struct sim_world *world, const struct sim_event *event)
 {
     struct sim_node *node = &world->nodes[event->a];
     if (event->generation != node->generation || node->state != NODE_UP)
+        return;
+    /* What changed while it stood its next probe finds. */
+    world_tell_directory(world, event->a);
+    if (node->generation != event->generation || node->state != NODE_UP)
         return;
     struct cluster_event tick = {.type = CLUSTER_TICK};
     world_step(world, event->a, &tick);

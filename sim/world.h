@@ -93,10 +93,11 @@ struct sim_node {
     enum sim_disk armed_disk;
     enum sim_hostility hostility;
     uint32_t armed_fault;
-    uint8_t granted;         /* bit d: candidate of domain d */
-    uint8_t unreachable;     /* bit d: does not reach the directory of domain d */
-    uint8_t off;             /* bit d: candidacy switched off by an administrator */
-    uint8_t ever_off, vague; /* domains: it ever was; and then its disk was rolled back: nobody knows now */
+    uint8_t granted;          /* bit d: candidate of domain d */
+    uint8_t unreachable;      /* bit d: does not reach the directory of domain d */
+    uint8_t told_unreachable; /* ... as its process knows */
+    uint8_t off;              /* bit d: candidacy switched off by an administrator */
+    uint8_t ever_off, vague;  /* domains: it ever was; and then its disk was rolled back: nobody knows now */
     uint8_t state_of[SIM_DOMAINS_MAX]; /* enum election_state, as last seen */
     int64_t stopped_mono, started_at;
     uint8_t *certificate;
@@ -211,6 +212,8 @@ void world_clocks(const struct sim_node *node, int64_t time, int64_t *mono, int6
 /* Ms in which the node's process ran, at its own clock's rate; pauses and jumps do not count (but for the two
  * seconds that one tick may count of them). */
 int64_t world_run_clock(const struct sim_world *world, const struct sim_node *node);
+/* What its probes of the directories find, when that has changed. */
+void world_tell_directory(struct sim_world *world, uint32_t number);
 void world_step(struct sim_world *world, uint32_t node, struct cluster_event *event);
 void world_start(struct sim_world *world, uint32_t node, enum sim_disk disk, int64_t amount);
 void world_kill(struct sim_world *world, uint32_t node);
@@ -274,7 +277,7 @@ void checker_prefetch(const struct sim_world *world, uint32_t to, const struct p
 void checker_after(struct sim_world *world, uint32_t node, const struct cluster_event *event);
 void checker_notice(struct sim_world *world, uint32_t node, const struct cluster_notice *notice);
 /* From now on a member is an enemy. */
-void checker_enemy(struct sim_world *world);
+void checker_enemy(struct sim_world *world, uint32_t node);
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept);
 void checker_killed(struct sim_world *world, uint32_t node);
 void checker_batch(struct sim_world *world, uint32_t node, unsigned domain, const struct claim *claim);

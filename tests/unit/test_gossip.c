@@ -488,6 +488,27 @@ static void the_mute_have_no_support(void **state)
     fleet_destroy(&f);
 }
 
+/* What others heard long before this process lived is not younger than this process. */
+static void the_dead_do_not_support_whoever_has_just_started(void **state)
+{
+    (void)state;
+    struct fleet *f = fleet_new(&(struct fleet_options){.count = 5, .candidates = 5, .seed = 48});
+    fleet_start_all(f);
+    fleet_run(f, 120000);
+    for (unsigned i = 2; i < 5; i++)
+        fleet_kill(f, i);
+    fleet_run(f, 600000);
+    fleet_kill(f, 0);
+    fleet_run(f, 2000);
+    fleet_start(f, 0);
+    for (unsigned second = 0; second < 60; second++) {
+        fleet_run(f, 1000);
+        assert_true(fleet_status(f, 0).support <= 1);
+    }
+    assert_int_equal(fleet_status(f, 0).support, 1);
+    fleet_destroy(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +523,7 @@ int main(void)
         cmocka_unit_test(no_false_offline),
         cmocka_unit_test(traffic_at_rest),
         cmocka_unit_test(the_mute_have_no_support),
+        cmocka_unit_test(the_dead_do_not_support_whoever_has_just_started),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
