@@ -274,6 +274,12 @@ int64_t core_period(const struct cluster *self, const struct member *member)
     return period > timers->sensor_period_max ? timers->sensor_period_max : period;
 }
 
+/* Not a TILT, in which nobody would be replaced: one member that counts wrong must not prevent that. */
+void core_was_away(struct cluster *self)
+{
+    self->quiet_since = self->observed;
+}
+
 /* --- budgets --- */
 
 static void budget_renew(const struct cluster *self, struct budget *budget)
@@ -819,12 +825,6 @@ static void take_durable(struct cluster *self, const struct wire *wire, struct s
             link->outside = self->members.table[source->member].record->site != self->site;
         }
     }
-    if (source->member == NO_MEMBER)
-        return;
-    if (wire->claim_count)
-        take_claims(self, wire, source);
-    if (wire->report_count)
-        reports_take(self, wire, source);
 }
 
 static bool node_of(const struct wire *wire, struct node_id *id)
@@ -951,6 +951,11 @@ static void received_whole(struct cluster *self, struct bytes message, struct so
     }
     if (wire.heartbeats.size && wire.type != WIRE_HAVE)
         members_take_heartbeats(self, wire.heartbeats, wire.ages, source);
+    /* After the heartbeats: they may tell a holder that it was away, before it defends itself. */
+    if (wire.claim_count)
+        take_claims(self, &wire, source);
+    if (wire.report_count)
+        reports_take(self, &wire, source);
     if (silent && source->link < 0)
         overlay_bridge(self, source);
     if (!dispatch(self, &wire, source))

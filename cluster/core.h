@@ -329,6 +329,8 @@ bool budget_answer(struct cluster *self, struct budget *budget);
 /* cluster.c */
 void core_announce(struct cluster *self, bool new_chain); /* own record anew: revision, flags, anchor */
 bool core_policy(struct cluster *self, struct bytes encoded, uint16_t told); /* true: news */
+/* This node was not awake all the time, though its clocks say so: others may have replaced it rightly. */
+void core_was_away(struct cluster *self);
 int64_t core_period(const struct cluster *self, const struct member *member);
 /* Sends the message being written over a link (counted there). */
 void core_send_link(struct cluster *self, struct link *link, bool again);

@@ -828,6 +828,16 @@ static bool proven(struct cluster *self, const struct index_entry *slot, uint32_
     return false;
 }
 
+/* Whether a member counted on while this node, by its own clocks, hardly waited for it: it stood still, and
+ * all its clocks with it, as a virtual machine does that is suspended. Half of the period, for neither clock
+ * is right, and how long a period is depends on how many members are known. */
+static bool lived_longer(const struct cluster *self, uint32_t index, uint32_t gap)
+{
+    const struct member *member = &self->members.table[index];
+    return member->flags & MEMBER_FLAG_HEARD && (int64_t)(gap - 1) * core_period(self, member) / 2 >
+                                                    silence_of(self, member) + self->config.timers.refute_min;
+}
+
 /* True when it is to be passed on. */
 static bool take_news(struct cluster *self, struct index_entry *slot, uint32_t sequence, const uint8_t *link,
                       const struct source *source, int64_t age)
@@ -848,6 +858,8 @@ static bool take_news(struct cluster *self, struct index_entry *slot, uint32_t s
         return false;
     }
     self->counters.heartbeats_new++;
+    if (lived_longer(self, index, sequence - slot->sequence))
+        core_was_away(self);
     slot->sequence = sequence;
     heard_at(self, index, seen_at(self->observed - age));
     return true;

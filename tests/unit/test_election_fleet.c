@@ -319,6 +319,31 @@ static void disk_fails_at_the_holder(void **state)
 }
 
 /* 60 candidates: bids and questions of an election do not grow with them. */
+/* A virtual machine is suspended, and all its clocks with it: when it goes on it believes that it was there
+ * all the time. That the others counted on tells it otherwise, before it meets its successor. */
+static void frozen_holder_gives_way(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 30; seed < 36; seed++) {
+        struct fleet *f = open_fleet(6, 4, seed);
+        fleet_run(f, 10 * MINUTE);
+        unsigned before = holder_of(f);
+        uint64_t term = view_of(f, before).claim.term;
+        f->nodes[before].paused = true;
+        fleet_run(f, 45 * MINUTE);
+        f->nodes[before].paused = false;
+        f->nodes[before].mono_ahead -= 45 * MINUTE;
+        f->nodes[before].boot_ahead -= 45 * MINUTE;
+        f->nodes[before].wall_ahead -= 45 * MINUTE;
+        fleet_run(f, 2 * MINUTE);
+        assert_int_not_equal(holder_of(f), before);
+        assert_int_equal(view_of(f, before).claim.term, term + 1);
+        assert_int_equal(f->nodes[before].notices[NOTICE_TILT], 0);
+        all_agree(f);
+        fleet_destroy(&f);
+    }
+}
+
 static void sixty_candidates(void **state)
 {
     (void)state;
@@ -519,6 +544,7 @@ int main(void)
         cmocka_unit_test(cut_and_healed),
         cmocka_unit_test(deaf_candidate_deposes_nobody),
         cmocka_unit_test(disk_fails_at_the_holder),
+        cmocka_unit_test(frozen_holder_gives_way),
         cmocka_unit_test(sixty_candidates),
         cmocka_unit_test(hostile_candidate_is_bounded),
         cmocka_unit_test(claims_without_right_are_told_of),
