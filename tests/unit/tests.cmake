@@ -25,6 +25,11 @@ set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
 target_compile_definitions(test_mutants PRIVATE PICKET_MUTANTS)
 target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJECT_SOURCE_DIR}/cluster/register.c
   ${PROJECT_SOURCE_DIR}/cluster/inquiry.c ${PROJECT_SOURCE_DIR}/cluster/election.c)
+# The whole core, likewise.
+get_target_property(mutant_core picket_cluster SOURCES)
+list(TRANSFORM mutant_core REPLACE "^([^/])" "${PROJECT_SOURCE_DIR}/cluster/\\1")
+target_compile_definitions(test_mutants_fleet PRIVATE PICKET_MUTANTS)
+target_sources(test_mutants_fleet PRIVATE ${mutant_core})
 
 # Real time on real sockets.
 set_tests_properties(test_driver PROPERTIES LABELS "slow;threads" TIMEOUT 900 COST 500
