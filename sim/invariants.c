@@ -479,7 +479,6 @@ void checker_prefetch(const struct sim_world *world, uint32_t to, const struct p
 
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload)
 {
-    (void)from;
     if (world->options.unchecked)
         return;
     struct checker *checker = world->checker;
@@ -506,7 +505,8 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         if (number <= *last || !known)
             continue;
         *last = number;
-        if (now > heard->run)
+        /* A record that others tell may be old news: it is no sign of life. */
+        if (now > heard->run && (!record || checker->node_of[column] == from))
             heard->run = now;
         if (!record && !marks[i].age && !payload->age)
             heard->surely = clock;
