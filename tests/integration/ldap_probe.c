@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The directory's client on the command line, for the tests that run it against a real directory:
- * ldap_probe KEY=VALUE ... ; every step is said on standard output as a line of JSON-free text.
+ * ldap_probe KEY=VALUE ... ; every step is said on standard output, a line each.
  */
 #include "base/clock.h"
 #include "base/text.h"
@@ -20,10 +20,11 @@ struct probe {
     uint64_t bytes_max;
     uint8_t cookie[4096];
     size_t cookie_size;
-    uint32_t operation;
+    unsigned pending; /* operations in flight */
     uint64_t objects, values;
     bool quiet, done, verbose;
     int rounds;
+    int64_t every, asked_at; /* ns: asks again and again until the time is up */
 };
 
 static void print_bytes(struct bytes b)
@@ -78,10 +79,12 @@ static void ask(struct probe *p)
         .cookie = {p->cookie, p->cookie_size},
         .page_size = p->page,
     };
+    p->asked_at = clock_monotonic(clock_system());
     for (uint32_t i = 0; i < p->searches; i++)
-        p->operation = ldap_client_search(p->client, &query);
-    if (!p->operation)
-        puts("not asked");
+        if (ldap_client_search(p->client, &query))
+            p->pending++;
+        else
+            puts("not asked");
 }
 
 static void result(void *context, uint32_t operation, const struct ldap_result *is)
@@ -96,7 +99,7 @@ static void result(void *context, uint32_t operation, const struct ldap_result *
         memcpy(p->cookie, is->cookie.data ? is->cookie.data : (const uint8_t *)"", is->cookie.size);
         p->cookie_size = is->cookie.size;
     }
-    if (operation != p->operation)
+    if (--p->pending > 0 || p->every)
         return;
     if (is->outcome == LDAP_OUTCOME_DONE && (is->more || --p->rounds > 0))
         ask(p);
@@ -115,13 +118,13 @@ static void state(void *context, enum ldap_client_state is, const struct ldap_pe
                peer->functional_level, (long long)(peer->clock_difference / CLOCK_MILLISECOND));
         print_bytes((struct bytes){peer->invocation_id, 16});
         putchar('\n');
-        if (p->filter)
-            ask(p);
-        else
+        if (!p->filter)
             p->done = true;
+        else if (!p->every)
+            ask(p);
     }
     fflush(stdout);
-    if (is == LDAP_CLIENT_REFUSED && !getenv("PROBE_STAY"))
+    if (is == LDAP_CLIENT_REFUSED && !p->every)
         p->done = true;
 }
 
@@ -155,6 +158,7 @@ int main(int argc, char **argv)
     int64_t seconds = 20;
     unsigned attribute = 0;
     bool checking = false;
+    int64_t jump = 0, ahead = 0; /* once bound the client is told that so much time has passed */
     struct ldap_account *account = config.accounts;
     config.account_count = 1;
     for (int i = 1; i < argc; i++) {
@@ -217,6 +221,10 @@ int main(int argc, char **argv)
             seconds = atoi(value);
         else if (!strcmp(key, "timeout"))
             config.operation_timeout = atoi(value) * CLOCK_SECOND;
+        else if (!strcmp(key, "every"))
+            probe.every = atoi(value) * CLOCK_MILLISECOND;
+        else if (!strcmp(key, "jump"))
+            jump = atoi(value) * CLOCK_SECOND;
         else if (!strcmp(key, "quiet"))
             probe.quiet = true;
         else if (!strcmp(key, "verbose"))
@@ -244,13 +252,23 @@ int main(int argc, char **argv)
             puts("time is up");
             break;
         }
-        ldap_client_run(probe.client, now, 100 * CLOCK_MILLISECOND);
+        ldap_client_run(probe.client, now + ahead, 100 * CLOCK_MILLISECOND);
         if (probe.done)
             break;
+        bool bound = ldap_client_peer(probe.client) != NULL;
+        if (bound && jump && probe.objects) {
+            ahead = jump;
+            jump = 0;
+        }
+        if (bound && probe.every && !probe.pending && now - probe.asked_at >= probe.every)
+            ask(&probe);
         struct pollfd descriptors[8];
         int64_t deadline;
         unsigned count = ldap_client_poll(probe.client, descriptors, 8, &deadline);
-        int64_t left = (deadline < end ? deadline : end) - clock_monotonic(clock_system());
+        now = clock_monotonic(clock_system());
+        int64_t left = (deadline - ahead < end ? deadline - ahead : end) - now;
+        if (probe.every && left > probe.every)
+            left = probe.every;
         poll(descriptors, count, left <= 0 ? 0 : (int)(left / CLOCK_MILLISECOND) + 1);
     }
     ldap_client_destroy(&probe.client);

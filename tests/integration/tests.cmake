@@ -64,6 +64,10 @@ set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)
 add_executable(ldap_probe ${integration}/ldap_probe.c)
 target_link_libraries(ldap_probe PRIVATE picket_sync picket_base)
 set_target_properties(ldap_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME ldap_client_slapd COMMAND Python3::Interpreter ${integration}/ldap_client_slapd.py --probe $<TARGET_FILE:ldap_probe>)
+set_tests_properties(ldap_client_slapd PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
+add_test(NAME ldap_client COMMAND Python3::Interpreter ${integration}/ldap_client.py --probe $<TARGET_FILE:ldap_probe>)
+set_tests_properties(ldap_client PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 
 # The directory's part against a real directory, which dies and is changed meanwhile.
 add_test(NAME directory_lab COMMAND Python3::Interpreter ${integration}/directory_lab.py
