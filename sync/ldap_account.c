@@ -155,7 +155,7 @@ static const struct {
     const char *meaning;
 } refusals[] = {
     {0x525, "there is no such account"},
-    {0x52e, "wrong password"},
+    {0x52e, "wrong password or name"},
     {0x52f, "the account's restrictions forbid it"},
     {0x530, "the account may not log on at this time"},
     {0x531, "the account may not log on from here"},

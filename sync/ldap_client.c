@@ -2,6 +2,7 @@
 #include "sync/ldap_client.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "sync/ldap_dial.h"
 
@@ -74,6 +75,7 @@ struct ldap_client {
 
     struct account_state accounts[LDAP_ACCOUNTS_MAX];
     uint32_t last_id;
+    int64_t ahead; /* of the caller's clock before the system's: none, but in tests */
     struct operation operations[LDAP_OPERATIONS_MAX];
     struct ldap_entry_space space;
     bool unread; /* the budget ended before what had come */
@@ -250,7 +252,7 @@ uint32_t ldap_client_search(struct ldap_client *client, const struct ldap_query 
                                    .paged = query->page_size > 0,
                                    .ended = size == 0,
                                    .outcome = LDAP_OUTCOME_MALFORMED,
-                                   .heard = clock_monotonic(clock_system()),
+                                   .heard = clock_monotonic(clock_system()) + client->ahead,
                                    .bytes_max = query->bytes_max};
     return id;
 }
@@ -529,8 +531,10 @@ static void take_link(struct ldap_client *client, struct ldap_dial_outcome *outc
                                     .renew_at = renewal_time(outcome->expires, mono)};
     outcome->stream = NULL;
     controllers_succeeded(client->controllers, &client->dialled);
-    if (!another)
+    if (!another) {
+        log_info("%s: the bind as %s is renewed", client->current.peer.host, client->current.peer.account);
         return;
+    }
     client->state = LDAP_CLIENT_CONNECTING; /* another controller is news though the state is the same */
     char reason[FAULT_MAX];
     (void)snprintf(reason, sizeof reason, "bound to %.100s as %.100s", client->current.peer.host,
@@ -700,7 +704,8 @@ static void plan(struct ldap_client *client, int64_t mono)
 
 void ldap_client_run(struct ldap_client *client, int64_t mono, int64_t budget)
 {
-    int64_t until = clock_monotonic(clock_system()) + budget;
+    int64_t now = clock_monotonic(clock_system()), until = now + budget;
+    client->ahead = mono - now;
     client->unread = false;
     take_dialled(client, mono);
     serve(client, &client->draining, mono, until);

@@ -150,7 +150,7 @@ static const struct {
     {KRB5KDC_ERR_PREAUTH_FAILED, "the key in the keytab, or the password, is not the account's (any more)"},
     {KRB5KRB_AP_ERR_BAD_INTEGRITY, "the key in the keytab, or the password, is not the account's (any more)"},
     {KRB5KDC_ERR_C_PRINCIPAL_UNKNOWN, "there is no such account"},
-    {KRB5KDC_ERR_CLIENT_REVOKED, "the account is disabled or locked"},
+    {KRB5KDC_ERR_CLIENT_REVOKED, "the account is disabled, locked or expired"},
     {KRB5KDC_ERR_KEY_EXP, "its password has expired"},
     {KRB5KDC_ERR_NAME_EXP, "the account has expired"},
     {KRB5KDC_ERR_CLIENT_NOTYET, "the account is not valid yet"},

@@ -4,6 +4,7 @@
  * ldap_probe KEY=VALUE ... ; every step is said on standard output, a line each.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "sync/directory_check.h"
 
@@ -225,7 +226,10 @@ int main(int argc, char **argv)
             probe.every = atoi(value) * CLOCK_MILLISECOND;
         else if (!strcmp(key, "jump"))
             jump = atoi(value) * CLOCK_SECOND;
-        else if (!strcmp(key, "quiet"))
+        else if (!strcmp(key, "log")) {
+            log_set_level(LOG_LEVEL_INFO);
+            log_set_output(1);
+        } else if (!strcmp(key, "quiet"))
             probe.quiet = true;
         else if (!strcmp(key, "verbose"))
             probe.verbose = true;
