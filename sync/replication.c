@@ -500,6 +500,8 @@ static void take_dirsync(struct replication *self, struct translated *object, in
     } else if (object->undeleted) {
         read_later(self, self->later, &change->guid, LATER_RISEN, now);
         return;
+    } else if (context->state->phase == PHASE_PASSING && change->kind_known) {
+        change->whole = true; /* even when whenCreated may not be read */
     } else if (!change->whole && !self->store.known(self->store.to, &change->guid)) {
         read_later(self, self->later, &change->guid, 0, now);
         return;
