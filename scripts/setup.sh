@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what Picket needs to be built and run, and with --tests what its tests need, from Debian's own
-# packages. Does nothing when all of it is there.
+# Installs what Picket needs to be built and run, and with --tests what its tests need, or with --lab what
+# its lab needs (tests/lab), from Debian's own packages. Does nothing when all of it is there.
 set -euo pipefail
 
 packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev libzstd-dev libxxhash-dev
           libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev
           libgnutls28-dev libkrb5-dev liblmdb-dev)
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
-       python3 zstd tcpreplay iproute2 mandoc spin
-       samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba winbind smbclient ldb-tools
-       slapd ldap-utils libsasl2-modules-gssapi-mit krb5-user bind9-dnsutils openssl ethtool tcpdump)
-[ "${1:-}" = --tests ] && packages+=("${tests[@]}")
+       python3 zstd tcpreplay iproute2 mandoc spin slapd)
+lab=(python3 iproute2 zstd samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba
+     winbind smbclient ldb-tools ldap-utils libsasl2-modules-gssapi-mit krb5-user bind9-dnsutils openssl ethtool tcpdump)
+case ${1:-} in
+--tests) packages+=("${tests[@]}" "${lab[@]}") ;;
+--lab) packages+=("${lab[@]}") ;;
+esac
 
 missing=()
 for p in "${packages[@]}"; do
@@ -22,20 +25,22 @@ done
 root=()
 [ "$(id -u)" = 0 ] || root=(sudo)
 echo "installing: ${missing[*]}"
-# The lab starts Samba itself, in namespaces of its own: installing it shall start nothing here, now or at the next boot.
+# Tests start these daemons themselves, in namespaces of their own: installing them shall start nothing here, now or at
+# the next boot.
+units=()
 for p in "${missing[@]}"; do
-    case $p in samba | samba-ad-dc | winbind)
-        "${root[@]}" mkdir -p /etc/systemd/system
-        for unit in smbd nmbd winbind samba-ad-dc; do
-            [ -e "/etc/systemd/system/$unit.service" ] || "${root[@]}" ln -s /dev/null "/etc/systemd/system/$unit.service"
-        done
-        if [ ! -e /usr/sbin/policy-rc.d ]; then
-            printf '#!/bin/sh\nexit 101\n' | "${root[@]}" install -m 755 /dev/stdin /usr/sbin/policy-rc.d
-            trap '"${root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
-        fi
-        break
-        ;;
+    case $p in
+    samba) units+=(smbd nmbd) ;;
+    samba-ad-dc | winbind | slapd) units+=("$p") ;;
     esac
 done
+for unit in "${units[@]}"; do
+    "${root[@]}" mkdir -p /etc/systemd/system
+    [ -e "/etc/systemd/system/$unit.service" ] || "${root[@]}" ln -s /dev/null "/etc/systemd/system/$unit.service"
+done
+if [ ${#units[@]} != 0 ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" install -m 755 /dev/stdin /usr/sbin/policy-rc.d
+    trap '"${root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+fi
 "${root[@]}" apt-get update -q
 "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"

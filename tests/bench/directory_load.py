@@ -4,20 +4,27 @@
 replicated whole, and then in steady state (an increment each second, with and without changes), beside ldapsearch that does
 the same.
 
-    directory_load.py --picketd PROGRAM --picket PROGRAM [--users 100000] [--seconds 60]
+    directory_load.py --replicate PROGRAM [--users 100000] [--seconds 60]
+
+`--replicate`: picket-replicate (tests/tools), the directory's part of a node without a fleet.
 
 The domain controller is Samba in the lab (LMDB), of the users' number; both sides share this machine's cores, so it is CPU
 time that is compared, not time. Prints a table in Markdown. Needs root, 2 GiB, and five minutes.
 """
 import argparse
+import base64
+import json
 import os
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lab"))
 import compare  # noqa: E402
 import lab  # noqa: E402
-import nodes  # noqa: E402
 
 TICK = os.sysconf("SC_CLK_TCK")
 TICKETS = "/run/host/tickets-load"
@@ -65,8 +72,6 @@ def ldapsearch(l, *words, out="/dev/null"):
 
 def dirsync(flags, cookie=b""):
     """-E's value of the control: SEQUENCE { flags, maxBytes, cookie } ([MS-ADTS] 3.1.1.3.4.1.3)."""
-    import base64
-
     def tlv(tag, value):
         size = bytes([len(value)]) if len(value) < 128 else b"\x82" + len(value).to_bytes(2, "big")
         return bytes([tag]) + size + value
@@ -76,9 +81,8 @@ def dirsync(flags, cookie=b""):
 
 
 def wanted():
-    attributes, links = compare.declared()
+    """What a node asks for."""
     with open(compare.DEFINITION) as f:
-        import re
         return re.findall(r'^(?:ATTRIBUTE|LINK)\(\w+, "([^"]+)"', f.read(), re.M)
 
 
@@ -118,7 +122,6 @@ def row(rows, what, m, asker):
 
 
 def baseline(l, rows, seconds):
-    l.run("sensor", ["kinit", "-k", "-t", l.keytab, "-c", TICKETS, lab.SYNCHRONIZER])
     attributes = wanted()
     for name, words in (("`ldapsearch`, pages of 1,000", ["-E", "pr=1000/noprompt"]), ("`ldapsearch`, DirSync", ["-E", dirsync(0)])):
         with Measure(l) as m:
@@ -142,17 +145,84 @@ def baseline(l, rows, seconds):
     row(rows, "%d s, ten changes a second, `ldapsearch` asks" % seconds, m, m.asker_children)
 
 
+class Replicator:
+    """The directory's part of a node, into a store of its own."""
+
+    def __init__(self, l, program):
+        self.place = tempfile.mkdtemp(prefix="picket-load-")
+        self.process = l.spawn("sensor", [program, lab.DOMAIN, "%s@%s" % (lab.SYNCHRONIZER, lab.REALM), l.keytab,
+                                          os.path.join(self.place, "store"), l.dc1.host_name], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, text=True)
+
+    def until(self, condition):
+        for line in self.process.stdout:
+            said = json.loads(line)
+            if condition(said):
+                return said
+        raise lab.LabError("picket-replicate ended: %d" % self.process.wait())
+
+    def rest(self, seconds):
+        """Reads what it says meanwhile."""
+        end = time.monotonic() + seconds
+        return self.until(lambda said: time.monotonic() > end)
+
+    def pids(self):
+        return [self.process.pid]
+
+    def memory(self):
+        with open("/proc/%d/smaps_rollup" % self.process.pid) as f:
+            return int(re.search(r"^Anonymous:\s+(\d+)", f.read(), re.M)[1]) // 1024
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def picket(l, rows, program, seconds):
+    began = time.monotonic(), cpu(l.dc1.pids())
+    replicator = Replicator(l, program)
+    try:
+        said = replicator.until(lambda said: said["full_pass_ended"])
+        m = Measure(l)
+        m.seconds, m.controller = time.monotonic() - began[0], cpu(l.dc1.pids()) - began[1]
+        row(rows, "Picket, full pass (%d objects, %d links, %d MiB of its own memory)" % (said["objects"], said["links"],
+                                                                                         replicator.memory()), m,
+            cpu(replicator.pids()))
+        with Measure(l, replicator.pids) as m:
+            replicator.rest(seconds)
+        row(rows, "%d s, Picket, nothing changes" % seconds, m, m.asker)
+        changes = Changes(l, 10)
+
+        def change():
+            changes.make()
+            replicator.rest(0)
+        with Measure(l, replicator.pids) as m:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                next_one = time.monotonic() + 1
+                change()
+                time.sleep(max(0, next_one - time.monotonic()))
+        row(rows, "%d s, ten changes a second, Picket" % seconds, m, m.asker)
+    finally:
+        replicator.close()
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--picketd")
-    parser.add_argument("--picket")
+    parser.add_argument("--replicate", required=True)
     parser.add_argument("--users", type=int, default=100000)
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
+    options.replicate = os.path.abspath(options.replicate)
     lab.enter()
     rows = ["| what | time | CPU of the domain controller | CPU of who asks |", "|---|---|---|---|"]
     with lab.Lab(bulk=options.users, say=print) as l:
+        l.run("sensor", ["kinit", "-k", "-t", l.keytab, "-c", TICKETS, lab.SYNCHRONIZER])
         baseline(l, rows, options.seconds)
+        picket(l, rows, options.replicate, options.seconds)
+    print("\n" + "\n".join(rows))
+    return 0
 
 
 if __name__ == "__main__":

@@ -180,6 +180,8 @@ class Network(network.Network):
             subprocess.run(["ip", "netns", "exec", netns, "ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off", "tx",
                             "off", "rx", "off"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         if self.holders:               # a late one, made by a fleet
+            with open(os.path.join(PLACE, "hosts"), "a") as f:
+                f.write("%s %s.%s %s\n" % (address, name, DOMAIN, name))
             self.dress(name)
         return address
 
@@ -336,43 +338,42 @@ class DomainController:
 
     def kill(self):
         """As if the power failed: every process of it at once."""
-        own = os.readlink("/proc/%d/ns/mnt" % self.holder.pid)
-        while True:
-            pids = [int(p) for p in os.listdir("/proc") if p.isdigit() and self._in(p, own) and int(p) != self.holder.pid]
-            if not pids:
-                break
-            for pid in pids:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        while self.signal(signal.SIGKILL):
             time.sleep(0.02)
         if self.process:
             self.process.wait()
 
-    @staticmethod
-    def _in(pid, own):
-        try:
-            return os.readlink("/proc/%s/ns/mnt" % pid) == own
-        except OSError:
-            return False
-
     def pause(self):
         """It neither answers nor refuses."""
-        self._signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def resume(self):
-        self._signal(signal.SIGCONT)
+        self.signal(signal.SIGCONT)
 
-    def _signal(self, number):
-        own = os.readlink("/proc/%d/ns/mnt" % self.holder.pid)
-        for pid in os.listdir("/proc"):
-            if pid.isdigit() and int(pid) != self.holder.pid and self._in(pid, own):
-                os.kill(int(pid), number)
+    def signal(self, number):
+        """To each of its processes; how many there were."""
+        pids = self.pids()
+        for pid in pids:
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                pass
+        return len(pids)
 
     def pids(self):
-        own = os.readlink("/proc/%d/ns/mnt" % self.holder.pid)
-        return [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != self.holder.pid and self._in(p, own)]
+        """Its processes: those in its mount namespace, but for the one that holds it."""
+        try:
+            own = os.readlink("/proc/%d/ns/mnt" % self.holder.pid)
+        except FileNotFoundError:      # everything was ended at once
+            return []
+        found = []
+        for pid in os.listdir("/proc"):
+            try:
+                if pid.isdigit() and int(pid) != self.holder.pid and os.readlink("/proc/%s/ns/mnt" % pid) == own:
+                    found.append(int(pid))
+            except OSError:            # it ended meanwhile
+                pass
+        return found
 
     def log(self, lines=30):
         with open(os.path.join(self.place, "log", "samba.out"), errors="replace") as f:
