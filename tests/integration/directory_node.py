@@ -74,6 +74,9 @@ def main():
             fleet.replace_after = "20s"
             node.write_config(fleet.config)
             node.start().up()
+            # `no` was remembered as what an administrator had said
+            status, out, err = node.command("candidate", "on", lab.DOMAIN)
+            assert status == 0, err
             proactive(l, node)
             print("proactive: fine (%.1f s)" % (time.monotonic() - began), flush=True)
     return 0

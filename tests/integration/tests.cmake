@@ -73,3 +73,6 @@ set_tests_properties(ldap_client PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 
 add_test(NAME directory_lab COMMAND Python3::Interpreter ${integration}/directory_lab.py
   --replicate $<TARGET_FILE:picket-replicate> --dump $<TARGET_FILE:picket-store-dump>)
 set_tests_properties(directory_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+add_test(NAME directory_node COMMAND Python3::Interpreter ${integration}/directory_node.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(directory_node PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
