@@ -8,8 +8,8 @@
 #include <strings.h>
 #include <xxhash.h>
 
-/* Kept nowhere else. DirSync tells only of what was asked for: `name` is what a renaming and a move change, and
- * nothing tells of them but that. */
+/* Kept nowhere else. DirSync tells only of what was asked for: `name` is what a renaming and a move change,
+ * and nothing tells of them but that. */
 static const char *const own_attributes[] = {"objectGUID", "name"};
 
 /* One domain controller's own view, not replicated: absent from DirSync's answers, and another number at
