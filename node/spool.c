@@ -55,7 +55,7 @@ struct entry_header {
 
 static bool slot_path(const struct spool *self, unsigned slot, char path[PATH_SIZE], struct fault *fault)
 {
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "%02u.segment", slot);
     return path_join(path, self->config.directory, name, fault);
 }
