@@ -129,6 +129,10 @@ bool members_heartbeat(const struct cluster *self, uint32_t index, uint8_t entry
 bool members_take_heartbeat(struct cluster *self, const uint8_t entry[HEARTBEAT_SIZE], int64_t age,
                             const struct node_id *from);
 
+/* --- services of record_pool.c --- */
+/* As record_peek(); what is in the pool needs no decoding. */
+bool record_pool_peek(const struct record_pool *pool, struct bytes encoded, struct record_head *head);
+
 /* --- services of gossip.c --- */
 /* A claim that is news goes out with the next batch (this step's end), and again as the election asks. */
 void gossip_claim(struct cluster *self, uint32_t domain, const struct node_id *not_to);
@@ -175,6 +179,8 @@ bool election_load(struct cluster *self, struct cursor *c);
 /* The bits of certificate.grant.domains that are switched off, for the own record. */
 uint8_t election_candidate_off(const struct cluster *self);
 bool election_view(struct cluster *self, uint32_t domain, struct cluster_domain_view *view);
+/* The same but for the numbers of candidates, which are counted. */
+bool election_glance(struct cluster *self, uint32_t domain, struct cluster_domain_view *view);
 /* Whether this node is ACTIVE for the domain; the claim may be NULL. */
 bool election_holds(const struct cluster *self, uint32_t domain, struct claim *claim);
 struct election *core_election(const struct cluster *self);

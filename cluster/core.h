@@ -49,8 +49,10 @@ struct record_blob {
     uint16_t id_at; /* where the id stands in `data` */
     uint16_t site;  /* interned; 0: one of too many */
     uint8_t flags;
+    uint8_t generation; /* of the key; GENERATION_MANY: to be read from the record */
     uint8_t data[];
 };
+#define GENERATION_MANY UINT8_MAX
 #define BLOB_SIZE(blob) (offsetof(struct record_blob, data) + (blob)->size)
 
 struct policy_blob {
@@ -67,6 +69,8 @@ struct record_blob *record_pool_take(struct record_pool *pool, struct bytes enco
                                      const struct trust *trust, const struct policy *policy,
                                      const struct cluster_crypto *crypto);
 void record_pool_drop(struct record_pool *pool, struct record_blob *blob);
+/* The record that was taken with these bytes; NULL: none. Without a reference. */
+struct record_blob *record_pool_find(const struct record_pool *pool, struct bytes encoded);
 struct policy_blob *record_pool_take_policy(struct record_pool *pool, struct bytes encoded,
                                             const struct trust *trust, const struct cluster_crypto *crypto);
 void record_pool_drop_policy(struct record_pool *pool, struct policy_blob *blob);

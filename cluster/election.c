@@ -1289,7 +1289,7 @@ static void view_holder(struct cluster *self, const struct election *e, const st
     view->replace_in = left < 0 ? 0 : left;
 }
 
-bool election_view(struct cluster *self, uint32_t domain, struct cluster_domain_view *view)
+bool election_glance(struct cluster *self, uint32_t domain, struct cluster_domain_view *view)
 {
     struct election *e = core_election(self);
     struct contest *c = domain < e->count ? e->contests[domain] : NULL;
@@ -1310,7 +1310,14 @@ bool election_view(struct cluster *self, uint32_t domain, struct cluster_domain_
         .vetoes = c->vetoes,
         .last_abort = c->last_abort,
     };
-    view->candidates = members_candidates(self, domain, &view->candidates_online);
     view_holder(self, e, c, view);
+    return true;
+}
+
+bool election_view(struct cluster *self, uint32_t domain, struct cluster_domain_view *view)
+{
+    if (!election_glance(self, domain, view))
+        return false;
+    view->candidates = members_candidates(self, domain, &view->candidates_online);
     return true;
 }

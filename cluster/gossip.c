@@ -49,11 +49,12 @@ static void send_to(struct cluster *self, uint16_t links)
     }
 }
 
-static void write_batch(struct cluster *self, const uint64_t set[WORDS], uint16_t links)
+static void write_batch(struct cluster *self, const uint64_t *set, unsigned words, uint16_t links)
 {
     uint32_t count = 0;
-    for (unsigned i = 0; i < WORDS; i++)
-        count += (uint32_t)__builtin_popcountll(set[i]);
+    for (unsigned i = 0; i < words; i++)
+        for (uint64_t word = set[i]; word; word &= word - 1)
+            count++;
     struct msgpack_writer *w = core_message(self, WIRE_GOSSIP, 1);
     if (!w)
         return;
@@ -63,7 +64,7 @@ static void write_batch(struct cluster *self, const uint64_t set[WORDS], uint16_
         uint8_t *to = w->data + w->size;
         *to++ = WIRE_KEY_HEARTBEATS;
         to = msgpack_encode_binary_header(to, count * HEARTBEAT_SIZE);
-        for (unsigned i = 0; i < WORDS; i++) {
+        for (unsigned i = 0; i < words; i++) {
             for (uint64_t word = set[i]; word; word &= word - 1) {
                 memcpy(to, self->outbox.heartbeats[i * 64 + (unsigned)__builtin_ctzll(word)].entry,
                        HEARTBEAT_SIZE);
@@ -85,7 +86,8 @@ static void flush_heartbeats(struct cluster *self)
     uint64_t sets[CLUSTER_LINKS][WORDS];
     unsigned words = (count + 63) / 64;
     for (uint16_t links = active; links; links &= (uint16_t)(links - 1))
-        memset(sets[__builtin_ctz(links)], 0, sizeof sets[0]);
+        for (unsigned i = 0; i < words; i++)
+            sets[__builtin_ctz(links)][i] = 0;
     for (unsigned i = 0; i < count; i++) {
         const struct pending_heartbeat *pending = &self->outbox.heartbeats[i];
         members_slot(self, pending->member)->member = pending->member;
@@ -97,14 +99,17 @@ static void flush_heartbeats(struct cluster *self)
         uint16_t alike = 0;
         for (uint16_t links = active; links; links &= (uint16_t)(links - 1)) {
             unsigned link = (unsigned)__builtin_ctz(links);
-            if (memcmp(sets[first], sets[link], words * sizeof(uint64_t)) == 0)
+            bool differ = false;
+            for (unsigned i = 0; i < words && !differ; i++)
+                differ = sets[first][i] != sets[link][i];
+            if (!differ)
                 alike |= (uint16_t)(1u << link);
         }
         bool any = false;
         for (unsigned i = 0; i < words; i++)
             any |= sets[first][i] != 0;
         if (any)
-            write_batch(self, sets[first], alike);
+            write_batch(self, sets[first], words, alike);
         active &= (uint16_t)~alike;
     }
     gossip->heartbeat_count = 0;

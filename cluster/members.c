@@ -663,7 +663,7 @@ static bool take_changed(struct cluster *self, uint32_t index, struct record_blo
 bool members_take_record(struct cluster *self, struct bytes encoded, const struct source *source)
 {
     struct record_head head;
-    if (!record_peek(&head, encoded))
+    if (!record_pool_peek(self->pool, encoded, &head))
         return refuse(self, source);
     if (node_id_equal(&head.id, &self->id))
         return take_own(self, &head, encoded, source);

@@ -10,7 +10,7 @@
 #define SITES_MAX 4096u
 
 struct record_pool {
-    struct record_blob **slots; /* open addressing by hash, power of two */
+    struct record_blob **slots; /* open addressing by signature, power of two */
     uint32_t mask, count;
     size_t bytes, bytes_max;
     struct policy_blob *policies;
@@ -62,14 +62,17 @@ size_t record_pool_bytes(const struct record_pool *pool)
     return pool->bytes;
 }
 
-static uint32_t home(const struct record_pool *pool, uint64_t hash)
+/* The signature's first bytes are as good as random, and cost no hash. */
+static uint32_t home(const struct record_pool *pool, struct bytes encoded)
 {
-    return (uint32_t)(hash ^ hash >> 32) & pool->mask;
+    uint32_t key;
+    memcpy(&key, encoded.data + encoded.size - SIGNATURE_SIZE, sizeof key);
+    return key & pool->mask;
 }
 
 static void put(struct record_pool *pool, struct record_blob *blob)
 {
-    uint32_t at = home(pool, blob->hash);
+    uint32_t at = home(pool, blob_bytes(blob));
     while (pool->slots[at])
         at = (at + 1) & pool->mask;
     pool->slots[at] = blob;
@@ -94,15 +97,32 @@ static bool grow(struct record_pool *pool)
     return true;
 }
 
-static struct record_blob *find(const struct record_pool *pool, uint64_t hash, struct bytes encoded)
+struct record_blob *record_pool_find(const struct record_pool *pool, struct bytes encoded)
 {
-    for (uint32_t at = home(pool, hash); pool->slots[at]; at = (at + 1) & pool->mask) {
+    if (encoded.size <= SIGNATURE_SIZE)
+        return NULL;
+    for (uint32_t at = home(pool, encoded); pool->slots[at]; at = (at + 1) & pool->mask) {
         struct record_blob *blob = pool->slots[at];
-        if (blob->hash == hash && blob->size == encoded.size &&
-            memcmp(blob->data, encoded.data, encoded.size) == 0)
+        if (blob->size == encoded.size && memcmp(blob->data, encoded.data, encoded.size) == 0)
             return blob;
     }
     return NULL;
+}
+
+static void head_of(const struct record_blob *blob, struct record_head *head)
+{
+    *head = (struct record_head){
+        .incarnation = blob->incarnation, .revision = blob->revision, .generation = blob_generation(blob)};
+    memcpy(head->id.bytes, blob_id(blob), NODE_ID_SIZE);
+}
+
+bool record_pool_peek(const struct record_pool *pool, struct bytes encoded, struct record_head *head)
+{
+    const struct record_blob *blob = record_pool_find(pool, encoded);
+    if (!blob)
+        return record_peek(head, encoded);
+    head_of(blob, head);
+    return true;
 }
 
 uint32_t record_pool_domain(struct record_pool *pool, const char *name, bool add)
@@ -163,6 +183,9 @@ static struct record_blob *blob_new(struct record_pool *pool, struct bytes encod
         .top = record->chain_base,
         .size = (uint16_t)encoded.size,
         .id_at = position(encoded, grant->id.bytes, NODE_ID_SIZE),
+        .generation =
+            (uint8_t)(record->certificate.generation < GENERATION_MANY ? record->certificate.generation
+                                                                       : GENERATION_MANY),
         .site = intern_site(pool, grant->site),
         .flags = (uint8_t)((record->flags & RECORD_LEFT) | (record->endpoint_count ? BLOB_DIALABLE : 0) |
                            (grant->domain_count ? BLOB_GRANTED : 0)),
@@ -191,8 +214,7 @@ struct record_blob *record_pool_take(struct record_pool *pool, struct bytes enco
     if (encoded.size == 0 || encoded.size > RECORD_MAX_SIZE)
         return NULL;
     uint16_t with = policy ? (uint16_t)policy->version : 0;
-    uint64_t hash = hash_of(encoded, crypto);
-    struct record_blob *blob = find(pool, hash, encoded);
+    struct record_blob *blob = record_pool_find(pool, encoded);
     if (!blob || blob->verified_with != with) {
         if (!record_read(&pool->scratch, encoded, trust, policy, crypto))
             return NULL;
@@ -201,7 +223,7 @@ struct record_blob *record_pool_take(struct record_pool *pool, struct bytes enco
         if (pool->bytes + sizeof *blob + encoded.size > pool->bytes_max ||
             (pool->count * 4 >= pool->mask * 3 && !grow(pool)))
             return NULL;
-        blob = blob_new(pool, encoded, hash);
+        blob = blob_new(pool, encoded, hash_of(encoded, crypto));
         if (!blob)
             return NULL;
         put(pool, blob);
@@ -221,7 +243,7 @@ static void take_out(struct record_pool *pool, uint32_t gap)
         at = (at + 1) & pool->mask;
         if (!pool->slots[at])
             break;
-        uint32_t from = home(pool, pool->slots[at]->hash);
+        uint32_t from = home(pool, blob_bytes(pool->slots[at]));
         if (((at - from) & pool->mask) >= ((at - gap) & pool->mask)) {
             pool->slots[gap] = pool->slots[at];
             gap = at;
@@ -234,7 +256,7 @@ void record_pool_drop(struct record_pool *pool, struct record_blob *blob)
 {
     if (!blob || --blob->references > 0)
         return;
-    uint32_t at = home(pool, blob->hash);
+    uint32_t at = home(pool, blob_bytes(blob));
     while (pool->slots[at] != blob)
         at = (at + 1) & pool->mask;
     take_out(pool, at);
@@ -288,6 +310,8 @@ static int compare(uint64_t a, uint64_t b)
 
 uint32_t blob_generation(const struct record_blob *blob)
 {
+    if (blob->generation < GENERATION_MANY)
+        return blob->generation;
     struct record_head head;
     return record_peek(&head, blob_bytes(blob)) ? head.generation : 0;
 }

@@ -304,7 +304,7 @@ static void mark_records(struct sim_world *world, uint32_t from, const struct me
     for (uint32_t i = 0; i < message->record_count; i++) {
         struct msgpack_item item = msgpack_next(&c);
         struct record_head head;
-        if (item.type != MSGPACK_BINARY || !record_peek(&head, item.bytes))
+        if (item.type != MSGPACK_BINARY || !record_pool_peek(world->pool, item.bytes, &head))
             continue;
         uint32_t owner = sim_node_by_id(world, &head.id);
         if (owner == NONE)
@@ -728,7 +728,9 @@ static void look_at_domain(struct sim_world *world, uint32_t node, unsigned doma
     struct cluster_domain_view now;
     struct view *view = view_of(world, node, domain);
     struct domain_watch *watch = &world->checker->domains[domain];
-    if (!cluster_domain_find(world->nodes[node].core, world->domain_names[domain], &now))
+    struct cluster *core = world->nodes[node].core;
+    uint32_t number = members_domain(core, world->domain_names[domain], false);
+    if (number == UINT32_MAX || !election_glance(core, number, &now))
         return;
     bool hostile = world->nodes[node].hostile_now;
     bool active = now.state == ELECTION_ACTIVE;

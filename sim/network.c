@@ -134,16 +134,16 @@ bool network_reaches(const struct sim_world *world, uint32_t from, uint32_t to)
     return passes(world, from, to) || passes(world, to, from);
 }
 
-static struct sim_link quality(const struct sim_world *world, uint32_t from, uint32_t to)
+static const struct sim_link *quality(const struct sim_world *world, uint32_t from, uint32_t to)
 {
-    struct sim_link link =
-        world->nodes[from].site == world->nodes[to].site ? world->options.inside : world->options.between;
+    const struct sim_link *link =
+        world->nodes[from].site == world->nodes[to].site ? &world->options.inside : &world->options.between;
     for (unsigned i = 0; i < world->network_count; i++) {
         const struct active_fault *active = &world->faults[world->network_faults[i]];
         bool against;
         if (active->fault.kind == SIM_FAULT_DEGRADE && fault_touches(active, from, to, &against) &&
             !(active->fault.oneway && against))
-            link = active->fault.link;
+            link = &active->fault.link;
     }
     return link;
 }
@@ -255,8 +255,8 @@ static int64_t latency(const struct link *link, unsigned side, uint64_t message,
 /* TCP's and CURVE's handshakes: three trips and a half. */
 static int64_t dial_time(struct sim_world *world, uint32_t node, uint32_t peer)
 {
-    struct sim_link link = quality(world, node, peer);
-    return 2 + 4 * link.latency + 2 * link.jitter;
+    const struct sim_link *link = quality(world, node, peer);
+    return 2 + 4 * link->latency + 2 * link->jitter;
 }
 
 static void dial_attempt(struct sim_world *world, uint32_t number, int64_t delay)
@@ -477,27 +477,28 @@ void network_send(struct sim_world *world, uint32_t from, uint32_t to, uint32_t 
     }
     struct link *link = &world->links[number];
     unsigned side = side_of(link, to);
-    struct sim_link q = quality(world, from, to);
+    const struct sim_link *q = quality(world, from, to);
     link->used = world->time;
     if (link->queued[side] >= QUEUE_MAX || !passes(world, from, to) ||
-        (q.loss && sim_random_chance(
-                       sim_random(world->options.seed, STREAM_LOSS, from, to, number_of_message), q.loss))) {
+        (q->loss &&
+         sim_random_chance(sim_random(world->options.seed, STREAM_LOSS, from, to, number_of_message),
+                           q->loss))) {
         world->stats.lost++;
         return;
     }
     int64_t base = world->network_count ? clogged(world, from, to) : 0;
     if (base < world->time)
         base = world->time;
-    int64_t time = base + delay + latency(link, side, number_of_message, &q);
-    if (!q.reorder) {
+    int64_t time = base + delay + latency(link, side, number_of_message, q);
+    if (!q->reorder) {
         if (time < link->last[side])
             time = link->last[side];
         link->last[side] = time;
     }
     deliver_later(world, from, to, payload, number, time);
-    if (q.twice && sim_random_chance(
-                       sim_random(world->options.seed, STREAM_TWICE, from, to, number_of_message), q.twice))
-        deliver_later(world, from, to, payload, number, time + q.latency + q.jitter / 2);
+    if (q->twice && sim_random_chance(
+                        sim_random(world->options.seed, STREAM_TWICE, from, to, number_of_message), q->twice))
+        deliver_later(world, from, to, payload, number, time + q->latency + q->jitter / 2);
 }
 
 static void hand_in(struct sim_world *world, uint32_t to, uint32_t from, uint32_t number)

@@ -5,7 +5,10 @@
  */
 #include "sim/world.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cluster/claim.h"
 #include "sim/scenario.h"
@@ -196,8 +199,8 @@ uint32_t world_by_short_id(const struct sim_world *world, uint64_t short_id)
 
 unsigned sim_node_by_id(const struct sim_world *world, const struct node_id *id)
 {
-    uint32_t number = world_by_short_id(world, node_id_short(id));
-    return number != NONE && node_id_equal(id, &world->nodes[number].id) ? number : UINT32_MAX;
+    uint32_t number = (uint32_t)id->bytes[6] << 8 | id->bytes[7];
+    return number < world->count && node_id_equal(id, &world->nodes[number].id) ? number : UINT32_MAX;
 }
 
 static void copy_text(char *to, size_t size, const char *text)
@@ -311,8 +314,33 @@ static void node_seed(struct sim_world *world, uint32_t number, bool strange)
     }
 }
 
+/* --- memory: a large world jumps about in all of it, and small pages would cost more than the work --- */
+
+#define LARGE_WORLD 100u /* nodes; smaller ones fit into the caches */
+#define HUGE_PAGE   ((uintptr_t)2 << 20)
+#define HEAP_STEP   (64 << 20)
+
+static void heap_large(struct sim_world *world)
+{
+    if (world->count < LARGE_WORLD)
+        return;
+    mallopt(M_TOP_PAD, HEAP_STEP);
+    world->heap_end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
+}
+
+/* What the heap grew by since the last time, before it is used. */
+static void heap_huge(struct sim_world *world)
+{
+    uintptr_t end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
+    if (world->count < LARGE_WORLD || end <= world->heap_end)
+        return;
+    (void)madvise((void *)world->heap_end, end - world->heap_end, MADV_HUGEPAGE);
+    world->heap_end = end;
+}
+
 static void start_core(struct sim_world *world, uint32_t number)
 {
+    heap_huge(world);
     struct sim_node *node = &world->nodes[number];
     struct cluster_config config;
     char endpoint[ENDPOINT_MAX_SIZE], controller[DOMAIN_MAX_SIZE];
@@ -736,7 +764,6 @@ static void on_event(struct sim_world *world, const struct sim_event *event)
 
 /* --- what is to come, for the caches: a large world's nodes take turns and fit into none --- */
 
-#define AHEAD_NODES 100u /* smaller worlds fit */
 #define AHEAD_STEPS 4u
 #define AHEAD_PARTS 4u
 
@@ -798,7 +825,7 @@ static void look_ahead(const struct sim_world *world)
 bool sim_world_run(struct sim_world *world, int64_t until)
 {
     struct sim_event event;
-    bool ahead = world->count >= AHEAD_NODES;
+    bool ahead = world->count >= LARGE_WORLD;
     unsigned taken = 0;
     while (!(world->stop && world->violated) && wheel_take(&world->wheel, until, &event)) {
         world->time = world->wheel.now;
@@ -905,6 +932,7 @@ static bool make_world(struct sim_world *world)
 {
     const struct sim_options *options = &world->options;
     world->count = options->nodes;
+    heap_large(world);
     world->nodes = calloc(world->count, sizeof *world->nodes);
     world->revoked = calloc(world->count / 64 + 1, sizeof *world->revoked);
     world->update = cluster_update_new();

@@ -192,6 +192,7 @@ struct sim_world {
     uint32_t payload_free_count[PAYLOAD_CLASSES], payload_free_capacity[PAYLOAD_CLASSES];
     uint32_t *payload_free_of[PAYLOAD_CLASSES];
     size_t payload_bytes;
+    uintptr_t heap_end; /* as far as huge pages were asked for */
 
     struct active_fault *faults;
     unsigned fault_count, fault_capacity;
