@@ -672,7 +672,11 @@ void cluster_destroy(struct cluster **self_p)
 
 bool cluster_learn(struct cluster *self, struct bytes record)
 {
-    return !self->started && members_take_record(self, record, NULL);
+    bool started = self->started;
+    self->started = false; /* what is learnt so is no event */
+    bool taken = members_take_record(self, record, NULL);
+    self->started = started;
+    return taken;
 }
 
 /* --- events --- */

@@ -213,8 +213,8 @@ enum cluster_prefetch_stage { CLUSTER_PREFETCH_HEAD, CLUSTER_PREFETCH_INDEX, CLU
 void cluster_prefetch(const struct cluster *self, enum cluster_prefetch_stage stage,
                       const struct node_id *from, struct bytes message);
 
-/* Before CLUSTER_START: a member known from the last run or from the enroller (an encoded record). False when
- * it does not verify. */
+/* Before CLUSTER_START: a member known from the last run or from the enroller (an encoded record);
+ * simulations do it later as well. Nobody is told of it. False when it does not verify or is no news. */
 bool cluster_learn(struct cluster *self, struct bytes record);
 
 /* --- what it knows: for the control socket, the simulator's invariants and the tests. All of it local and

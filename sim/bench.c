@@ -22,7 +22,7 @@ struct bench {
 static const char *const usage =
     "usage: picket-sim bench fail-over|uniform|convergence|traffic|speed\n"
     "                        [--nodes N] [--sites S] [--candidates C] [--loss PERCENT] [--hours H]\n"
-    "                        [--runs R] [--seed X] [--silent] [--unchecked]\n";
+    "                        [--runs R] [--seed X] [--silent] [--acquainted] [--unchecked]\n";
 
 static double cpu_now(void)
 {
@@ -51,10 +51,10 @@ static struct sim_world *world_of(const struct bench *bench, unsigned run)
 static void tell_head(const char *what, const struct bench *bench)
 {
     printf("{\"schema\":1,\"bench\":\"%s\",\"nodes\":%u,\"sites\":%u,\"candidates\":%u,\"loss\":%.3f,"
-           "\"seed\":%" PRIu64 ",\"sensors_silent\":%s",
+           "\"seed\":%" PRIu64 ",\"sensors_silent\":%s,\"acquainted\":%s",
            what, bench->options.nodes, bench->options.sites, bench->options.candidates,
            bench->options.between.loss / 1e6, bench->options.seed,
-           bench->options.sensors_silent ? "true" : "false");
+           bench->options.sensors_silent ? "true" : "false", bench->options.acquainted ? "true" : "false");
 }
 
 /* Runs on until somebody holds the domain; NULL: nobody does within an hour. */
@@ -200,6 +200,7 @@ static int bench_convergence(const struct bench *bench)
                   bench->options.start_spread); /* until then those that run may agree on less than all */
     while (sim_world_agreement(world) < 1000000 && sim_world_time(world) < limit)
         sim_world_run(world, settled = sim_world_time(world) + 5 * SIM_SECOND);
+    sim_world_run(world, sim_world_time(world) + 2 * SIM_MINUTE); /* links, the first election */
     double t99 = 0, t100 = 0;
     unsigned done = 0;
     for (unsigned run = 0; run < bench->runs; run++) {
@@ -304,6 +305,7 @@ enum bench_option {
     OPTION_RUNS,
     OPTION_SEED,
     OPTION_SILENT,
+    OPTION_ACQUAINTED,
     OPTION_UNCHECKED,
 };
 
@@ -316,6 +318,7 @@ static const struct option long_options[] = {
     {"runs", required_argument, NULL, OPTION_RUNS},
     {"seed", required_argument, NULL, OPTION_SEED},
     {"silent", no_argument, NULL, OPTION_SILENT},
+    {"acquainted", no_argument, NULL, OPTION_ACQUAINTED},
     {"unchecked", no_argument, NULL, OPTION_UNCHECKED},
     {0},
 };
@@ -360,6 +363,9 @@ static bool read_option(struct bench *bench, int option)
         return true;
     case OPTION_SILENT:
         options->sensors_silent = true;
+        return true;
+    case OPTION_ACQUAINTED:
+        options->acquainted = true;
         return true;
     case OPTION_UNCHECKED:
         options->unchecked = true;

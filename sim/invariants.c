@@ -892,6 +892,13 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
             world->receivers[i].stored = (struct fence){0};
 }
 
+void checker_acquainted(struct sim_world *world, uint32_t node, uint32_t with)
+{
+    uint32_t column = world->checker->column_of[with];
+    if (column != NONE)
+        heard_of(world, node, column)->record = world->checker->emissions[column].first_record;
+}
+
 void checker_killed(struct sim_world *world, uint32_t node)
 {
     for (unsigned d = 0; d < world->options.domains; d++)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cluster/claim.h"
+#include "cluster/cluster_internal.h"
 #include "sim/scenario.h"
 
 /* --- clocks --- */
@@ -381,6 +382,21 @@ static void learn_peers(struct sim_node *node)
     }
 }
 
+/* The node and all others that run learn of each other. */
+static void acquaint(struct sim_world *world, uint32_t number)
+{
+    struct cluster *core = world->nodes[number].core;
+    for (uint32_t i = 0; i < world->count; i++) {
+        struct cluster *other = world->nodes[i].core;
+        if (!other || i == number)
+            continue;
+        cluster_learn(core, members_record(other, 0));
+        cluster_learn(other, members_record(core, 0));
+        checker_acquainted(world, number, i);
+        checker_acquainted(world, i, number);
+    }
+}
+
 void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, int64_t amount)
 {
     struct sim_node *node = &world->nodes[number];
@@ -418,6 +434,8 @@ void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, i
     world_tell_directory(world, number);
     if (!node->core)
         return;
+    if (world->options.acquainted)
+        acquaint(world, number);
     node_seed(world, number, false);
     int64_t phase = (int64_t)sim_random_below(
         sim_random(world->options.seed, STREAM_START, number, node->starts, 2), 1000);

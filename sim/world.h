@@ -280,6 +280,8 @@ void checker_notice(struct sim_world *world, uint32_t node, const struct cluster
 /* From now on a member is an enemy. */
 void checker_enemy(struct sim_world *world, uint32_t node);
 void checker_started(struct sim_world *world, uint32_t node, bool disk_kept);
+/* The node knows the other's record, though nobody sent it. */
+void checker_acquainted(struct sim_world *world, uint32_t node, uint32_t with);
 void checker_killed(struct sim_world *world, uint32_t node);
 void checker_batch(struct sim_world *world, uint32_t node, unsigned domain, const struct claim *claim);
 void checker_second(struct sim_world *world);
