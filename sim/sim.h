@@ -75,7 +75,7 @@ struct sim_options {
     uint32_t drift;          /* ppm: each node's clock runs wrong by a constant -drift..drift: 50 */
     bool sensors_silent;     /* only candidates send heartbeats */
     bool real_crypto;        /* libsodium instead of the keyed 64-bit hash */
-    bool acquainted;         /* each node knows each that runs from its start: nobody has to be told of it */
+    bool acquainted;         /* all start at once and know each other: nobody has to be told */
     bool unchecked;          /* without invariants: for measurements of speed alone */
     int64_t batch_interval;  /* ms between the batches of a synchronizer to the receivers: 30 s */
     unsigned receivers;      /* center-like receivers of batches per domain: 2 */

@@ -382,18 +382,17 @@ static void learn_peers(struct sim_node *node)
     }
 }
 
-/* The node and all others that run learn of each other. */
-static void acquaint(struct sim_world *world, uint32_t number)
+/* All that run learn of all others: one after the other, for the table of each fits into the caches. */
+static void acquaint(struct sim_world *world)
 {
-    struct cluster *core = world->nodes[number].core;
     for (uint32_t i = 0; i < world->count; i++) {
-        struct cluster *other = world->nodes[i].core;
-        if (!other || i == number)
-            continue;
-        cluster_learn(core, members_record(other, 0));
-        cluster_learn(other, members_record(core, 0));
-        checker_acquainted(world, number, i);
-        checker_acquainted(world, i, number);
+        struct cluster *core = world->nodes[i].core;
+        for (uint32_t j = 0; core && j < world->count; j++) {
+            if (!world->nodes[j].core || i == j)
+                continue;
+            cluster_learn(core, members_record(world->nodes[j].core, 0));
+            checker_acquainted(world, i, j);
+        }
     }
 }
 
@@ -434,8 +433,8 @@ void world_start(struct sim_world *world, uint32_t number, enum sim_disk disk, i
     world_tell_directory(world, number);
     if (!node->core)
         return;
-    if (world->options.acquainted)
-        acquaint(world, number);
+    if (world->options.acquainted && world->stats.starts == world->count - world->options.absent)
+        acquaint(world);
     node_seed(world, number, false);
     int64_t phase = (int64_t)sim_random_below(
         sim_random(world->options.seed, STREAM_START, number, node->starts, 2), 1000);
@@ -990,6 +989,8 @@ struct sim_world *sim_world_new(const struct sim_options *options, const struct 
     limit(&world->options.absent, 0, world->options.nodes - 1);
     if (!world->options.liveness)
         world->options.liveness = world->options.replace_after + 5 * SIM_MINUTE;
+    if (world->options.acquainted)
+        world->options.start_spread = 0; /* before anybody can tell anybody */
     if (observer)
         world->observer = *observer;
     wheel_init(&world->wheel);
