@@ -896,7 +896,7 @@ void checker_acquainted(struct sim_world *world, uint32_t node, uint32_t with)
 {
     uint32_t column = world->checker->column_of[with];
     if (column != NONE)
-        heard_of(world, node, column)->record = world->checker->emissions[column].first_record;
+        heard_of(world, node, column)->record = world->checker->emissions[column].records > 0; /* its first */
 }
 
 void checker_killed(struct sim_world *world, uint32_t node)
