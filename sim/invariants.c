@@ -1013,8 +1013,10 @@ static void check_holders(struct sim_world *world, unsigned domain)
 static void check_agreement(struct sim_world *world)
 {
     struct checker *checker = world->checker;
+    /* A jump of the term is held back for a third of T_OFF, and believed then. */
     if (!quiet_for(world, QUIET_HOLDERS) ||
-        (checker->ever_hostile && world->time - checker->enemies_until < QUIET_HOLDERS)) {
+        (checker->ever_hostile &&
+         world->time - checker->enemies_until < QUIET_HOLDERS + world->options.replace_after / 3)) {
         checker->disagree_since = world->time;
         return;
     }
