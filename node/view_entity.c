@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "node/change_batch.h"
 #include "node/entity_names.h"
 #include "node/view.h"
 
@@ -287,6 +288,82 @@ static void answer_search(struct json_writer *w, const struct control_request *r
     json_write_bool(w, "cut", search.cut);
 }
 
+/* --- spool --- */
+
+#define BATCHES_SHOWN 20u
+#define CHANGES_SHOWN 50u /* of each batch */
+
+static void write_change(struct json_writer *w, const struct change_summary *change)
+{
+    json_write_object(w, NULL);
+    json_write_string(w, "what", change->deleted ? "deleted" : change->whole ? "whole" : "changed");
+    write_text(w, "name", change->dn.size ? change->dn : change->kind);
+    write_text(w, "kind", change->kind);
+    if (change->guid.size == GUID_SIZE)
+        write_guid(w, "guid", (const struct guid *)(const void *)change->guid.data);
+    json_write_uint(w, "fields", change->fields);
+    json_write_uint(w, "links", change->links);
+    json_write_close(w);
+}
+
+static void write_changes(struct json_writer *w, struct bytes payload)
+{
+    struct change_batch batch;
+    struct change_summary change;
+    if (!change_batch_read(&batch, payload))
+        return;
+    json_write_string(w, "domain", batch.token.domain);
+    json_write_uint(w, "term", batch.token.term);
+    json_write_uint(w, "incarnation", batch.token.incarnation);
+    json_write_uint(w, "sequence", batch.sequence);
+    json_write_uint(w, "records", batch.count);
+    json_write_bool(w, "cut", batch.count > CHANGES_SHOWN);
+    json_write_array(w, "entities");
+    for (unsigned i = 0; i < CHANGES_SHOWN && change_batch_next(&batch, &change); i++)
+        write_change(w, &change);
+    json_write_close(w);
+}
+
+static void write_batch(struct json_writer *w, const struct spool_entry *entry)
+{
+    json_write_object(w, NULL);
+    json_write_uint(w, "number", entry->sequence);
+    json_write_time(w, "time", entry->wall / CLOCK_MILLISECOND);
+    json_write_string(w, "kind", entry->kind == SPOOL_ENTITIES ? "entities" : "activities");
+    json_write_uint(w, "bytes", entry->size);
+    if (entry->kind == SPOOL_ENTITIES)
+        write_changes(w, (struct bytes){entry->payload, entry->size});
+    json_write_close(w);
+}
+
+/* The last so many, or those behind `after`. */
+static void answer_spool(struct json_writer *w, const struct control_request *request,
+                         const struct view_entity_source *source)
+{
+    struct spool_status status;
+    struct spool_entry entry;
+    unsigned limit = request->limit ? request->limit : BATCHES_SHOWN;
+    spool_status(source->spool, &status);
+    uint64_t at = request->after;
+    if (at == 0 && status.last > limit)
+        at = status.last - limit;
+    json_write_array(w, "batches");
+    for (unsigned i = 0; i < limit && spool_next(source->spool, at, &entry); i++) {
+        write_batch(w, &entry);
+        at = entry.sequence;
+        spool_entry_free(&entry);
+    }
+    json_write_close(w);
+    json_write_object(w, "spool");
+    json_write_uint(w, "entries", status.entries);
+    json_write_uint(w, "bytes", status.bytes);
+    json_write_uint(w, "bytes_max", status.bytes_max);
+    json_write_uint(w, "acknowledged", status.acknowledged);
+    json_write_uint(w, "dropped", status.dropped);
+    json_write_uint(w, "damaged", status.damaged);
+    json_write_close(w);
+}
+
 void view_entity_answer(struct json_writer *w, const struct control_request *request,
                         const struct view_entity_source *source)
 {
@@ -296,5 +373,7 @@ void view_entity_answer(struct json_writer *w, const struct control_request *req
         answer_entity(w, request, source);
     else if (request->verb == CONTROL_SEARCH)
         answer_search(w, request, source);
+    else if (request->verb == CONTROL_SPOOL)
+        answer_spool(w, request, source);
     json_write_close(w);
 }

@@ -2,10 +2,14 @@
  *
  * Answers of the control socket about entities, from a store with some.
  */
+#include "node/change_batch.h"
 #include "node/view_entity.h"
 #include "tests/unit/entity_world.h"
+#include "tests/unit/place.h"
 
 #include <jansson.h>
+
+static struct spool *spool;
 
 static int make(void **state)
 {
@@ -41,8 +45,12 @@ static json_t *ask(struct world_store *store, enum control_verb verb, const char
     static const struct view_synchronizer nobody = {.domain = "corp.example"};
     struct control_request request = {.verb = verb, .limit = limit};
     struct entity_store_read *read = world_read(store);
-    const struct view_entity_source source = {
-        .node = "n1", .wall = 1700000000000, .read = read, .synchronizers = &nobody, .synchronizer_count = 1};
+    const struct view_entity_source source = {.node = "n1",
+                                              .wall = 1700000000000,
+                                              .read = read,
+                                              .spool = spool,
+                                              .synchronizers = &nobody,
+                                              .synchronizer_count = 1};
     struct json_writer w;
     struct bytes text;
     snprintf(request.name, sizeof(request.name), "%s", name);
@@ -107,12 +115,79 @@ static void a_search(void **state)
     json_decref(answer);
 }
 
+/* --- the spool --- */
+
+/* {"guid": bin, "kind": "user", "dn": "CN=a", "fields": {"x": 1}} as the directory's part writes it. */
+static size_t write_payload(uint8_t to[1024])
+{
+    static const uint8_t changes[] = "\x91\x84\xa4guid\xc4\x10"
+                                     "0123456789abcdef"
+                                     "\xa4kind\xa4user\xa2"
+                                     "dn\xa4"
+                                     "CN=a\xa6"
+                                     "fields\x81\xa1x\x01";
+    const struct sync_token token = {.domain = "corp.example", .term = 7, .incarnation = 2};
+    size_t head = change_batch_head(to, &token, 5);
+    memcpy(to + head, changes, sizeof(changes) - 1);
+    return head + sizeof(changes) - 1;
+}
+
+static void a_batch_is_read_back(void **state)
+{
+    (void)state;
+    uint8_t payload[1024];
+    struct change_batch batch;
+    struct change_summary change;
+    size_t size = write_payload(payload);
+    assert_true(change_batch_read(&batch, (struct bytes){payload, size}));
+    assert_string_equal(batch.token.domain, "corp.example");
+    assert_true(batch.token.term == 7 && batch.token.incarnation == 2 && batch.sequence == 5);
+    assert_int_equal(batch.count, 1);
+    assert_true(change_batch_next(&batch, &change));
+    assert_int_equal(change.fields, 1);
+    assert_memory_equal(change.dn.data, "CN=a", 4);
+    assert_false(change_batch_next(&batch, &change));
+    for (size_t cut = 0; cut < size; cut++) {
+        if (change_batch_read(&batch, (struct bytes){payload, cut}))
+            assert_false(change_batch_next(&batch, &change));
+    }
+}
+
+static void the_spool_is_shown(void **state)
+{
+    struct world_store *store = *state;
+    struct place place;
+    place_open(&place);
+    const struct spool_config config = {
+        .disk = disk_system(), .directory = place.path, .segments = 2, .segment_bytes = 65536};
+    struct fault fault;
+    uint8_t payload[1024];
+    size_t size = write_payload(payload);
+    spool = spool_open(&config, &fault);
+    assert_non_null(spool);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(spool_append(spool, SPOOL_ENTITIES, WORLD_NOW, (struct bytes){payload, size}, true),
+                         SPOOL_KEPT);
+    json_t *answer = ask(store, CONTROL_SPOOL, "", 2);
+    const json_t *batches = json_object_get(answer, "batches");
+    assert_int_equal(json_array_size(batches), 2);
+    const json_t *last = json_array_get(batches, 1);
+    assert_int_equal(json_integer_value(json_object_get(last, "number")), 5);
+    assert_int_equal(json_integer_value(json_object_get(last, "term")), 7);
+    assert_string_equal(text_of(json_array_get(json_object_get(last, "entities"), 0), "name"), "CN=a");
+    json_decref(answer);
+    spool_close(&spool);
+    place_close(&place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_entity_with_its_groups, make, end),
         cmocka_unit_test_setup_teardown(who_is_not_known, make, end),
         cmocka_unit_test_setup_teardown(a_search, make, end),
+        cmocka_unit_test(a_batch_is_read_back),
+        cmocka_unit_test_setup_teardown(the_spool_is_shown, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
