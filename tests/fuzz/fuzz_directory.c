@@ -113,6 +113,8 @@ static bool read_object(struct cursor *c, struct arena *arena)
     return !c->failed && !cursor_done(c);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t *copy = malloc(size ? size : 1);

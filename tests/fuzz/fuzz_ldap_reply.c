@@ -18,13 +18,14 @@ static uint64_t touch(struct bytes bytes)
     return sum;
 }
 
+static volatile uint64_t sum; /* so that nothing that is read is left out */
+
 static void read_reply(struct bytes whole)
 {
     static struct ldap_entry_space space; /* kept, as the client keeps it */
     struct ldap_reply reply;
     if (!ldap_reply_read(whole, &reply))
         return;
-    volatile uint64_t sum = 0;
     struct directory_object object;
     if (ldap_entry_read(&reply, &space, &object) == LDAP_ENTRY_FINE) {
         sum += touch(object.dn);
