@@ -393,7 +393,7 @@ struct model_cookie {
 static void model_le(struct text *t, uint64_t value, unsigned size)
 {
     for (unsigned i = 0; i < size; i++)
-        text_char(t, (char)(uint8_t)(value >> (8 * i)));
+        text_char(t, (char)(uint8_t)(i < sizeof value ? value >> (8 * i) : 0));
 }
 
 static size_t model_cookie_write(const struct model_cookie *cookie, uint8_t *to, size_t capacity)
