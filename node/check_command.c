@@ -13,17 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIGURATION "/etc/picket/picketd.conf"
-#define GRANTS_MAX    32u
-#define RED           "31"
-#define GREEN         "32"
-#define YELLOW        "33"
+#define GRANTS_MAX 32u
+#define RED        "31"
+#define GREEN      "32"
+#define YELLOW     "33"
 
 const char command_directory_options[] =
     "check [DOMAIN]        tests every domain controller with every account of the configuration: name, "
     "port, certificate,\n"
     "                      bind, clock, rights; tells the command that grants what is missing\n"
-    "  --config FILE       picketd's configuration (" CONFIGURATION ")\n"
+    "  --config FILE       picketd's configuration (" NODE_CONFIG_FILE ")\n"
     "  --json              one JSON object\n"
     "\nExit status 1: a domain cannot be read.\n";
 
@@ -183,7 +182,7 @@ int command_directory(int argc, char **argv)
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
-    const char *path = CONFIGURATION;
+    const char *path = NODE_CONFIG_FILE;
     bool json = false;
     int c;
     opterr = 0;

@@ -9,6 +9,9 @@
 #include "node/directory_probe.h"
 #include "sync/directory.h"
 
+/* Where it is unless the command line says otherwise. */
+#define NODE_CONFIG_FILE "/etc/picket/picketd.conf"
+
 struct node_config {
     struct config *config; /* owns the strings */
     const char *state;

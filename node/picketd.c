@@ -14,14 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_FILE "/etc/picket/picketd.conf"
-
 static const char help[] =
     "usage: picketd [--config FILE] [--join TOKEN | --join-file FILE] [--check]\n"
     "\n"
     "The node: captures, and is a member of the fleet. Runs in the foreground and logs to standard error.\n"
     "\n"
-    "  --config FILE     its configuration (" CONFIG_FILE ")\n"
+    "  --config FILE     its configuration (" NODE_CONFIG_FILE ")\n"
     "  --join TOKEN      joins a fleet first, with a token of `picket fleet invite`; - reads it from "
     "standard\n"
     "                    input. Better so: others see a command line\n"
@@ -143,7 +141,7 @@ static int run(struct job *job)
 
 int main(int argc, char **argv)
 {
-    struct job job = {.config = CONFIG_FILE};
+    struct job job = {.config = NODE_CONFIG_FILE};
     if (!secret_forbid_dumps()) {
         fputs("picketd: core dumps cannot be forbidden\n", stderr);
         return EXIT_FAILED;
