@@ -5,9 +5,7 @@
  */
 #include "base/activity.h"
 #include "base/batch.h"
-
-#include <stdlib.h>
-#include <zstd.h>
+#include "tests/fuzz/frames.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,16 +19,11 @@ static void read_records(const struct batch_reader *reader)
         activity_to_json(&activity, json, sizeof(json));
 }
 
-static void feed(struct batch_reader *reader, const uint8_t *data, size_t size)
+static void feed(void *context, struct bytes input)
 {
-    uint8_t *exact = malloc(size + 1);
-    if (!exact)
-        return;
-    memcpy(exact, data, size);
-    struct bytes input = {.data = exact, .size = size};
+    struct batch_reader *reader = context;
     while (batch_reader_feed(reader, &input) == BATCH_READY)
         read_records(reader);
-    free(exact);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -38,16 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct batch_reader *reader = batch_reader_new();
     if (!reader)
         return 0;
-    if (size > 4 && memcmp(data, BATCH_MAGIC, 4) == 0) {
-        feed(reader, data, size / 2);
-        feed(reader, data + size / 2, size - size / 2);
-    } else {
-        size_t capacity = ZSTD_compressBound(size);
-        uint8_t *frame = malloc(capacity);
-        if (frame)
-            feed(reader, frame, ZSTD_compress(frame, capacity, data, size, 1));
-        free(frame);
-    }
+    frames_feed_input(feed, reader, data, size);
     batch_reader_destroy(&reader);
     return 0;
 }

@@ -4,9 +4,7 @@
  * compressed first, so that what lies behind the checksum is reached too.
  */
 #include "sync/entity_batch.h"
-
-#include <stdlib.h>
-#include <zstd.h>
+#include "tests/fuzz/frames.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,16 +26,11 @@ static void read_records(struct entity_batch_reader *reader)
     }
 }
 
-static void feed(struct entity_batch_reader *reader, const uint8_t *data, size_t size)
+static void feed(void *context, struct bytes input)
 {
-    uint8_t *exact = malloc(size + 1);
-    if (!exact)
-        return;
-    memcpy(exact, data, size);
-    struct bytes input = {.data = exact, .size = size};
+    struct entity_batch_reader *reader = context;
     while (entity_batch_reader_feed(reader, &input) == BATCH_READY)
         read_records(reader);
-    free(exact);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -45,16 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct entity_batch_reader *reader = entity_batch_reader_new();
     if (!reader)
         return 0;
-    if (size > 4 && memcmp(data, BATCH_MAGIC, 4) == 0) {
-        feed(reader, data, size / 2);
-        feed(reader, data + size / 2, size - size / 2);
-    } else {
-        size_t capacity = ZSTD_compressBound(size);
-        uint8_t *frame = malloc(capacity);
-        if (frame)
-            feed(reader, frame, ZSTD_compress(frame, capacity, data, size, 1));
-        free(frame);
-    }
+    frames_feed_input(feed, reader, data, size);
     entity_batch_reader_destroy(&reader);
     return 0;
 }

@@ -4,34 +4,11 @@
 #include <stdlib.h>
 
 #include "cluster/body.h"
-#include "tests/unit/fleet.h"
+#include "tests/unit/fleet_world.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/unit.h"
 
-struct world {
-    struct fleet fleet;
-    struct fleet_node node;
-};
-
-static int open_world(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    fleet_open(&w->fleet);
-    fleet_node_open(&w->fleet, &w->node, 2, true);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    struct world *w = *state;
-    fleet_node_close(&w->node);
-    fleet_close(&w->fleet);
-    free(w);
-    return 0;
-}
-
-static struct claim example(const struct world *w)
+static struct claim example(const struct fleet_world *w)
 {
     struct claim claim = {.domain = "corp.example",
                           .term = 7,
@@ -45,7 +22,8 @@ static struct claim example(const struct world *w)
     return claim;
 }
 
-static size_t write_claim(const struct world *w, uint8_t buffer[CLAIM_MAX_SIZE], const struct claim *claim)
+static size_t write_claim(const struct fleet_world *w, uint8_t buffer[CLAIM_MAX_SIZE],
+                          const struct claim *claim)
 {
     size_t size = claim_write(buffer, CLAIM_MAX_SIZE, claim, &w->node.crypto);
     assert_true(size > 0);
@@ -54,7 +32,7 @@ static size_t write_claim(const struct world *w, uint8_t buffer[CLAIM_MAX_SIZE],
 
 static void what_is_written_is_read(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct claim claim = example(w), again;
     uint8_t buffer[CLAIM_MAX_SIZE];
     size_t size = write_claim(w, buffer, &claim);
@@ -72,7 +50,7 @@ static void what_is_written_is_read(void **state)
 
 static void the_longest_claim_fits(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct claim claim = example(w), again;
     uint8_t buffer[CLAIM_MAX_SIZE];
     for (size_t i = 0; i < 253; i++)
@@ -89,7 +67,7 @@ static void the_longest_claim_fits(void **state)
 
 static void damage_is_refused(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct claim claim = example(w), again;
     uint8_t buffer[CLAIM_MAX_SIZE + 1] = {0};
     size_t size = write_claim(w, buffer, &claim);
@@ -109,7 +87,7 @@ static void damage_is_refused(void **state)
 
 static void another_key_or_draw_is_refused(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct claim claim = example(w), again;
     uint8_t buffer[CLAIM_MAX_SIZE];
     size_t size = write_claim(w, buffer, &claim);
@@ -125,7 +103,7 @@ static void another_key_or_draw_is_refused(void **state)
 /* What must be there, what may not be, and what a newer version may add. */
 static void fields_are_demanded_and_bounded(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct claim again;
     uint8_t buffer[CLAIM_MAX_SIZE];
     for (unsigned variant = 0; variant < 8; variant++) {
@@ -191,7 +169,7 @@ static void the_order_of_tokens(void **state)
 /* The draw is a function of domain, term and id, and of the fleet's salt. */
 static void draws(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     const struct cluster_crypto *crypto = &w->node.crypto;
     struct node_id a = {{1}}, b = {{2}};
     uint64_t draw = claim_draw(crypto, "corp.example", 1, &a);
@@ -271,5 +249,5 @@ int main(void)
         cmocka_unit_test(the_fence),
         cmocka_unit_test(the_fence_of_a_healed_cut),
     };
-    return cmocka_run_group_tests(tests, open_world, close_world);
+    return cmocka_run_group_tests(tests, fleet_world_open, fleet_world_close);
 }

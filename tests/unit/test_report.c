@@ -6,34 +6,11 @@
 #include "cluster/body.h"
 #include "cluster/cluster_internal.h"
 #include "cluster/report.h"
-#include "tests/unit/fleet.h"
+#include "tests/unit/fleet_world.h"
 #include "tests/unit/golden.h"
 #include "tests/unit/unit.h"
 
-struct world {
-    struct fleet fleet;
-    struct fleet_node node;
-};
-
-static int open_world(void **state)
-{
-    struct world *w = calloc(1, sizeof *w);
-    fleet_open(&w->fleet);
-    fleet_node_open(&w->fleet, &w->node, 2, true);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    struct world *w = *state;
-    fleet_node_close(&w->node);
-    fleet_close(&w->fleet);
-    free(w);
-    return 0;
-}
-
-static struct report example(const struct world *w)
+static struct report example(const struct fleet_world *w)
 {
     return (struct report){.domain = "corp.example",
                            .term = 7,
@@ -45,7 +22,7 @@ static struct report example(const struct world *w)
 
 static void what_is_written_is_read(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct report report = example(w), again;
     uint8_t buffer[REPORT_MAX_SIZE];
     size_t size = report_write(buffer, sizeof buffer, &report, &w->node.crypto);
@@ -65,7 +42,7 @@ static void what_is_written_is_read(void **state)
 
 static void its_data_have_a_bound(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct report report = example(w), again;
     uint8_t buffer[REPORT_MAX_SIZE], data[REPORT_DATA_MAX + 1] = {1};
     for (size_t i = 0; i < 253; i++)
@@ -84,7 +61,7 @@ static void its_data_have_a_bound(void **state)
 
 static void what_must_be_there(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct report report = example(w), again;
     uint8_t buffer[REPORT_MAX_SIZE];
     report.sequence = 0;
@@ -98,7 +75,7 @@ static void what_must_be_there(void **state)
 
 static void the_newest_stands_last(void **state)
 {
-    struct world *w = *state;
+    struct fleet_world *w = *state;
     struct report a = example(w), b = a;
     b.sequence++;
     assert_true(report_compare(&a, &b) < 0 && report_compare(&b, &a) > 0);
@@ -111,10 +88,10 @@ static void the_newest_stands_last(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_written_is_read, open_world, close_world),
-        cmocka_unit_test_setup_teardown(its_data_have_a_bound, open_world, close_world),
-        cmocka_unit_test_setup_teardown(what_must_be_there, open_world, close_world),
-        cmocka_unit_test_setup_teardown(the_newest_stands_last, open_world, close_world),
+        cmocka_unit_test_setup_teardown(what_is_written_is_read, fleet_world_open, fleet_world_close),
+        cmocka_unit_test_setup_teardown(its_data_have_a_bound, fleet_world_open, fleet_world_close),
+        cmocka_unit_test_setup_teardown(what_must_be_there, fleet_world_open, fleet_world_close),
+        cmocka_unit_test_setup_teardown(the_newest_stands_last, fleet_world_open, fleet_world_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
