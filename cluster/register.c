@@ -6,10 +6,15 @@
 /* A claim this far above the known term is no step of an election. It is told of as hostile, and believed
  * only when such terms are still on offer after two refute_min: a fleet that was cut apart while its halves
  * went through a thousand terms must come together again. */
-#define TERM_JUMP 1024u
-/* What is further ahead than this is never believed, so that no number of lies uses up the terms. */
-#define TERM_JUMP_MAX (UINT64_C(1) << 32)
+#define TERM_STEP 1024u
+/* Jumps up to here are believed from wherever they start, so that all come to the same verdict, whatever each
+ * knew before. Beyond it belief grows with the time for which jumps are on offer: no number of lies uses up
+ * the terms, and who was cut off from a liar catches up in the time that the liar had. */
+#define TERM_JUMP_TO  (UINT64_C(1) << 62)
+#define TERM_JUMP_MAX (UINT64_C(1) << 32) /* for each two refute_min */
 #define TERM_MAX      (UINT64_C(1) << 63)
+/* No right fleet reaches this. */
+#define TERM_UNHEARD_OF (UINT64_C(1) << 32)
 /* Jumps not offered for this long are over. */
 #define JUMP_FORGOTTEN 120000
 #define ACCUSE_EVERY   60000
@@ -57,18 +62,36 @@ static int64_t jump_offered_for(struct cluster *self, struct claim_register *reg
     return now - reg->jump_first;
 }
 
+/* A jump is believed. The next one is measured anew, or a liar that offers jumps for a year has that year's
+ * credit for each of them. */
+static bool jump_credible(struct cluster *self, struct claim_register *reg, uint64_t known, uint64_t term)
+{
+    int64_t waits = jump_offered_for(self, reg) / (2 * core_config(self)->timers.refute_min);
+    if (waits < 1)
+        return false;
+    if (term <= TERM_JUMP_TO)
+        return true;
+    uint64_t from = known > TERM_JUMP_TO ? known : TERM_JUMP_TO;
+    if ((term - from) / TERM_JUMP_MAX >= (uint64_t)waits)
+        return false;
+    reg->jump_first = 0;
+    return true;
+}
+
 static bool term_credible(struct cluster *self, struct claim_register *reg, const struct claim *claim)
 {
     uint64_t known = register_term(reg);
     if (MUTANT(TERM_JUMP_ACCEPTED))
         return true;
-    /* What this node signed itself, before its disk was lost, it said. */
-    if (claim->term <= TERM_MAX &&
-        (!known || claim->term <= known + TERM_JUMP || node_id_equal(&claim->id, core_self(self))))
-        return true;
+    if (claim->term <= TERM_MAX) {
+        /* What this node signed itself, before its disk was lost, it said. */
+        if (node_id_equal(&claim->id, core_self(self)))
+            return true;
+        if (known ? claim->term <= known + TERM_STEP : claim->term <= TERM_JUMP_TO)
+            return true;
+    }
     accuse(self, reg, claim);
-    return claim->term <= TERM_MAX && claim->term - known <= TERM_JUMP_MAX &&
-           jump_offered_for(self, reg) >= 2 * core_config(self)->timers.refute_min;
+    return claim->term <= TERM_MAX && jump_credible(self, reg, known, claim->term);
 }
 
 static bool entitled(const struct cluster *self, uint32_t member, uint32_t domain)
@@ -206,9 +229,8 @@ bool register_review(struct cluster *self, struct claim_register *reg, uint32_t 
     reg->holder = members_find(self, &reg->claim.id);
     if (reg->holder == NO_MEMBER || entitled(self, reg->holder, domain))
         return false;
-    /* A term that no right fleet reaches, and that nothing was there to measure by, goes with its claimant.
-     */
-    if (reg->unproven && reg->floor > TERM_JUMP_MAX)
+    /* A term that nothing was there to measure by goes with its claimant. */
+    if (reg->unproven && reg->floor > TERM_UNHEARD_OF)
         reg->floor = 0;
     clear(self, reg);
     reg->written = 0;

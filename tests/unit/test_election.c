@@ -1216,11 +1216,17 @@ static void claims_far_ahead_are_held_back(void **state)
     assert_in_range(w->nodes[ME].hostile, 2, 12);
     world_run(w, 20000);
     assert_true(world_offer(w, ME, &claim));
-    claim = world_claim(w, 2, claim.term + (UINT64_C(1) << 32) + 1, true);
-    for (unsigned i = 0; i < 70; i++) {
+    claim = world_claim(w, 2, UINT64_C(1) << 62, true);
+    assert_true(world_offer(w, ME, &claim));
+    claim = world_claim(w, 2, claim.term + (UINT64_C(2) << 32), true);
+    for (unsigned i = 0; i < 119; i++) {
         refused(w, &claim);
         world_run(w, 10000);
     }
+    world_run(w, 30000);
+    assert_true(world_offer(w, ME, &claim));
+    claim = world_claim(w, 2, claim.term + 1025, true); /* nothing is left of the credit */
+    refused(w, &claim);
     claim = world_claim(w, 2, UINT64_MAX, true);
     refused(w, &claim);
     world_close(w);

@@ -318,7 +318,6 @@ static void disk_fails_at_the_holder(void **state)
     fleet_destroy(&f);
 }
 
-/* 60 candidates: bids and questions of an election do not grow with them. */
 /* A virtual machine is suspended, and all its clocks with it: when it goes on it believes that it was there
  * all the time. That the others counted on tells it otherwise, before it meets its successor. */
 static void frozen_holder_gives_way(void **state)
@@ -344,6 +343,7 @@ static void frozen_holder_gives_way(void **state)
     }
 }
 
+/* 60 candidates: bids and questions of an election do not grow with them. */
 static void sixty_candidates(void **state)
 {
     (void)state;
@@ -370,7 +370,6 @@ static void sixty_candidates(void **state)
     fleet_destroy(&f);
 }
 
-/* A message of `from`, whose key has fallen into wrong hands, with a claim made at will. */
 /* One signed thing, in a GOSSIP of its own. */
 static void send_gossip(struct fleet *f, unsigned from, unsigned to, enum wire_key key, struct bytes encoded)
 {
@@ -391,6 +390,7 @@ static void send_gossip(struct fleet *f, unsigned from, unsigned to, enum wire_k
     fleet_event(f, to, event);
 }
 
+/* A message of `from`, whose key has fallen into wrong hands, with a claim made at will. */
 static void send_claim(struct fleet *f, unsigned from, unsigned to, struct claim claim)
 {
     uint8_t encoded[CLAIM_MAX_SIZE];
@@ -424,6 +424,42 @@ static void hostile_candidate_is_bounded(void **state)
     fleet_revoke(f, witness, &liar, 1);
     fleet_run(f, 80000);
     all_agree(f);
+    fleet_destroy(&f);
+}
+
+/* The liar's claims, offered to everybody who is up until they are believed. */
+static void insist_on_term(struct fleet *f, unsigned liar, uint64_t term)
+{
+    struct claim claim = {.settled = true, .incarnation = 99, .support = UINT16_MAX, .term = term};
+    for (unsigned minute = 0; minute < 12; minute++) {
+        for (unsigned i = 0; i < f->options.count; i++)
+            if (f->nodes[i].up && !f->nodes[i].paused)
+                send_claim(f, liar, i, claim);
+        fleet_run(f, MINUTE);
+    }
+}
+
+/* One who was away while a liar raised the term twice comes to believe in the same terms as the others. */
+static void missed_jumps_of_the_term_are_made_up_for(void **state)
+{
+    (void)state;
+    struct fleet *f = open_fleet(8, 3, 52);
+    fleet_run(f, 10 * MINUTE);
+    unsigned liar = (holder_of(f) + 1) % 3, away = 7, witness = 6;
+    uint64_t jump = UINT64_C(3) << 30;
+    fleet_kill(f, liar);
+    f->nodes[away].paused = true;
+    insist_on_term(f, liar, view_of(f, witness).claim.term + jump);
+    insist_on_term(f, liar, view_of(f, witness).claim.term + jump);
+    assert_true(view_of(f, witness).claim.term > 2 * jump);
+    f->nodes[away].paused = false;
+    fleet_run(f, 15 * MINUTE);
+    assert_true(view_of(f, away).claim.term > 2 * jump);
+    assert_int_equal(view_of(f, away).claim.term, view_of(f, witness).claim.term);
+    /* No more of the terms than was there for it to take. */
+    uint64_t most = view_of(f, witness).claim.term;
+    insist_on_term(f, liar, UINT64_C(1) << 63);
+    assert_true(view_of(f, witness).claim.term < most + 1024);
     fleet_destroy(&f);
 }
 
@@ -547,6 +583,7 @@ int main(void)
         cmocka_unit_test(frozen_holder_gives_way),
         cmocka_unit_test(sixty_candidates),
         cmocka_unit_test(hostile_candidate_is_bounded),
+        cmocka_unit_test(missed_jumps_of_the_term_are_made_up_for),
         cmocka_unit_test(claims_without_right_are_told_of),
         cmocka_unit_test(holders_report_is_known_to_all),
         cmocka_unit_test(only_the_holder_is_believed),
