@@ -4,8 +4,19 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror
-! git grep -nE '^#include "(cluster|capture|sync|node|center|sim)/' -- 'base/*.[ch]'
-! git grep -nE '^#include "(capture|sync|node|center|sim)/' -- 'cluster/*.[ch]'
-! git grep -nE '^#include "(cluster|sync|node|center|sim)/' -- 'capture/*.[ch]'
-! git grep -nE '^#include "(capture|sync|node|center)/' -- 'sim/*.[ch]'
+
+# FOLDER may not include what stands in OTHERS (separated by |).
+forbid() {
+    if git grep -nE "^#include \"($2)/" -- "$1/*.[ch]"; then
+        echo "style: $1 may not use these" >&2
+        exit 1
+    fi
+}
+forbid base 'cluster|capture|sync|events|node|center|sim'
+forbid cluster 'capture|sync|events|node|center|sim'
+forbid capture 'cluster|sync|events|node|center|sim'
+forbid sync 'capture|events|node|center|sim'
+forbid events 'cluster|sync|node|center|sim'
+forbid sim 'capture|events|node|center'
+forbid center 'capture|sync|events|node|sim'
 echo "style: fine"
