@@ -24,16 +24,18 @@ static void collect_counter(void *context, const char *name, uint64_t value)
         counters->of[counters->count++] = (struct view_counter){name, value};
 }
 
-/* What the directory's part knows, for one view. */
-struct directory_facts {
+/* What the directory's part and the inputs of events know, for one view. */
+struct view_facts {
     struct directory_progress progress[DIRECTORY_DOMAINS_MAX];
     unsigned progress_count;
     struct directory_health raised[VIEW_HEALTH_MAX];
+    struct event_health heard[VIEW_HEALTH_MAX];
+    unsigned heard_count;
     struct view_health health[VIEW_HEALTH_MAX];
     unsigned health_count;
 };
 
-static void collect_directory(const struct answers *self, struct directory_facts *facts)
+static void collect_directory(const struct answers *self, struct view_facts *facts)
 {
     struct directory_service *service = self->directory;
     facts->progress_count = facts->health_count = 0;
@@ -48,6 +50,19 @@ static void collect_directory(const struct answers *self, struct directory_facts
             facts->raised[i].domain, directory_issue_name(facts->raised[i].issue), facts->raised[i].text};
 }
 
+static void collect_events(const struct answers *self, struct view_facts *facts)
+{
+    facts->heard_count = 0;
+    if (!self->events)
+        return;
+    while (facts->health_count < VIEW_HEALTH_MAX &&
+           event_service_health(self->events, facts->heard_count, &facts->heard[facts->heard_count])) {
+        const struct event_health *health = &facts->heard[facts->heard_count++];
+        facts->health[facts->health_count++] =
+            (struct view_health){health->subject, health->issue, health->text};
+    }
+}
+
 static void give_view(const struct answers *self, struct cluster_driver *driver,
                       const struct control_request *request, struct json_writer *w)
 {
@@ -55,7 +70,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
     struct directory_state states[DIRECTORIES_MAX];
     struct view_directory directories[DIRECTORIES_MAX];
     struct view_capture capture = {.interfaces = self->interfaces};
-    struct directory_facts facts;
+    struct view_facts facts;
     unsigned count = 0;
     while (count < DIRECTORIES_MAX && directory_probe_state(self->probe, count, &states[count])) {
         const struct directory_state *state = &states[count];
@@ -77,6 +92,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         capture.activities_dropped = totals.refused;
     }
     collect_directory(self, &facts);
+    collect_events(self, &facts);
     cluster_driver_counters(driver, collect_counter, &counters);
     struct view_source source = {
         .core = cluster_driver_core(driver),
@@ -217,7 +233,8 @@ static void give_activities(const struct answers *self, const struct control_req
 {
     struct resolution_counters counters;
     if (!self->resolution) {
-        view_refuse(w, "not_capturing", "this node captures nothing (capture/interfaces)");
+        view_refuse(w, "not_capturing",
+                    "this node captures nothing (capture/interfaces) and hears nothing (events)");
         return;
     }
     json_write_object(w, NULL);

@@ -9,6 +9,7 @@
 #include "node/control.h"
 #include "node/directory_probe.h"
 #include "node/directory_service.h"
+#include "node/event_service.h"
 #include "node/resolution.h"
 #include "node/view.h"
 
@@ -18,7 +19,8 @@ struct answers {
     struct directory_service *directory; /* NULL: this node reads no directory */
     struct capture_group *capture;       /* NULL: nothing is captured */
     unsigned interfaces;
-    struct resolution *resolution; /* NULL: likewise; resolution_recent shows what passed */
+    struct resolution *resolution; /* NULL: nothing is heard either; resolution_recent shows what passed */
+    struct event_service *events;  /* NULL: no input of events is wanted */
 };
 
 void answers_make(const struct answers *self, struct cluster_driver *driver,

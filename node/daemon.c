@@ -8,6 +8,7 @@
 #include "node/command.h"
 #include "node/control.h"
 #include "node/directory_service.h"
+#include "node/event_service.h"
 #include "node/notify.h"
 
 #include <errno.h>
@@ -33,7 +34,8 @@ struct daemon {
     struct directory_probe *probe;
     struct directory_service *directory; /* NULL: no account to read any with */
     struct capture_group capture;
-    struct resolution *resolution; /* NULL: nothing is captured */
+    struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
+    struct event_service *events;  /* NULL: likewise */
     bool driver_started, directory_started, capturing;
     int signal_descriptor;
     int ended_descriptor; /* readable when the driver ended by itself */
@@ -169,10 +171,18 @@ static bool look_up(void *context, const struct lookup_key *key, enum lookup_pri
     return directory_look_up(context, key, priority);
 }
 
+static void take_activity(void *context, struct bytes record, uint64_t tag)
+{
+    struct daemon *self = context;
+    (void)record;
+    if (tag)
+        event_service_kept(self->events, tag);
+}
+
 static bool start_resolution(struct daemon *self)
 {
     struct fault fault;
-    struct resolution_config config = {.capture = &self->capture};
+    struct resolution_config config = {.capture = &self->capture, .record = take_activity, .context = self};
     if (self->directory) {
         config.store = directory_store(directory_service_directory(self->directory));
         config.look_up = look_up;
@@ -194,16 +204,33 @@ static bool start_resolution(struct daemon *self)
 static bool start_capture(struct daemon *self)
 {
     char fault[CAPTURE_FAULT_MAX];
+    self->capture.wake_descriptor = -1;
     if (self->config->capture.interfaces_count == 0)
         return true;
     self->capturing = true;
     if (capture_group_start(&self->capture, &self->config->capture, fault)) {
         self->answers.capture = &self->capture;
         self->answers.interfaces = (unsigned)self->config->capture.interfaces_count;
-        return start_resolution(self);
+        return true;
     }
     log_error("%s", fault);
     return false;
+}
+
+/* What is captured or heard is resolved; a node that does neither resolves nothing. */
+static bool start_events(struct daemon *self)
+{
+    struct fault fault;
+    bool heard = event_service_wanted(self->config->config);
+    if ((self->capturing || heard) && !start_resolution(self))
+        return false;
+    if (!heard)
+        return true;
+    self->events = event_service_new(self->config->config, self->resolution, &fault);
+    self->answers.events = self->events;
+    if (!self->events)
+        log_error("%s", fault.text);
+    return self->events && event_service_start(self->events, &fault);
 }
 
 static bool make_driver(struct daemon *self)
@@ -282,7 +309,7 @@ static bool start(struct daemon *self)
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
     return make_directory(self) && make_driver(self) && start_directory(self) && start_capture(self) &&
-           start_control(self) && start_driver(self);
+           start_events(self) && start_control(self) && start_driver(self);
 }
 
 static void end(struct daemon *self)
@@ -293,11 +320,13 @@ static void end(struct daemon *self)
     if (self->directory_started)
         directory_service_stop(self->directory);
     control_stop(&self->control);
-    if (self->capturing) {
+    event_service_stop(self->events);
+    if (self->capturing)
         capture_group_stop(&self->capture);
-        resolution_stop(&self->resolution);
+    resolution_stop(&self->resolution);
+    event_service_destroy(&self->events);
+    if (self->capturing)
         capture_group_free(&self->capture);
-    }
     cluster_driver_destroy(&self->driver);
     directory_service_destroy(&self->directory);
     directory_probe_stop(&self->probe);

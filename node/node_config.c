@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/event_service.h"
 #include "node/schema.h"
 
 #include <arpa/inet.h>
@@ -320,6 +321,12 @@ static bool take_capture(struct node_config *to, const char *path)
     return true;
 }
 
+static bool check_inputs(const struct node_config *to, const char *path)
+{
+    struct fault fault;
+    return event_service_check(to->config, &fault) || wrong(path, "%s", fault.text);
+}
+
 static void take_plain(struct node_config *to)
 {
     const struct config *config = to->config;
@@ -354,7 +361,7 @@ static bool take_all(struct node_config *to, const char *path)
     take_plain(to);
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
            take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
-           take_store(to, path) && take_capture(to, path);
+           take_store(to, path) && take_capture(to, path) && check_inputs(to, path);
 }
 
 struct node_config *node_config_load(const char *path)

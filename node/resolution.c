@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -36,12 +37,20 @@ struct resolution {
     struct resolution_queue *queue;
     pthread_t thread;
     bool started;
-    int wake; /* answers, facts, or the end */
+    int wake; /* answers, facts, posted activities, or the end */
+
+    /* Posted activities, each with its tag before it: pushed under `posting`, popped by the thread. */
+    pthread_mutex_t posting;
+    struct ring *posted;
+    uint8_t *posted_record; /* where tag and record are put together */
+    atomic_uint_least64_t posted_count;
+    atomic_bool posted_told; /* the thread was woken and has not looked yet */
 
     /* The thread's own. */
     struct activity activity;
     struct activity_writer writer;
-    bool behind; /* this turn passes activities on */
+    bool behind;  /* this turn passes activities on */
+    uint64_t tag; /* of the activity that is at hand */
 
     /* Under the lock: */
     pthread_mutex_t lock;
@@ -77,7 +86,7 @@ static void keep(struct resolution *self, struct bytes record)
 static void hand_on(struct resolution *self, struct bytes record)
 {
     if (self->config.record)
-        self->config.record(self->config.context, record);
+        self->config.record(self->config.context, record, self->tag);
     pthread_mutex_lock(&self->lock);
     self->counters.records++;
     keep(self, record);
@@ -142,15 +151,37 @@ static void take_record(void *context, struct bytes record)
     }
     if (complete(self, record, &waits))
         return;
-    if (resolution_queue_put(self->queue, record, waits.keys, waits.count, clock_monotonic(clock_system())))
+    if (resolution_queue_put(self->queue, record, self->tag, waits.keys, waits.count,
+                             clock_monotonic(clock_system())))
         return;
     count(self, &self->counters.crowded);
     complete(self, record, NULL);
 }
 
+/* --- posted activities --- */
+
+#define TAG_BYTES sizeof(uint64_t)
+
+static size_t take_posted(struct resolution *self)
+{
+    enum { AT_ONCE = 256 };
+    struct bytes records[AT_ONCE];
+    atomic_store(&self->posted_told, false);
+    size_t n = ring_pop(self->posted, records, AT_ONCE);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&self->tag, records[i].data, TAG_BYTES);
+        take_record(self, (struct bytes){records[i].data + TAG_BYTES, records[i].size - TAG_BYTES});
+    }
+    self->tag = 0;
+    ring_release(self->posted);
+    return n;
+}
+
 static bool is_behind(struct resolution *self)
 {
     struct capture_group *group = self->config.capture;
+    if (ring_used(self->posted) > RESOLUTION_POSTED / CROWDED_DENOMINATOR * CROWDED_NUMERATOR)
+        return true;
     for (size_t i = 0; i < group->workers_count; i++)
         if (ring_used(group->workers[i].ring) > CAPTURE_RING_BYTES / CROWDED_DENOMINATOR * CROWDED_NUMERATOR)
             return true;
@@ -192,11 +223,12 @@ static void take_waiting(struct resolution *self, int64_t now)
 {
     struct bytes record;
     bool late;
-    while (resolution_queue_next(self->queue, now, &record, &late)) {
+    while (resolution_queue_next(self->queue, now, &record, &self->tag, &late)) {
         if (late)
             count(self, &self->counters.late);
         finish(self, record);
     }
+    self->tag = 0;
 }
 
 static void publish(struct resolution *self)
@@ -219,8 +251,10 @@ static size_t turn(struct resolution *self)
     take_facts(self);
     take_answers(self);
     self->behind = is_behind(self);
-    capture_group_take_wake(self->config.capture);
+    if (self->config.capture->wake_descriptor >= 0)
+        capture_group_take_wake(self->config.capture);
     size_t taken = capture_group_take(self->config.capture, take_record, self);
+    taken += take_posted(self);
     take_waiting(self, clock_monotonic(clock_system()));
     if (self->store)
         resolver_store_rest(self->store);
@@ -303,8 +337,11 @@ static bool make_parts(struct resolution *self, struct fault *fault)
     self->queue = resolution_queue_new(&queue);
     self->answers = calloc(ANSWERS_MAX, sizeof(*self->answers));
     self->kept = calloc(config->kept, sizeof(*self->kept));
+    self->posted = ring_new(RESOLUTION_POSTED);
+    self->posted_record = malloc(TAG_BYTES + ACTIVITY_BYTES_MAX);
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!self->resolver || !self->queue || !self->answers || !self->kept || self->wake < 0)
+    if (!self->resolver || !self->queue || !self->answers || !self->kept || !self->posted ||
+        !self->posted_record || self->wake < 0)
         return fault_say(fault, "the resolver: %s", strerror(errno));
     return true;
 }
@@ -316,11 +353,14 @@ static void destroy(struct resolution **self_p)
         free(self->kept[i].bytes);
     free(self->kept);
     free(self->answers);
+    free(self->posted_record);
+    ring_destroy(&self->posted);
     resolution_queue_destroy(&self->queue);
     resolver_destroy(&self->resolver);
     resolver_store_destroy(&self->store);
     if (self->wake >= 0)
         close(self->wake);
+    pthread_mutex_destroy(&self->posting);
     pthread_mutex_destroy(&self->lock);
     free(self);
     *self_p = NULL;
@@ -337,6 +377,9 @@ struct resolution *resolution_start(const struct resolution_config *config, stru
     self->config.kept = config->kept ? config->kept : RESOLUTION_KEPT;
     self->wake = -1;
     pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->posting, NULL);
+    atomic_init(&self->posted_count, 0);
+    atomic_init(&self->posted_told, false);
     if (make_parts(self, fault)) {
         self->started = pthread_create(&self->thread, NULL, run, self) == 0;
         if (self->started)
@@ -361,6 +404,22 @@ void resolution_stop(struct resolution **self_p)
 }
 
 /* --- from other threads --- */
+
+bool resolution_post(struct resolution *self, struct bytes record, uint64_t tag)
+{
+    if (record.size == 0 || record.size > ACTIVITY_BYTES_MAX)
+        return false;
+    pthread_mutex_lock(&self->posting);
+    memcpy(self->posted_record, &tag, TAG_BYTES);
+    memcpy(self->posted_record + TAG_BYTES, record.data, record.size);
+    bool taken = ring_push(self->posted, self->posted_record, TAG_BYTES + record.size);
+    pthread_mutex_unlock(&self->posting);
+    if (taken)
+        atomic_fetch_add_explicit(&self->posted_count, 1, memory_order_relaxed);
+    if (!atomic_exchange(&self->posted_told, true))
+        wake_up(self);
+    return taken;
+}
 
 void resolution_looked_up(struct resolution *self, const struct lookup_key *key)
 {
@@ -434,4 +493,6 @@ void resolution_counters(struct resolution *self, struct resolution_counters *co
     pthread_mutex_lock(&self->lock);
     *counters = self->counters;
     pthread_mutex_unlock(&self->lock);
+    counters->posted = atomic_load_explicit(&self->posted_count, memory_order_relaxed);
+    counters->refused = ring_refused(self->posted);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The resolver in a node: a thread that takes the activities from the capture's rings, gives them the
- * directory's identities, and hands them on. It never holds capture up: when the rings fill, activities pass
- * unresolved; what the directory has to be asked for is waited for for at most five seconds. The last
- * activities are kept for whoever looks (`picket activities`).
+ * The resolver in a node: a thread that takes the activities from the capture's rings and those that other
+ * threads post, gives them the directory's identities, and hands them on. It never holds capture up: when the
+ * rings fill, activities pass unresolved; what the directory has to be asked for is waited for for at most
+ * five seconds. The last activities are kept for whoever looks (`picket activities`).
  */
 #pragma once
 
@@ -12,15 +12,18 @@
 #include "sync/resolution_queue.h"
 #include "sync/resolver_store.h"
 
-#define RESOLUTION_KEPT 1000u /* last activities */
+#define RESOLUTION_KEPT   1000u             /* last activities */
+#define RESOLUTION_POSTED ((size_t)4 << 20) /* bytes of posted activities that may wait for the thread */
 
 struct resolution_config {
-    struct capture_group *capture; /* started; its rings and its wake-up are this thread's from now on */
+    struct capture_group *capture; /* its rings and its wake-up are this thread's from now on; one that was
+                                      not started (no workers, wake_descriptor -1): records are only posted */
     struct entity_store *store;    /* NULL: names stay names, addresses get the names that were heard */
     resolver_store_ask look_up;    /* directory_look_up; NULL: nothing is asked */
     void *look_up_context;
-    /* Gets each activity, on the resolver's thread, valid during the call. May be NULL. */
-    void (*record)(void *context, struct bytes record);
+    /* Gets each activity, on the resolver's thread, valid during the call, with the tag that it was posted
+     * with (0: it was captured). May be NULL. */
+    void (*record)(void *context, struct bytes record, uint64_t tag);
     void *context;
     uint32_t kept; /* 0: RESOLUTION_KEPT */
     int64_t wait;  /* ns; 0: 5 s */
@@ -38,6 +41,10 @@ void resolution_stop(struct resolution **resolution);
 
 /* --- any thread, none blocks for long --- */
 
+/* An activity that does not come from the capture: copied, to be resolved and handed on like any. False: as
+ * many wait as may (RESOLUTION_POSTED bytes); it is counted. `tag` is given back when it is handed on. */
+bool resolution_post(struct resolution *resolution, struct bytes record, uint64_t tag);
+
 /* A look-up was answered, found or in vain (directory_callbacks.looked_up). */
 void resolution_looked_up(struct resolution *resolution, const struct lookup_key *key);
 
@@ -54,6 +61,8 @@ uint64_t resolution_recent(struct resolution *resolution, uint64_t after, uint32
 
 struct resolution_counters {
     uint64_t records;   /* handed on */
+    uint64_t posted;    /* taken by resolution_post() */
+    uint64_t refused;   /* by it: there was no room */
     uint64_t malformed; /* of them: no activities (a mistake of ours) */
     uint64_t passed;    /* of them: unresolved, as the rings were filling */
     uint64_t crowded;   /* of them: not waited for, as too many waited already */

@@ -32,10 +32,10 @@ struct view_capture {
     uint64_t packets, activities, dropped, activities_dropped;
 };
 
-/* A health issue of the directory. */
+/* A health issue of the directory or of an input. */
 struct view_health {
-    const char *domain;
-    const char *issue; /* directory_issue_name */
+    const char *domain; /* or the input */
+    const char *issue;  /* its name for programs */
     const char *text;
 };
 

@@ -19,6 +19,7 @@ struct waiting {
     uint32_t missing;  /* keys: those not answered yet */
     enum state state;
     int64_t until;
+    uint64_t tag;
     uint64_t keys[RESOLUTION_KEYS_MAX];
 };
 
@@ -106,8 +107,8 @@ static struct waiting *record_at(const struct resolution_queue *queue, uint32_t 
     return &queue->records[(queue->first + turn) % queue->limits.records_max];
 }
 
-bool resolution_queue_put(struct resolution_queue *queue, struct bytes record, const uint64_t *keys,
-                          uint32_t count, int64_t now)
+bool resolution_queue_put(struct resolution_queue *queue, struct bytes record, uint64_t tag,
+                          const uint64_t *keys, uint32_t count, int64_t now)
 {
     uint32_t at, taken;
     drop_gone(queue);
@@ -123,6 +124,7 @@ bool resolution_queue_put(struct resolution_queue *queue, struct bytes record, c
                            .taken = taken,
                            .missing = count,
                            .state = WAITING,
+                           .tag = tag,
                            .until = now + queue->limits.wait};
     memcpy(to->keys, keys, count * sizeof(*keys));
     memcpy(queue->bytes + at, record.data, record.size);
@@ -167,13 +169,15 @@ static struct waiting *next_to_leave(struct resolution_queue *queue, int64_t now
     return NULL;
 }
 
-bool resolution_queue_next(struct resolution_queue *queue, int64_t now, struct bytes *record, bool *late)
+bool resolution_queue_next(struct resolution_queue *queue, int64_t now, struct bytes *record, uint64_t *tag,
+                           bool *late)
 {
     drop_gone(queue);
     struct waiting *next = next_to_leave(queue, now);
     if (!next)
         return false;
     *late = next->state == WAITING;
+    *tag = next->tag;
     *record = (struct bytes){queue->bytes + next->at, next->size};
     if (*late)
         queue->counters.late++;

@@ -24,16 +24,17 @@ struct resolution_queue *resolution_queue_new(const struct resolution_queue_limi
 void resolution_queue_destroy(struct resolution_queue **queue);
 
 /* Copies the record; it waits for the answers to these keys (1 to RESOLUTION_KEYS_MAX, each once). False when
- * there is no room: it does not wait. */
-bool resolution_queue_put(struct resolution_queue *queue, struct bytes record, const uint64_t *keys,
-                          uint32_t count, int64_t now);
+ * there is no room: it does not wait. `tag` comes back with it. */
+bool resolution_queue_put(struct resolution_queue *queue, struct bytes record, uint64_t tag,
+                          const uint64_t *keys, uint32_t count, int64_t now);
 
 /* A key was answered; whoever waited for nothing else is ready. */
 void resolution_queue_answered(struct resolution_queue *queue, uint64_t key);
 
 /* The next record that is ready, or whose time is over (`*late`), valid until the next call of put or next.
  * False: none yet. */
-bool resolution_queue_next(struct resolution_queue *queue, int64_t now, struct bytes *record, bool *late);
+bool resolution_queue_next(struct resolution_queue *queue, int64_t now, struct bytes *record, uint64_t *tag,
+                           bool *late);
 
 /* When the next one's time is over; INT64_MAX: nothing waits. */
 int64_t resolution_queue_deadline(const struct resolution_queue *queue);

@@ -25,12 +25,13 @@ static struct {
     /* of the resolver's thread, behind the lock */
     pthread_mutex_t lock;
     unsigned records, with_account;
+    uint64_t tags; /* their sum */
     struct lookup_key asked;
     unsigned asks;
     bool admits;
 } self;
 
-static void received(void *context, struct bytes record)
+static void received(void *context, struct bytes record, uint64_t tag)
 {
     static struct activity activity;
     struct cursor c = cursor_of_bytes(record);
@@ -38,6 +39,7 @@ static void received(void *context, struct bytes record)
     bool valid = activity_decode(&c, &activity);
     pthread_mutex_lock(&self.lock);
     self.records++;
+    self.tags += tag;
     self.with_account += valid && activity_get(&activity, FIELD_ACCOUNT_GUID) != NULL;
     pthread_mutex_unlock(&self.lock);
 }
@@ -163,7 +165,7 @@ static void wake(void)
     assert_int_equal(write(self.group.wake_descriptor, &one, sizeof(one)), sizeof(one));
 }
 
-static bool push(const char *account)
+static struct bytes session_of(const char *account)
 {
     struct ip_address from = {4, {10, 0, 0, 1}}, to = {4, {10, 0, 0, 2}};
     activity_begin(&self.writer, ACTIVITY_SMB_SESSION, 1);
@@ -171,7 +173,12 @@ static bool push(const char *account)
     activity_put_address(&self.writer, FIELD_DESTINATION, &to);
     activity_put_text(&self.writer, FIELD_ACCOUNT, account);
     activity_put_text(&self.writer, FIELD_ACCOUNT_DOMAIN, "CORP.EXAMPLE");
-    struct bytes record = activity_finish(&self.writer);
+    return activity_finish(&self.writer);
+}
+
+static bool push(const char *account)
+{
+    struct bytes record = session_of(account);
     return ring_push(self.group.workers[0].ring, record.data, record.size);
 }
 
@@ -356,6 +363,58 @@ static void a_filling_ring_passes(void **state)
     end();
 }
 
+/* What other threads post is resolved like what was captured, and keeps its tag, waiting or not. */
+static void posted_activities_keep_their_tags(void **state)
+{
+    (void)state;
+    start(true, true, PATIENCE, 0);
+    add_object(1, ENTITY_DOMAIN, "", "DC=corp,DC=example");
+    add_object(2, ENTITY_USER, "user01", "CN=user01,DC=corp,DC=example");
+    assert_true(resolution_post(self.resolution, session_of("newcomer"), 100));
+    until(asks, 1);
+    assert_true(resolution_post(self.resolution, session_of("user01"), 7));
+    assert_false(resolution_post(self.resolution, (struct bytes){0}, 7));
+    assert_true(push("user01"));
+    wake();
+    until(records, 2);
+    assert_int_equal(self.tags, 7);
+    add_object(3, ENTITY_USER, "newcomer", "CN=newcomer,DC=corp,DC=example");
+    struct lookup_key key = self.asked;
+    resolution_looked_up(self.resolution, &key);
+    until(records, 3);
+    assert_int_equal(self.tags, 107);
+    assert_int_equal(self.with_account, 3);
+    end();
+}
+
+/* A node that captures nothing has events to resolve. */
+static void nothing_need_be_captured(void **state)
+{
+    (void)state;
+    struct fault fault;
+    memset(&self, 0, sizeof(self));
+    pthread_mutex_init(&self.lock, NULL);
+    self.group.wake_descriptor = -1;
+    struct resolution_config config = {.capture = &self.group, .record = received};
+    self.resolution = resolution_start(&config, &fault);
+    assert_non_null(self.resolution);
+    unsigned posted = 0, refused = 0;
+    struct bytes record = session_of("user01");
+    for (; posted + refused < 200000 && refused < 10; posted++)
+        if (!resolution_post(self.resolution, record, 1)) {
+            refused++;
+            posted--;
+        }
+    until(records, posted);
+    struct resolution_counters c;
+    resolution_counters(self.resolution, &c);
+    assert_int_equal(c.posted, posted);
+    assert_int_equal(c.refused, refused);
+    assert_int_equal(self.tags, posted);
+    resolution_stop(&self.resolution);
+    pthread_mutex_destroy(&self.lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +425,8 @@ int main(void)
         cmocka_unit_test(the_end_lets_everything_go),
         cmocka_unit_test(without_a_directory_names_stay_names),
         cmocka_unit_test(a_filling_ring_passes),
+        cmocka_unit_test(posted_activities_keep_their_tags),
+        cmocka_unit_test(nothing_need_be_captured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

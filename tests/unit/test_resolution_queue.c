@@ -19,24 +19,28 @@ static struct resolution_queue *queue_with(uint32_t records, uint32_t bytes)
 
 static bool put(struct resolution_queue *queue, const char *text, uint64_t key, int64_t now)
 {
-    return resolution_queue_put(queue, (struct bytes){(const uint8_t *)text, strlen(text)}, &key, 1, now);
+    return resolution_queue_put(queue, (struct bytes){(const uint8_t *)text, strlen(text)}, strlen(text),
+                                &key, 1, now);
 }
 
 static void check_next(struct resolution_queue *queue, int64_t now, const char *text, bool is_late)
 {
     struct bytes record;
+    uint64_t tag;
     bool late;
-    assert_true(resolution_queue_next(queue, now, &record, &late));
+    assert_true(resolution_queue_next(queue, now, &record, &tag, &late));
     assert_int_equal(record.size, strlen(text));
     assert_memory_equal(record.data, text, record.size);
+    assert_int_equal(tag, record.size);
     assert_int_equal(late, is_late);
 }
 
 static void check_none(struct resolution_queue *queue, int64_t now)
 {
     struct bytes record;
+    uint64_t tag;
     bool late;
-    assert_false(resolution_queue_next(queue, now, &record, &late));
+    assert_false(resolution_queue_next(queue, now, &record, &tag, &late));
 }
 
 static void a_record_leaves_when_all_is_answered(void **state)
@@ -45,7 +49,7 @@ static void a_record_leaves_when_all_is_answered(void **state)
     struct resolution_queue *queue = queue_with(8, 1024);
     const uint64_t keys[] = {1, 2, 3};
     assert_true(resolution_queue_deadline(queue) == INT64_MAX);
-    assert_true(resolution_queue_put(queue, (struct bytes){(const uint8_t *)"three", 5}, keys, 3, 0));
+    assert_true(resolution_queue_put(queue, (struct bytes){(const uint8_t *)"three", 5}, 5, keys, 3, 0));
     assert_true(put(queue, "one", 2, 0));
     resolution_queue_answered(queue, 9);
     resolution_queue_answered(queue, 1);
@@ -137,7 +141,7 @@ static void whatever_happens_each_leaves_once(void **state)
                 keys[i] = (uint64_t)random() % KEYS * RESOLUTION_KEYS_MAX + i;
             memset(record, (int)(n % 251), sizeof(record));
             memcpy(record, &n, sizeof(n));
-            if (resolution_queue_put(queue, (struct bytes){record, size}, keys, count, now)) {
+            if (resolution_queue_put(queue, (struct bytes){record, size}, n, keys, count, now)) {
                 put_at[n] = now;
                 waiting++;
             } else {
@@ -147,10 +151,12 @@ static void whatever_happens_each_leaves_once(void **state)
             for (unsigned i = 0; i < 6; i++)
                 resolution_queue_answered(queue, (uint64_t)random() % (KEYS * RESOLUTION_KEYS_MAX));
             struct bytes out;
+            uint64_t tag;
             bool late;
-            while (resolution_queue_next(queue, now, &out, &late)) {
+            while (resolution_queue_next(queue, now, &out, &tag, &late)) {
                 uint32_t number;
                 memcpy(&number, out.data, sizeof(number));
+                assert_int_equal(tag, number);
                 assert_int_equal(left[number]++, 0);
                 for (size_t i = sizeof(number); i < out.size; i++)
                     assert_int_equal(out.data[i], number % 251);

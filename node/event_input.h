@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An input of events, as the event service runs it: one such table each (node/input_NAME.c), which wires a
+ * driver of events/ to its section of the configuration. event_service.c lists them.
+ */
+#pragma once
+
+#include "base/config.h"
+#include "base/fault.h"
+#include "base/text.h"
+#include "events/intake.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event_input {
+    const char *name; /* "syslog" */
+    /* The health issue when it cannot be started: number, name for programs, sentence. */
+    unsigned issue;
+    const char *issue_name, *issue_text;
+
+    /* Whether the configuration wants it at all. */
+    bool (*wanted)(const struct config *config);
+    /* Whether its section is right beyond what the schema says; with what is wrong. May be NULL. */
+    bool (*check)(const struct config *config, struct fault *fault);
+
+    /* Starts a thread of its own that puts what it hears into the intake, which outlives it. NULL with the
+     * reason: it is tried again later. Called by one thread at a time. */
+    void *(*start)(const struct config *config, struct intake *intake, struct fault *fault);
+    /* Ends and joins it. */
+    void (*stop)(void *input);
+
+    /* Where it listens, or what it reads, for people: "udp:0.0.0.0:514, tcp:[::]:514". May be NULL. */
+    void (*describe)(void *input, struct text *to);
+    /* A record that was put in with that tag is safe: on the thread that made it so, which it must not hold
+     * up, and never after stop() was called. May be NULL. */
+    void (*kept)(void *input, uint64_t tag);
+};

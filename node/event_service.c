@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "node/event_service.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "events/share.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define RETRY_PERIOD (15 * CLOCK_SECOND)
+
+#define NOT_ANALYZED      1012u
+#define NOT_ANALYZED_NAME "events_not_analyzed"
+
+/* An input's tags have its place in this table, from 1, in their upper byte. */
+#define TAG_BITS 56
+
+static const struct event_input *const table[] = {
+    NULL, /* so that the table is never empty */
+};
+#define INPUTS (sizeof(table) / sizeof(table[0]))
+
+struct service_input {
+    struct event_service *service;
+    const struct event_input *input;
+    unsigned place; /* from 1 */
+    struct intake *intake;
+
+    /* Under the service's lock: */
+    void *running; /* what start() gave; NULL: it does not run */
+    struct fault fault;
+    struct share share;
+};
+
+struct event_service {
+    const struct config *config;
+    struct resolution *resolution;
+    struct quarantine *quarantine;
+    unsigned count;
+    struct service_input inputs[EVENT_INPUTS_MAX];
+    pthread_mutex_t lock;
+    pthread_t thread;
+    bool started;
+    int end; /* readable when the thread shall end */
+};
+
+/* --- records --- */
+
+static bool post(void *context, struct bytes record, uint64_t tag)
+{
+    struct service_input *self = context;
+    uint64_t own = tag ? (uint64_t)self->place << TAG_BITS | tag : 0;
+    return resolution_post(self->service->resolution, record, own);
+}
+
+void event_service_kept(struct event_service *self, uint64_t tag)
+{
+    uint64_t place = tag >> TAG_BITS;
+    pthread_mutex_lock(&self->lock);
+    if (place > 0 && place <= self->count) {
+        const struct service_input *to = &self->inputs[place - 1];
+        if (to->running && to->input->kept)
+            to->input->kept(to->running, tag & ((UINT64_C(1) << TAG_BITS) - 1));
+    }
+    pthread_mutex_unlock(&self->lock);
+}
+
+/* --- running --- */
+
+static void try_start(struct event_service *self, struct service_input *one)
+{
+    struct fault fault = {0};
+    pthread_mutex_lock(&self->lock);
+    bool running = one->running, told = *one->fault.text;
+    pthread_mutex_unlock(&self->lock);
+    if (running)
+        return;
+    void *started = one->input->start(self->config, one->intake, &fault);
+    pthread_mutex_lock(&self->lock);
+    one->running = started;
+    one->fault = fault;
+    pthread_mutex_unlock(&self->lock);
+    if (!started && !told)
+        log_error("%s: %s: %s", one->input->name, one->input->issue_text, fault.text);
+    else if (started && told)
+        log_notice("%s: runs now", one->input->name);
+}
+
+static void look(struct event_service *self, struct service_input *one)
+{
+    struct intake_counters counters;
+    intake_counters(one->intake, &counters);
+    pthread_mutex_lock(&self->lock);
+    bool changed = share_look(&one->share, &counters);
+    struct share share = one->share;
+    pthread_mutex_unlock(&self->lock);
+    if (changed && share.raised)
+        log_warning("%s: some forwarded events are not being analyzed: of %llu messages %llu were not "
+                    "understood, %llu dropped",
+                    one->input->name, (unsigned long long)share.received, (unsigned long long)share.invalid,
+                    (unsigned long long)share.dropped);
+    else if (changed)
+        log_notice("%s: what is forwarded is analyzed again", one->input->name);
+}
+
+static void *run(void *context)
+{
+    struct event_service *self = context;
+    int64_t look_at = clock_monotonic(clock_system()) + SHARE_PERIOD;
+    struct pollfd end = {.fd = self->end, .events = POLLIN};
+    while (poll(&end, 1, (int)(RETRY_PERIOD / CLOCK_MILLISECOND)) <= 0) {
+        int64_t now = clock_monotonic(clock_system());
+        for (unsigned i = 0; i < self->count; i++)
+            try_start(self, &self->inputs[i]);
+        for (unsigned i = 0; now >= look_at && i < self->count; i++)
+            look(self, &self->inputs[i]);
+        if (now >= look_at)
+            look_at = now + SHARE_PERIOD;
+    }
+    return NULL;
+}
+
+/* --- start and end --- */
+
+bool event_service_wanted(const struct config *config)
+{
+    for (size_t i = 0; i < INPUTS; i++)
+        if (table[i] && table[i]->wanted(config))
+            return true;
+    return false;
+}
+
+bool event_service_check(const struct config *config, struct fault *fault)
+{
+    for (size_t i = 0; i < INPUTS; i++)
+        if (table[i] && table[i]->wanted(config) && table[i]->check && !table[i]->check(config, fault))
+            return false;
+    return true;
+}
+
+static bool add_input(struct event_service *self, const struct event_input *input)
+{
+    struct service_input *one = &self->inputs[self->count];
+    *one = (struct service_input){.service = self, .input = input, .place = self->count + 1};
+    const struct intake_config config = {
+        .input = input->name, .record = post, .context = one, .quarantine = self->quarantine};
+    one->intake = intake_new(&config);
+    self->count += one->intake != NULL;
+    return one->intake != NULL;
+}
+
+struct event_service *event_service_new(const struct config *config, struct resolution *resolution,
+                                        struct fault *fault)
+{
+    uint64_t seed;
+    struct event_service *self = calloc(1, sizeof(*self));
+    if (!self || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+        free(self);
+        fault_say(fault, "events: %s", strerror(errno));
+        return NULL;
+    }
+    pthread_mutex_init(&self->lock, NULL);
+    self->config = config;
+    self->resolution = resolution;
+    self->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->quarantine = quarantine_new(seed);
+    bool made = self->end >= 0 && self->quarantine;
+    for (size_t i = 0; made && i < INPUTS; i++)
+        made = !table[i] || !table[i]->wanted(config) || add_input(self, table[i]);
+    if (!made) {
+        fault_say(fault, "events: %s", strerror(errno));
+        event_service_destroy(&self);
+    }
+    return self;
+}
+
+bool event_service_start(struct event_service *self, struct fault *fault)
+{
+    for (unsigned i = 0; i < self->count; i++)
+        try_start(self, &self->inputs[i]);
+    self->started = pthread_create(&self->thread, NULL, run, self) == 0;
+    return self->started || fault_say(fault, "events: no thread could be started");
+}
+
+void event_service_stop(struct event_service *self)
+{
+    uint64_t one = 1;
+    if (!self)
+        return;
+    if (self->started && write(self->end, &one, sizeof(one)) == (ssize_t)sizeof(one))
+        pthread_join(self->thread, NULL);
+    self->started = false;
+    for (unsigned i = 0; i < self->count; i++) {
+        pthread_mutex_lock(&self->lock);
+        void *running = self->inputs[i].running;
+        self->inputs[i].running = NULL; /* nobody is told any more of what was kept */
+        pthread_mutex_unlock(&self->lock);
+        if (running)
+            self->inputs[i].input->stop(running);
+    }
+}
+
+void event_service_destroy(struct event_service **self_p)
+{
+    struct event_service *self = *self_p;
+    if (!self)
+        return;
+    event_service_stop(self);
+    for (unsigned i = 0; i < self->count; i++)
+        intake_destroy(&self->inputs[i].intake);
+    quarantine_destroy(&self->quarantine);
+    if (self->end >= 0)
+        close(self->end);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+    *self_p = NULL;
+}
+
+/* --- how they are --- */
+
+bool event_service_input(struct event_service *self, unsigned i, struct event_input_state *state)
+{
+    if (i >= self->count)
+        return false;
+    struct service_input *one = &self->inputs[i];
+    struct text t = text_to(state->text, sizeof(state->text));
+    state->name = one->input->name;
+    intake_counters(one->intake, &state->counters);
+    pthread_mutex_lock(&self->lock);
+    state->running = one->running != NULL;
+    if (!one->running)
+        text_string(&t, one->fault.text);
+    else if (one->input->describe)
+        one->input->describe(one->running, &t);
+    pthread_mutex_unlock(&self->lock);
+    text_end(&t);
+    return true;
+}
+
+static bool tell_deaf(const struct service_input *one, struct event_health *health)
+{
+    if (one->running)
+        return false;
+    health->number = one->input->issue;
+    health->issue = one->input->issue_name;
+    snprintf(health->text, sizeof(health->text), "%s: %.150s", one->input->issue_text, one->fault.text);
+    return true;
+}
+
+static bool tell_share(const struct service_input *one, struct event_health *health)
+{
+    if (!one->share.raised)
+        return false;
+    health->number = NOT_ANALYZED;
+    health->issue = NOT_ANALYZED_NAME;
+    snprintf(health->text, sizeof(health->text),
+             "some forwarded events are not being analyzed: of %llu messages in a minute %llu were not "
+             "understood, "
+             "%llu dropped (picket inputs --quarantine)",
+             (unsigned long long)one->share.received, (unsigned long long)one->share.invalid,
+             (unsigned long long)one->share.dropped);
+    return true;
+}
+
+bool event_service_health(struct event_service *self, unsigned i, struct event_health *health)
+{
+    bool (*const tells[])(const struct service_input *, struct event_health *) = {tell_deaf, tell_share};
+    bool found = false;
+    pthread_mutex_lock(&self->lock);
+    for (unsigned k = 0; !found && k < self->count * 2; k++) {
+        const struct service_input *one = &self->inputs[k / 2];
+        if (!tells[k % 2](one, health) || i-- > 0)
+            continue;
+        snprintf(health->subject, sizeof(health->subject), "input %s", one->input->name);
+        found = true;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return found;
+}
+
+struct quarantine *event_service_quarantine(struct event_service *self)
+{
+    return self->quarantine;
+}
