@@ -67,9 +67,10 @@ struct context {
     int64_t reconcile_due; /* INT64_MAX: not before the copy is complete */
     int64_t committed_at, durable_at;
     bool probed, deletions_seen, object_security, dirsync_refused;
-    bool again;         /* the directory has more at once */
-    int64_t whole_at;   /* when contents were last compared; 0: never */
-    bool commit_always; /* something besides the cookie changed */
+    bool again;          /* the directory has more at once */
+    int64_t whole_at;    /* when contents were last compared; 0: never */
+    uint64_t mismatches; /* that were found then */
+    bool commit_always;  /* something besides the cookie changed */
     unsigned lost_passes;
 };
 
@@ -490,6 +491,16 @@ static uint32_t pass_of(const struct context *context)
     return context->state->phase == PHASE_PASSING ? context->state->pass : 0;
 }
 
+/* It may have been deleted and undeleted since it was told last. Without a recycle bin its links, at both
+ * ends, went with the deletion and without a word: so they go here too, and what is left is read again. */
+static void take_risen(struct replication *self, const struct guid *guid, int64_t now)
+{
+    struct entity_change gone = {.guid = *guid, .deleted = true};
+    gone.whole_links = (UINT64_C(1) << ENTITY_LINKS) - 1;
+    apply(self, self->asking, &gone, pass_of(asked(self)), now);
+    read_later(self, self->later, guid, LATER_RISEN, now);
+}
+
 static void take_dirsync(struct replication *self, struct translated *object, int64_t now)
 {
     struct context *context = asked(self);
@@ -498,7 +509,7 @@ static void take_dirsync(struct replication *self, struct translated *object, in
         context->deletions_seen = true;
         clear_issue(self, DIRECTORY_DELETIONS_UNSEEN);
     } else if (object->undeleted) {
-        read_later(self, self->later, &change->guid, LATER_RISEN, now);
+        take_risen(self, &change->guid, now);
         return;
     } else if (context->state->phase == PHASE_PASSING && change->kind_known) {
         change->whole = true; /* even when whenCreated may not be read */
@@ -722,6 +733,20 @@ static void keep_cookie(struct replication_state *state, struct bytes cookie)
     state->cookie_size = (uint32_t)cookie.size;
 }
 
+/* An answer to its end holds all that the domain controller had committed by then. How far that is stands in
+ * the cookie; one that cannot be read says nothing. */
+static void keep_usn(struct replication *self, struct replication_state *staged)
+{
+    struct dirsync_cookie cookie;
+    if (!dirsync_cookie_read((struct bytes){staged->cookie, staged->cookie_size}, &cookie) ||
+        !is_id(cookie.invocation_id, self->peer.invocation_id))
+        return;
+    if (cookie.highest_usn > staged->usn)
+        staged->usn = cookie.highest_usn;
+    if (self->asking == 0 && cookie.highest_usn > self->status.directory_usn)
+        self->status.directory_usn = cookie.highest_usn;
+}
+
 static void keep_page(struct cookie *page, const struct ldap_result *result)
 {
     page->size = 0;
@@ -797,6 +822,8 @@ static void answered_dirsync(struct replication *self, const struct ldap_result 
         next_slice(staged);
     bool to_its_end = !result->more;
     context->again = result->more;
+    if (to_its_end && !sliced)
+        keep_usn(self, staged);
     self->turn = to_its_end && (self->turn_objects || context->commit_always) ? TURN_ROOT_AFTER : TURN_COMMIT;
     if (staged->phase == PHASE_PASSING)
         memcpy(staged->invocation_id, self->peer.invocation_id, 16);
@@ -1315,9 +1342,8 @@ static void end_comparing(struct replication *self, int64_t now)
     self->status.mismatches += self->mismatches;
     if (self->compare_whole) {
         self->status.reconciliations++;
-        self->status.last_mismatches = self->mismatches;
+        context->mismatches = self->mismatches;
         context->whole_at = now;
-        self->status.last_reconciled = now;
     }
     context->reconcile_due =
         now + (context->deletions_seen ? self->limits.reconciliation_period : self->limits.unseen_period);
@@ -1549,11 +1575,16 @@ void replication_status(const struct replication *self, struct replication_statu
     status->method = domain->state->method;
     status->applied_usn = domain->state->usn;
     status->complete = domain->used;
+    status->last_reconciled = domain->whole_at;
     for (unsigned c = 0; c < REPLICATION_CONTEXTS; c++) {
-        if (!self->contexts[c].used)
+        const struct context *context = &self->contexts[c];
+        if (!context->used)
             continue;
-        status->complete &= self->contexts[c].state->phase == PHASE_FOLLOWING;
-        status->passing |= self->contexts[c].state->phase != PHASE_FOLLOWING;
+        status->complete &= context->state->phase == PHASE_FOLLOWING;
+        status->passing |= context->state->phase != PHASE_FOLLOWING;
+        status->last_mismatches += context->mismatches;
+        if (context->whole_at < status->last_reconciled)
+            status->last_reconciled = context->whole_at;
     }
 }
 

@@ -117,11 +117,12 @@ struct replication_status {
     uint64_t passes;       /* full passes that ended */
     uint64_t errors;       /* refusals, losses, malformed answers */
     uint64_t unreadable;   /* values left out */
-    uint64_t reconciliations, mismatches, last_mismatches;
+    uint64_t reconciliations, mismatches;
+    uint64_t last_mismatches;       /* of each context's last comparison */
     int64_t pass_began, pass_ended; /* of the domain's context; mono ns, 0: none, as those below */
     int64_t last_increment;
     int64_t last_change;
-    int64_t last_reconciled;
+    int64_t last_reconciled;             /* of the context for which it is longest ago */
     uint64_t directory_usn, applied_usn; /* of the domain controller, for the domain's context */
     char error[160];                     /* the last one */
 };

@@ -147,10 +147,36 @@ def differences(a, b, names=("the first", "the second")):
             continue
         for name in sorted(a[guid].keys() | b[guid].keys()):
             x, y = a[guid].get(name), b[guid].get(name)
-            if x != y:
-                yield "%s (%s) %s: %s %s, %s %s" % (guid, a[guid]["dn"], name, names[0], short(x), names[1], short(y))
+            if x == y:
+                continue
+            if isinstance(x, list) and isinstance(y, list):
+                x, y = [v for v in x if v not in y] or x, [v for v in y if v not in x] or y
+            yield "%s (%s) %s: %s %s, %s %s" % (guid, a[guid]["dn"], name, names[0], short(x), names[1], short(y))
 
 
 def short(value):
     text = repr(value)
     return text if len(text) < 200 else text[:200] + "..."
+
+
+def disputed(a, b):
+    """{(GUID, link, target's GUID)} that only one of two domain controllers has. A link goes silently with the object that it
+    names, so whoever is told of an object only after it was deleted and undeleted again keeps it, for good: no replication
+    mends that."""
+    _, links = declared()
+    found = set()
+    for guid in a.keys() & b.keys():
+        for link in links.values():
+            found |= {(guid, link, target) for target in set(a[guid].get(link, ())) ^ set(b[guid].get(link, ()))}
+    return found
+
+
+def without(account, some):
+    """The account without these links."""
+    for guid, link, target in some:
+        left = [t for t in account.get(guid, {}).get(link, ()) if t != target]
+        if left:
+            account[guid][link] = left
+        elif guid in account:
+            account[guid].pop(link, None)
+    return account

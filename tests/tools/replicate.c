@@ -2,7 +2,7 @@
  *
  * picket-replicate: the directory's part of a node alone, without a fleet: for the tests against a real
  * directory. Replicates into a store until it is ended, and says each half second, in a line of JSON, how it
- * stands.
+ * stands. SIGUSR1: compares its copy with the directory now.
  *
  *   picket-replicate DOMAIN ACCOUNT KEYTAB STORE CONTROLLER...
  */
@@ -15,12 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t ended;
+static volatile sig_atomic_t ended, to_compare;
 
 static void end(int number)
 {
     (void)number;
     ended = 1;
+}
+
+static void compare(int number)
+{
+    (void)number;
+    to_compare = 1;
 }
 
 /* No spool here: what is kept in the store is all that there is. */
@@ -60,16 +66,18 @@ static void print(const struct directory_progress *p)
         objects += p->counts.kinds[kind];
     printf(
         "{\"controller\":\"%s\",\"method\":\"%s\",\"mode\":\"%s\",\"reachable\":%s,\"full_pass_ended\":%lld,"
-        "\"last_increment\":%lld,\"lag_usn\":%llu,\"applied\":%llu,\"removed\":%llu,\"refused\":%llu,"
+        "\"last_increment\":%lld,\"last_reconciled\":%lld,\"lag_usn\":%llu,\"applied\":%llu,\"removed\":%llu,"
+        "\"refused\":%llu,"
         "\"batches\":%llu,\"mismatches\":%llu,\"errors\":%llu,\"objects\":%llu,\"links\":%llu,\"reason\":\"%"
         "s\","
         "\"last_error\":\"%s\"}\n",
         p->controller, p->method == DIRECTORY_DIRSYNC ? "dirsync" : "usn",
         p->mode == DIRECTORY_PROACTIVE ? "proactive" : "reactive", p->reachable ? "true" : "false",
-        (long long)p->full_pass_ended, (long long)p->last_increment, (unsigned long long)p->lag_usn,
-        (unsigned long long)p->applied, (unsigned long long)p->removed, (unsigned long long)p->refused,
-        (unsigned long long)p->batches, (unsigned long long)p->mismatches, (unsigned long long)p->errors,
-        (unsigned long long)objects, (unsigned long long)p->counts.links, p->reason, p->last_error);
+        (long long)p->full_pass_ended, (long long)p->last_increment, (long long)p->last_reconciled,
+        (unsigned long long)p->lag_usn, (unsigned long long)p->applied, (unsigned long long)p->removed,
+        (unsigned long long)p->refused, (unsigned long long)p->batches, (unsigned long long)p->mismatches,
+        (unsigned long long)p->errors, (unsigned long long)objects, (unsigned long long)p->counts.links,
+        p->reason, p->last_error);
     fflush(stdout);
 }
 
@@ -98,6 +106,7 @@ int main(int argc, char **argv)
 
     signal(SIGTERM, end);
     signal(SIGINT, end);
+    signal(SIGUSR1, compare);
     const struct directory_callbacks callbacks = {.batch = keep,
                                                   .progress = say_progress,
                                                   .resume_point = say_resume,
@@ -114,6 +123,10 @@ int main(int argc, char **argv)
     snprintf(token.domain, sizeof token.domain, "%s", argv[1]);
     directory_synchronize(directory, &token, (struct bytes){0});
     while (!ended) {
+        if (to_compare) {
+            to_compare = 0;
+            directory_reconcile(directory, argv[1]);
+        }
         static struct directory_progress progress;
         if (directory_progress(directory, 0, &progress))
             print(&progress);

@@ -527,6 +527,35 @@ static void undeletion(void **state)
     world_close(&world);
 }
 
+/* Deleted and undeleted again between two increments: only the second is told, and the links that went with
+ * the first are not. */
+static void undeletion_unseen(void **state)
+{
+    (void)state;
+    for (unsigned recycle_bin = 0; recycle_bin < 2; recycle_bin++) {
+        struct world world;
+        world_open(&world, 2);
+        world.model.recycle_bin = recycle_bin;
+        struct model_controller *dc = &world.model.controllers[0];
+        bind_to(&world, 0);
+        model_link(dc, 9, 7, true);
+        model_link(dc, 12, 7, true);
+        model_link(dc, 12, 10, true);
+        calm(&world, 2);
+        assert_true(is_level(&world, true));
+        model_delete(&world.model, dc, 7);
+        model_delete(&world.model, dc, 12);
+        model_undelete(dc, 7, 4, 1);
+        model_undelete(dc, 12, 4, 2);
+        calm(&world, 2);
+        assert_true(is_level(&world, true));
+        struct replication_status status;
+        replication_status(world.core, &status);
+        assert_int_equal(status.reconciliations, 0);
+        world_close(&world);
+    }
+}
+
 static void idle_increments_commit_nothing(void **state)
 {
     (void)state;
@@ -539,6 +568,14 @@ static void idle_increments_commit_nothing(void **state)
     assert_int_equal(world.asked, asked + 30);
     calm(&world, 40);
     assert_int_equal(world.commits, commits + 1);
+    /* What others wrote, in other contexts, is no lag. */
+    struct model_controller *dc = &world.model.controllers[world.controller];
+    dc->usn += 1000;
+    calm(&world, 2);
+    struct replication_status status;
+    replication_status(world.core, &status);
+    assert_int_equal(status.directory_usn, dc->usn);
+    assert_int_equal(status.applied_usn, dc->usn);
     world_close(&world);
 }
 
@@ -945,6 +982,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_pass_and_increments),
         cmocka_unit_test(undeletion),
+        cmocka_unit_test(undeletion_unseen),
         cmocka_unit_test(idle_increments_commit_nothing),
         cmocka_unit_test(restored_copy),
         cmocka_unit_test(restored_with_a_new_database),
