@@ -33,6 +33,7 @@ struct event {
     struct bytes provider; /* "Microsoft-Windows-Security-Auditing" */
     struct bytes channel;  /* "Security" */
     struct bytes computer; /* that logged it, as it calls itself */
+    struct bytes user;     /* Security UserID, a SID as text: in whose name it was logged; mostly empty */
     enum event_source source;
     bool audit_failure; /* Keywords: audit failure, where the format tells */
     bool truncated;
