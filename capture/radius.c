@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RADIUS: access (RFC 2865), accounting (RFC 2866, RFC 2869) and changes of authorization (RFC 5176).
+ * RADIUS packets, and what their attributes say.
  */
 #include "capture/radius.h"
 
-#include "capture/dissect.h"
-#include "capture/protocols.h"
+#include "base/text.h"
 
 #include <md5.h>
 
@@ -24,7 +23,7 @@ bool radius_plausible(struct bytes start)
 }
 
 /* Type 1, Length 1 (with these two), Value */
-static bool next_attribute(struct cursor *c, uint8_t *type, struct cursor *value)
+bool radius_next_attribute(struct cursor *c, uint8_t *type, struct cursor *value)
 {
     if (cursor_done(c))
         return false;
@@ -57,7 +56,7 @@ bool radius_read(struct bytes datagram, struct radius_packet *to)
     to->attributes = cursor_of(datagram.data + RADIUS_HEADER_SIZE, to->whole.size - RADIUS_HEADER_SIZE);
     struct cursor look = to->attributes, value;
     uint8_t type;
-    while (next_attribute(&look, &type, &value))
+    while (radius_next_attribute(&look, &type, &value))
         if (type == 80 && cursor_left(&value) == RADIUS_AUTHENTICATOR)
             to->message_authenticator = value.at;
     to->damaged |= look.failed;
@@ -84,15 +83,21 @@ static void hash_packet(MD5_CTX *md5, const struct radius_packet *packet, const 
 }
 
 /* MD5(Code + Identifier + Length + authenticator + Attributes + secret) */
-static bool digest_fits(const struct radius_packet *packet, const uint8_t *authenticator, const char *secret)
+static void digest(const struct radius_packet *packet, const uint8_t *authenticator, const char *secret,
+                   uint8_t to[RADIUS_AUTHENTICATOR])
 {
     MD5_CTX md5;
-    uint8_t digest[MD5_DIGEST_LENGTH];
     MD5Init(&md5);
     hash_packet(&md5, packet, authenticator, false);
     MD5Update(&md5, (const uint8_t *)secret, strlen(secret));
-    MD5Final(digest, &md5);
-    return memcmp(digest, packet->authenticator, RADIUS_AUTHENTICATOR) == 0;
+    MD5Final(to, &md5);
+}
+
+static bool digest_fits(const struct radius_packet *packet, const uint8_t *authenticator, const char *secret)
+{
+    uint8_t expected[RADIUS_AUTHENTICATOR];
+    digest(packet, authenticator, secret, expected);
+    return memcmp(expected, packet->authenticator, RADIUS_AUTHENTICATOR) == 0;
 }
 
 #define HMAC_BLOCK 64
@@ -101,7 +106,7 @@ static bool digest_fits(const struct radius_packet *packet, const uint8_t *authe
 static bool hmac_fits(const struct radius_packet *packet, const char *secret)
 {
     MD5_CTX md5;
-    uint8_t key[HMAC_BLOCK] = {0}, pad[HMAC_BLOCK], digest[MD5_DIGEST_LENGTH];
+    uint8_t key[HMAC_BLOCK] = {0}, pad[HMAC_BLOCK], expected[MD5_DIGEST_LENGTH];
     size_t size = strlen(secret);
     if (size > HMAC_BLOCK) {
         MD5Init(&md5);
@@ -115,14 +120,14 @@ static bool hmac_fits(const struct radius_packet *packet, const char *secret)
     MD5Init(&md5);
     MD5Update(&md5, pad, sizeof pad);
     hash_packet(&md5, packet, packet->authenticator, true);
-    MD5Final(digest, &md5);
+    MD5Final(expected, &md5);
     for (size_t i = 0; i < HMAC_BLOCK; i++)
         pad[i] = key[i] ^ 0x5c;
     MD5Init(&md5);
     MD5Update(&md5, pad, sizeof pad);
-    MD5Update(&md5, digest, sizeof digest);
-    MD5Final(digest, &md5);
-    return memcmp(digest, packet->message_authenticator, RADIUS_AUTHENTICATOR) == 0;
+    MD5Update(&md5, expected, sizeof expected);
+    MD5Final(expected, &md5);
+    return memcmp(expected, packet->message_authenticator, RADIUS_AUTHENTICATOR) == 0;
 }
 
 bool radius_request_valid(const struct radius_packet *packet, const char *secret, bool *known)
@@ -144,17 +149,15 @@ bool radius_response_valid(const struct radius_packet *packet, const char *secre
            digest_fits(packet, request_authenticator, secret);
 }
 
+void radius_response_sign(uint8_t *response, const char *secret,
+                          const uint8_t request_authenticator[RADIUS_AUTHENTICATOR])
+{
+    size_t size = (size_t)response[2] << 8 | response[3];
+    const struct radius_packet packet = {.whole = {response, size}};
+    digest(&packet, request_authenticator, secret, response + 4);
+}
+
 /* -- activities ------------------------------------------------------------------------------------- */
-
-/* The authenticators of the requests whose replies are awaited, by identifier; only with a secret. */
-struct request_table {
-    uint8_t known[256 / 8];
-    uint8_t authenticator[256][RADIUS_AUTHENTICATOR];
-};
-
-struct radius_state {
-    struct request_table *requests;
-};
 
 enum attribute_form {
     FORM_TEXT,
@@ -162,6 +165,7 @@ enum attribute_form {
     FORM_TIME,
     FORM_ADDRESS,
     FORM_TAGGED_TEXT, /* RFC 2868 3.3: a tag up to 0x1f may stand before it */
+    FORM_TAGGED_UINT, /* RFC 2868 3.1: the tag stands in the first of four bytes */
 };
 
 struct attribute_rule {
@@ -184,6 +188,7 @@ static const struct attribute_rule rules[256] = {
     [50] = {FORM_TEXT, FIELD_RADIUS_MULTI_SESSION},
     [55] = {FORM_TIME, FIELD_EVENT_TIME},
     [61] = {FORM_UINT, FIELD_NAS_PORT_TYPE},
+    [64] = {FORM_TAGGED_UINT, FIELD_TUNNEL_TYPE},
     [66] = {FORM_TAGGED_TEXT, FIELD_TUNNEL_CLIENT},
     [67] = {FORM_TAGGED_TEXT, FIELD_TUNNEL_SERVER},
     [95] = {FORM_ADDRESS, FIELD_NAS_ADDRESS},
@@ -198,6 +203,9 @@ struct gathered {
     uint64_t octets[2]; /* input, output */
     uint32_t framed;
     struct ip_address address[FRAMED_MAX];
+    uint32_t prefixes;
+    struct cursor prefix[FRAMED_MAX]; /* as RFC 3162 2.3 has them */
+    struct bytes interface;           /* Framed-Interface-Id */
 };
 
 static bool read_address(struct cursor value, struct ip_address *to)
@@ -218,6 +226,15 @@ static void gather(struct gathered *g, uint8_t type, struct cursor value)
     case 168: /* Framed-IPv6-Address (RFC 6911 3.1) */
         if (g->framed < FRAMED_MAX && read_address(value, &g->address[g->framed]))
             g->framed++;
+        break;
+    case 96: /* Framed-Interface-Id (RFC 3162 2.2) */
+        if (cursor_left(&value) == 8)
+            g->interface = (struct bytes){value.at, 8};
+        break;
+    case 97:  /* Framed-IPv6-Prefix (RFC 3162 2.3) */
+    case 123: /* Delegated-IPv6-Prefix (RFC 4818 3) */
+        if (g->prefixes < FRAMED_MAX)
+            g->prefix[g->prefixes++] = value;
         break;
     case 40: /* Acct-Status-Type */
         g->status = cursor_be32(&value);
@@ -252,6 +269,8 @@ static void put_attribute(struct activity_writer *w, const struct attribute_rule
             activity_put_string(w, field, value.at, cursor_left(&value));
     } else if (cursor_left(&value) == 4) {
         uint32_t n = cursor_be32(&value);
+        if (rule->form == FORM_TAGGED_UINT)
+            n &= 0xffffff;
         if (rule->form == FORM_TIME)
             activity_put_time(w, field, (int64_t)n * 1000000000);
         else
@@ -278,25 +297,91 @@ static void put_status(struct activity_writer *w, uint32_t status)
     activity_put_text(w, FIELD_RADIUS_STATUS, at);
 }
 
-static void put_attributes(struct activity_writer *w, enum activity_kind kind, struct cursor attributes)
+/* Reserved 1, Prefix-Length 1, Prefix 0 to 16 */
+static bool read_prefix(struct cursor c, struct ip_address *to, uint8_t *length)
+{
+    cursor_skip(&c, 1);
+    *length = cursor_u8(&c);
+    size_t size = cursor_left(&c);
+    if (c.failed || *length > 128 || size > sizeof to->bytes || size * 8 < *length)
+        return false;
+    *to = (struct ip_address){.family = 6};
+    cursor_copy(&c, to->bytes, size);
+    return true;
+}
+
+static void put_prefixes(struct activity_writer *w, const struct gathered *g)
+{
+    struct ip_address address;
+    uint8_t length;
+    if (!g->prefixes || !activity_list_begin(w, FIELD_FRAMED_PREFIXES))
+        return;
+    for (uint32_t i = 0; i < g->prefixes; i++) {
+        char text[IP_ADDRESS_TEXT_MAX], whole[IP_ADDRESS_TEXT_MAX + 4];
+        if (!read_prefix(g->prefix[i], &address, &length))
+            continue;
+        struct text t = text_to(whole, sizeof whole);
+        text_string(&t, ip_address_text(&address, text));
+        text_char(&t, '/');
+        text_uint(&t, length);
+        activity_list_string(w, whole, text_end(&t));
+    }
+    activity_list_end(w);
+}
+
+/* The addresses that were given, and the one that a prefix and an interface make (RFC 3162 2.2). */
+static void put_framed(struct activity_writer *w, struct gathered *g)
+{
+    struct ip_address made;
+    uint8_t length;
+    if (g->interface.size && g->prefixes && g->framed < FRAMED_MAX &&
+        read_prefix(g->prefix[0], &made, &length) && length == 64) {
+        memcpy(made.bytes + 8, g->interface.data, 8);
+        g->address[g->framed++] = made;
+    }
+    if (!g->framed || !activity_list_begin(w, FIELD_FRAMED_ADDRESSES))
+        return;
+    for (uint32_t i = 0; i < g->framed; i++)
+        activity_list_address(w, &g->address[i]);
+    activity_list_end(w);
+}
+
+/* Vendor-Id 4, and of Microsoft: Type 1, Length 1, Value ([MS-RNAP] 2.2.1): what the client calls itself. */
+static void put_vendor(struct activity_writer *w, struct cursor c)
+{
+    enum { MICROSOFT = 311, RAS_CLIENT_NAME = 34, MACHINE_NAME = 50 };
+    struct cursor value;
+    uint8_t type;
+    if (cursor_be32(&c) != MICROSOFT)
+        return;
+    while (radius_next_attribute(&c, &type, &value)) {
+        if (type != RAS_CLIENT_NAME && type != MACHINE_NAME)
+            continue;
+        cursor_match(&value, "MSRAS-0-", 8); /* before the name, by Windows' own clients */
+        struct bytes name = {value.at, strnlen((const char *)value.at, cursor_left(&value))};
+        if (name.size)
+            activity_put_string(w, FIELD_WORKSTATION, name.data, name.size);
+    }
+}
+
+void radius_put_attributes(struct activity_writer *w, enum activity_kind kind, struct cursor attributes)
 {
     struct gathered g = {.status = 0};
     struct cursor value;
     uint8_t type;
-    while (next_attribute(&attributes, &type, &value)) {
+    while (radius_next_attribute(&attributes, &type, &value)) {
         const struct attribute_rule *rule = &rules[type];
-        if (!rule->field)
+        if (type == 26 && kind == ACTIVITY_RADIUS_ACCOUNTING)
+            put_vendor(w, value);
+        else if (!rule->field)
             gather(&g, type, value);
         else if (activity_uses(kind, (enum activity_field)rule->field))
             put_attribute(w, rule, value);
     }
-    if (g.framed && activity_list_begin(w, FIELD_FRAMED_ADDRESSES)) {
-        for (uint32_t i = 0; i < g.framed; i++)
-            activity_list_address(w, &g.address[i]);
-        activity_list_end(w);
-    }
+    put_framed(w, &g);
     if (kind != ACTIVITY_RADIUS_ACCOUNTING)
         return;
+    put_prefixes(w, &g);
     if (g.status)
         put_status(w, g.status);
     if (g.has_octets[0])
@@ -304,137 +389,3 @@ static void put_attributes(struct activity_writer *w, enum activity_kind kind, s
     if (g.has_octets[1])
         activity_put_uint(w, FIELD_OUTPUT_OCTETS, g.octets[1]);
 }
-
-static enum activity_kind kind_of(uint8_t code)
-{
-    switch (code) {
-    case RADIUS_ACCESS_REQUEST:
-    case RADIUS_ACCESS_ACCEPT:
-    case RADIUS_ACCESS_REJECT:
-    case RADIUS_ACCESS_CHALLENGE:
-        return ACTIVITY_RADIUS_ACCESS;
-    case RADIUS_ACCOUNTING_REQUEST:
-    case RADIUS_ACCOUNTING_RESPONSE:
-        return ACTIVITY_RADIUS_ACCOUNTING;
-    default:
-        return code >= RADIUS_DISCONNECT_REQUEST && code <= RADIUS_COA_NAK ? ACTIVITY_RADIUS_CHANGE
-                                                                           : ACTIVITY_NONE;
-    }
-}
-
-static const char *answer_of(uint8_t code)
-{
-    switch (code) {
-    case RADIUS_ACCESS_ACCEPT:
-        return "accept";
-    case RADIUS_ACCESS_REJECT:
-        return "reject";
-    case RADIUS_ACCESS_CHALLENGE:
-        return "challenge";
-    case RADIUS_ACCOUNTING_RESPONSE:
-        return "response";
-    case RADIUS_DISCONNECT_ACK:
-    case RADIUS_COA_ACK:
-        return "ack";
-    case RADIUS_DISCONNECT_NAK:
-    case RADIUS_COA_NAK:
-        return "nak";
-    default:
-        return NULL;
-    }
-}
-
-/* An identifier is used again as soon as its reply came (RFC 2865 3). */
-static uint64_t reply_key(const struct radius_packet *packet, enum activity_kind kind)
-{
-    return (uint64_t)kind << 8 | packet->identifier;
-}
-
-static void remember_authenticator(struct dissect *d, const struct radius_packet *packet)
-{
-    struct radius_state *state = d->state;
-    if (!packet->authenticator)
-        return;
-    if (!state->requests)
-        state->requests = dissect_alloc(d, sizeof *state->requests);
-    if (!state->requests)
-        return;
-    state->requests->known[packet->identifier / 8] |= (uint8_t)(1u << packet->identifier % 8);
-    memcpy(state->requests->authenticator[packet->identifier], packet->authenticator, RADIUS_AUTHENTICATOR);
-}
-
-static const uint8_t *remembered_authenticator(const struct dissect *d, uint8_t identifier)
-{
-    const struct radius_state *state = d->state;
-    if (!state->requests || !(state->requests->known[identifier / 8] >> identifier % 8 & 1))
-        return NULL;
-    return state->requests->authenticator[identifier];
-}
-
-static void handle_request(struct dissect *d, const struct radius_packet *packet, enum activity_kind kind)
-{
-    struct activity_writer *w = dissect_begin(d, kind);
-    put_attributes(w, kind, packet->attributes);
-    const char *secret = dissect_radius_secret(d);
-    if (secret) {
-        bool known;
-        bool valid = radius_request_valid(packet, secret, &known);
-        if (known)
-            activity_put_bool(w, FIELD_AUTHENTICATOR_VALID, valid);
-        remember_authenticator(d, packet);
-    }
-    dissect_defer(d, reply_key(packet, kind));
-}
-
-static void handle_response(struct dissect *d, const struct radius_packet *packet, enum activity_kind kind,
-                            const char *answer)
-{
-    struct activity_writer *w = dissect_resume(d, reply_key(packet, kind));
-    if (!w)
-        w = dissect_begin(d, kind);
-    activity_put_text(w, FIELD_RADIUS_CODE, answer);
-    put_attributes(w, kind, packet->attributes);
-    const char *secret = dissect_radius_secret(d);
-    const uint8_t *request = remembered_authenticator(d, packet->identifier);
-    if (secret && request && packet->whole.size == packet->length)
-        activity_put_bool(w, FIELD_REPLY_AUTHENTICATOR_VALID, radius_response_valid(packet, secret, request));
-    dissect_emit(d);
-}
-
-static void radius_message(struct dissect *d, struct cursor wire)
-{
-    struct radius_packet packet;
-    if (!radius_read((struct bytes){wire.at, cursor_left(&wire)}, &packet)) {
-        if (!d->truncated)
-            dissect_malformed(d, PROTOCOL_RADIUS);
-        return;
-    }
-    dissect_counted(d, PROTOCOL_RADIUS);
-    d->counts->radius[packet.code]++;
-    if (packet.damaged && !d->truncated)
-        dissect_malformed(d, PROTOCOL_RADIUS);
-    enum activity_kind kind = kind_of(packet.code);
-    const char *answer = answer_of(packet.code);
-    if (kind == ACTIVITY_NONE)
-        return;
-    if (answer)
-        handle_response(d, &packet, kind, answer);
-    else
-        handle_request(d, &packet, kind);
-}
-
-static enum detection radius_detect(struct bytes start, enum transport transport, enum direction direction,
-                                    bool on_port)
-{
-    (void)direction;
-    return transport == TRANSPORT_UDP && on_port && radius_plausible(start) ? DETECT_YES : DETECT_NO;
-}
-
-const struct protocol protocol_radius = {
-    .id = PROTOCOL_RADIUS,
-    .name = "radius",
-    .udp_ports = {1812, 1813, 1645, 1646, 1700, 3799},
-    .detect = radius_detect,
-    .state_size = sizeof(struct radius_state),
-    .message = radius_message,
-};

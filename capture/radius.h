@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RADIUS packets (RFC 2865 section 3) and their authenticators. Readers only: no state, no allocation.
+ * RADIUS packets (RFC 2865 section 3), their authenticators, and what their attributes say. Pure: no state,
+ * no allocation.
  */
 #pragma once
 
-#include "base/cursor.h"
+#include "base/activity.h"
 
 #define RADIUS_HEADER_SIZE   20
 #define RADIUS_PACKET_MAX    4096
@@ -17,6 +18,7 @@ enum radius_packet_code { /* RFC 2865 3, RFC 2866 3, RFC 5176 2.3 */
                           RADIUS_ACCOUNTING_REQUEST = 4,
                           RADIUS_ACCOUNTING_RESPONSE = 5,
                           RADIUS_ACCESS_CHALLENGE = 11,
+                          RADIUS_STATUS_SERVER = 12,
                           RADIUS_DISCONNECT_REQUEST = 40,
                           RADIUS_DISCONNECT_ACK = 41,
                           RADIUS_DISCONNECT_NAK = 42,
@@ -49,3 +51,14 @@ bool radius_request_valid(const struct radius_packet *packet, const char *secret
 /* Whether a response's authenticator fits the secret and the request's authenticator (RFC 2865 3). */
 bool radius_response_valid(const struct radius_packet *packet, const char *secret,
                            const uint8_t request_authenticator[RADIUS_AUTHENTICATOR]);
+
+/* Writes the authenticator of a response, which is complete otherwise: `response` is as long as its Length
+ * field says. */
+void radius_response_sign(uint8_t *response, const char *secret,
+                          const uint8_t request_authenticator[RADIUS_AUTHENTICATOR]);
+
+/* The next attribute; false at the end, or when its length does not fit (then the cursor failed). */
+bool radius_next_attribute(struct cursor *attributes, uint8_t *type, struct cursor *value);
+
+/* Puts what the attributes say and the kind has room for. */
+void radius_put_attributes(struct activity_writer *w, enum activity_kind kind, struct cursor attributes);

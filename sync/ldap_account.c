@@ -5,89 +5,12 @@
 #include "base/text.h"
 #include "sync/ldap_protocol.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-/* --- secrets --- */
-
-static bool private_file(const struct stat *is, const char *path, struct fault *fault)
-{
-    if (!S_ISREG(is->st_mode))
-        return fault_say(fault, "%s is no plain file", path);
-    if (is->st_mode & (S_IRWXG | S_IRWXO))
-        return fault_say(fault, "%s can be read by others than its owner: chmod 600 %s", path, path);
-    return true;
-}
-
-bool ldap_secret_file_check(const char *path, struct fault *fault)
-{
-    struct stat is;
-    if (stat(path, &is) < 0)
-        return fault_say(fault, "%s: %s", path, strerror(errno));
-    if (!private_file(&is, path, fault))
-        return false;
-    if (access(path, R_OK) < 0)
-        return fault_say(fault, "%s: %s", path, strerror(errno));
-    return true;
-}
-
-static bool read_line(int descriptor, const char *path, struct ldap_secret *secret, struct fault *fault)
-{
-    while (secret->size < LDAP_SECRET_MAX) {
-        ssize_t got = read(descriptor, secret->bytes + secret->size, LDAP_SECRET_MAX - secret->size);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fault_say(fault, "%s: %s", path, strerror(errno));
-        if (got == 0)
-            break;
-        secret->size += (size_t)got;
-    }
-    const uint8_t *end = memchr(secret->bytes, '\n', secret->size);
-    if (!end && secret->size == LDAP_SECRET_MAX)
-        return fault_say(fault, "%s: a password of %u bytes or more", path, LDAP_SECRET_MAX);
-    if (end)
-        secret->size = (size_t)(end - secret->bytes);
-    if (secret->size > 0 && secret->bytes[secret->size - 1] == '\r')
-        secret->size--;
-    secret->bytes[secret->size] = 0;
-    /* An empty password would be an unauthenticated bind, RFC 4513 5.1.2, which succeeds without being one.
-     */
-    return secret->size > 0 || fault_say(fault, "%s is empty", path);
-}
-
-bool ldap_secret_read(const char *path, struct ldap_secret *secret, struct fault *fault)
-{
-    *secret = (struct ldap_secret){0};
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
-    if (descriptor < 0)
-        return fault_say(fault, "%s: %s", path, strerror(errno));
-    struct stat is;
-    bool done = false;
-    if (fstat(descriptor, &is) < 0)
-        fault_say(fault, "%s: %s", path, strerror(errno));
-    else if (private_file(&is, path, fault)) {
-        secret->bytes = sodium_malloc(LDAP_SECRET_MAX + 1);
-        done = secret->bytes ? read_line(descriptor, path, secret, fault)
-                             : fault_say(fault, "no memory that can be locked");
-    }
-    close(descriptor);
-    if (!done)
-        ldap_secret_wipe(secret);
-    return done;
-}
-
-void ldap_secret_wipe(struct ldap_secret *secret)
-{
-    sodium_free(secret->bytes); /* wipes */
-    *secret = (struct ldap_secret){0};
-}
+/* --- files --- */
 
 static int64_t nanoseconds(struct timespec t)
 {

@@ -7,22 +7,6 @@
 #include "base/cursor.h"
 #include "sync/ldap_client.h"
 
-#define LDAP_SECRET_MAX 1024u
-
-/* In memory that is locked, and wiped when it is let go. */
-struct ldap_secret {
-    uint8_t *bytes;
-    size_t size;
-};
-
-/* The first line of a file that only its owner can read. False with the reason: not there, readable by
- * others, empty, too long. */
-bool ldap_secret_read(const char *path, struct ldap_secret *secret, struct fault *fault);
-void ldap_secret_wipe(struct ldap_secret *secret);
-
-/* Whether a file that holds secrets (a keytab) is a plain one that only its owner can read. */
-bool ldap_secret_file_check(const char *path, struct fault *fault);
-
 /* What of a file changes when somebody mends it: contents, owner or mode. Zero when it is not there. */
 struct ldap_file_mark {
     int64_t modified, changed; /* ns */

@@ -3,6 +3,7 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "sync/ldap_kerberos.h"
 
@@ -246,17 +247,17 @@ static bool secure(const struct ldap_dial_order *order, struct ldap_exchange *x,
 static bool bind_simple(const struct ldap_dial_order *order, struct ldap_exchange *x,
                         struct ldap_dial_outcome *outcome)
 {
-    struct ldap_secret secret;
+    struct secret secret;
     outcome->blame = LDAP_BLAME_ACCOUNT;
-    if (!ldap_secret_read(order->account->password_file, &secret, &outcome->fault))
+    if (!secret_read(order->account->password_file, &secret, &outcome->fault))
         return false;
     outcome->blame = LDAP_BLAME_CONTROLLER;
-    uint8_t request[4 * LDAP_SECRET_MAX];
+    uint8_t request[4 * SECRET_MAX];
     struct ldap_reply reply;
     struct ldap_answer answer;
     size_t size = ldap_write_bind_simple(request, sizeof request, ++x->last_id, order->account->principal,
                                          (struct bytes){secret.bytes, secret.size});
-    ldap_secret_wipe(&secret);
+    secret_wipe(&secret);
     bool heard = ask(x, request, size, LDAP_OP_BOUND, &reply, &answer, &outcome->fault);
     explicit_bzero(request, sizeof request);
     if (!heard)

@@ -2,6 +2,7 @@
 #include "sync/ldap_kerberos.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -194,7 +195,7 @@ static krb5_error_code by_keytab(struct ldap_kerberos *k, krb5_principal client,
 }
 
 static krb5_error_code by_password(struct ldap_kerberos *k, krb5_principal client,
-                                   const struct ldap_secret *secret, krb5_get_init_creds_opt *options,
+                                   const struct secret *secret, krb5_get_init_creds_opt *options,
                                    krb5_creds *creds)
 {
     return krb5_get_init_creds_password(k->context, creds, client, (const char *)secret->bytes, NULL, NULL, 0,
@@ -212,7 +213,7 @@ static krb5_error_code store(struct ldap_kerberos *k, krb5_principal client, krb
 }
 
 static krb5_error_code first_ticket(struct ldap_kerberos *k, const struct ldap_account *account,
-                                    const struct ldap_secret *secret, krb5_principal client)
+                                    const struct secret *secret, krb5_principal client)
 {
     krb5_get_init_creds_opt *options = NULL;
     krb5_error_code rc = krb5_get_init_creds_opt_alloc(k->context, &options);
@@ -251,7 +252,7 @@ static krb5_error_code service_ticket(struct ldap_kerberos *k, krb5_principal cl
 }
 
 static bool get_tickets(struct ldap_kerberos *k, const struct ldap_kerberos_order *order, const char *service,
-                        const struct ldap_secret *secret, int64_t *expires, enum ldap_blame *blame,
+                        const struct secret *secret, int64_t *expires, enum ldap_blame *blame,
                         struct fault *fault)
 {
     char name[2 * NAME_MAX_];
@@ -349,14 +350,14 @@ struct ldap_kerberos *ldap_kerberos_open(const struct ldap_kerberos_order *order
 {
     const struct ldap_account *account = order->account;
     *blame = LDAP_BLAME_ACCOUNT;
-    struct ldap_secret secret = {0};
-    if (account->keytab ? !ldap_secret_file_check(account->keytab, fault)
-                        : !ldap_secret_read(account->password_file, &secret, fault))
+    struct secret secret = {0};
+    if (account->keytab ? !secret_file_check(account->keytab, fault)
+                        : !secret_read(account->password_file, &secret, fault))
         return NULL;
     *blame = LDAP_BLAME_CONTROLLER;
     struct ldap_kerberos *k = calloc(1, sizeof *k);
     if (!k) {
-        ldap_secret_wipe(&secret);
+        secret_wipe(&secret);
         fault_say(fault, "no memory for a ticket");
         return NULL;
     }
@@ -376,7 +377,7 @@ struct ldap_kerberos *ldap_kerberos_open(const struct ldap_kerberos_order *order
     else
         done = get_tickets(k, order, service, &secret, expires, blame, fault) && take_credentials(k, fault) &&
                name_target(k, service, fault);
-    ldap_secret_wipe(&secret);
+    secret_wipe(&secret);
     if (!done)
         ldap_kerberos_close(&k);
     return k;

@@ -13,6 +13,7 @@
 #undef ldap_result
 #undef ldap_bind_method
 
+#include "base/secret.h"
 #include "sync/ldap_account.h"
 #include "sync/ldap_protocol.h"
 #include "sync/ldap_writer.h"
@@ -308,42 +309,42 @@ static void secret_file(char *path, const void *text, size_t size, mode_t mode)
 static void secrets_are_read_from_private_files(void **state)
 {
     (void)state;
-    char path[64], large[LDAP_SECRET_MAX + 10];
-    struct ldap_secret secret;
+    char path[64], large[SECRET_MAX + 10];
+    struct secret secret;
     struct fault fault;
     static const struct {
         const char *text, *secret;
     } good[] = {{"word", "word"}, {"word\n", "word"}, {"word\r\nmore\n", "word"}, {" a b \n", " a b "}};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         secret_file(path, good[i].text, strlen(good[i].text), 0600);
-        assert_true(ldap_secret_read(path, &secret, &fault));
+        assert_true(secret_read(path, &secret, &fault));
         assert_int_equal(secret.size, strlen(good[i].secret));
         assert_string_equal((const char *)secret.bytes, good[i].secret);
-        ldap_secret_wipe(&secret);
+        secret_wipe(&secret);
         assert_null(secret.bytes);
         unlink(path);
     }
     static const mode_t loose[] = {0644, 0640, 0604, 0620};
     for (size_t i = 0; i < 4; i++) {
         secret_file(path, "word", 4, loose[i]);
-        assert_false(ldap_secret_read(path, &secret, &fault));
+        assert_false(secret_read(path, &secret, &fault));
         assert_non_null(strstr(fault.text, "chmod 600"));
-        assert_false(ldap_secret_file_check(path, &fault));
+        assert_false(secret_file_check(path, &fault));
         unlink(path);
     }
     secret_file(path, "\n", 1, 0600);
-    assert_false(ldap_secret_read(path, &secret, &fault));
+    assert_false(secret_read(path, &secret, &fault));
     assert_non_null(strstr(fault.text, "is empty"));
-    assert_true(ldap_secret_file_check(path, &fault));
+    assert_true(secret_file_check(path, &fault));
     unlink(path);
     memset(large, 'x', sizeof large);
     secret_file(path, large, sizeof large, 0600);
-    assert_false(ldap_secret_read(path, &secret, &fault));
+    assert_false(secret_read(path, &secret, &fault));
     assert_non_null(strstr(fault.text, "1024 bytes"));
     unlink(path);
-    assert_false(ldap_secret_read(path, &secret, &fault));
-    assert_false(ldap_secret_file_check(path, &fault));
-    assert_false(ldap_secret_read("/tmp", &secret, &fault));
+    assert_false(secret_read(path, &secret, &fault));
+    assert_false(secret_file_check(path, &fault));
+    assert_false(secret_read("/tmp", &secret, &fault));
     assert_non_null(strstr(fault.text, "no plain file"));
 }
 
