@@ -57,6 +57,8 @@ static bool read_line(int descriptor, const char *path, struct secret *secret, s
 bool secret_read(const char *path, struct secret *secret, struct fault *fault)
 {
     *secret = (struct secret){0};
+    if (sodium_init() < 0)
+        return fault_say(fault, "libsodium cannot be initialised");
     int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
     if (descriptor < 0)
         return fault_say(fault, "%s: %s", path, strerror(errno));

@@ -85,9 +85,9 @@ static bool may_send(const struct radius_accounting *server, struct client *clie
 
 /* --- repetitions --- */
 
-static struct key digest_of(XXH3_state_t *hash)
+static struct key hash_of(const void *data, size_t size, uint64_t seed)
 {
-    XXH128_hash_t h = XXH3_128bits_digest(hash);
+    XXH128_hash_t h = XXH3_128bits_withSeed(data, size, seed);
     return (struct key){.low = h.low64, .high = h.high64};
 }
 
@@ -95,13 +95,13 @@ static struct key digest_of(XXH3_state_t *hash)
 static struct key key_of_request(const struct radius_accounting *server,
                                  const struct radius_datagram *datagram, const struct radius_packet *packet)
 {
-    XXH3_state_t hash;
-    XXH3_128bits_reset_withSeed(&hash, server->seed);
-    XXH3_128bits_update(&hash, datagram->from.address.bytes, sizeof datagram->from.address.bytes);
-    XXH3_128bits_update(&hash, &datagram->from.port, sizeof datagram->from.port);
-    XXH3_128bits_update(&hash, &packet->identifier, sizeof packet->identifier);
-    XXH3_128bits_update(&hash, packet->authenticator, RADIUS_AUTHENTICATOR);
-    return digest_of(&hash);
+    struct {
+        uint8_t address[16], authenticator[RADIUS_AUTHENTICATOR];
+        uint16_t port, identifier;
+    } what = {.port = datagram->from.port, .identifier = packet->identifier};
+    memcpy(what.address, datagram->from.address.bytes, sizeof what.address);
+    memcpy(what.authenticator, packet->authenticator, sizeof what.authenticator);
+    return hash_of(&what, sizeof what, server->seed);
 }
 
 /* What is the same in a request made anew (RFC 2866 5.2: "the Identifier field changes" with the delay). */
@@ -109,20 +109,21 @@ static struct key key_of_record(const struct radius_accounting *server,
                                 const struct radius_datagram *datagram, const struct radius_packet *packet,
                                 bool *delayed)
 {
-    XXH3_state_t hash;
+    uint8_t what[sizeof datagram->from.address.bytes + RADIUS_PACKET_MAX], type;
+    size_t size = sizeof datagram->from.address.bytes;
     struct cursor attributes = packet->attributes, value;
-    uint8_t type;
     *delayed = false;
-    XXH3_128bits_reset_withSeed(&hash, server->seed + 1);
-    XXH3_128bits_update(&hash, datagram->from.address.bytes, sizeof datagram->from.address.bytes);
+    memcpy(what, datagram->from.address.bytes, size);
     while (radius_next_attribute(&attributes, &type, &value)) {
-        struct cursor look = value;
+        size_t length = cursor_left(&value) + 2;
         if (type == ACCT_DELAY_TIME)
-            *delayed = cursor_be32(&look) > 0;
-        if (type != ACCT_DELAY_TIME && type != PROXY_STATE && type != MESSAGE_AUTHENTICATOR)
-            XXH3_128bits_update(&hash, value.at - 2, cursor_left(&value) + 2);
+            *delayed = cursor_be32(&value) > 0;
+        else if (type != PROXY_STATE && type != MESSAGE_AUTHENTICATOR) {
+            memcpy(what + size, value.at - 2, length);
+            size += length;
+        }
     }
-    return digest_of(&hash);
+    return hash_of(what, size, server->seed + 1);
 }
 
 static void forget_oldest(struct radius_accounting *server)

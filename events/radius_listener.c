@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "base/text.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -19,45 +18,72 @@
 #include <unistd.h>
 
 #define BATCH          512u
-#define RECEIVE_BUFFER (4 << 20) /* bytes: what arrives while a disk is synced */
+#define RECEIVE_BUFFER (4 << 20) /* bytes */
 #define REPEATS        65536u
 #define REPEAT_TIME    (5 * CLOCK_MINUTE)
-#define RETRY          (10 * CLOCK_SECOND)
+#define PATIENCE       (30 * CLOCK_SECOND)
+/* While a record waits for so long no Status-Server is answered: what came in its place would wait too. */
+#define SLOW (5 * CLOCK_SECOND)
 
-/* One datagram of a batch, and then its answer. */
 struct slot {
     uint8_t bytes[RADIUS_PACKET_MAX];
     struct sockaddr_storage from;
     /* Where it came to: an answer has to come from there. */
     _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
-    uint64_t ticket;
     enum radius_verdict verdict;
     unsigned client;
-    size_t reply_size;
+    bool lost; /* of RADIUS_RECORD: it was not even taken */
+};
+
+/* An answer, sent now or when its record is kept. */
+struct answer {
+    uint64_t ticket;
+    int64_t until; /* monotonic: it is waited for */
+    unsigned client;
+    int socket;
+    struct sockaddr_storage to;
+    socklen_t to_size;
+    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+    size_t control_size;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct tags {
+    uint32_t count;
+    uint64_t of[RADIUS_WAITING];
 };
 
 struct radius_listener {
     struct radius_accounting *server;
-    struct radius_sink sink;
+    struct intake *intake;
     struct secret *secrets;
     unsigned client_count;
-    int64_t retry;
+    int64_t patience;
     pthread_t thread;
     int stop; /* eventfd */
+    int wake; /* eventfd: something was kept */
 
     struct opening {
-        struct endpoint endpoint;
-        int socket; /* -1: not open */
+        int socket;
+        uint16_t port;
     } openings[RADIUS_LISTENERS_MAX];
     unsigned opening_count;
 
     struct slot *slots;
     struct iovec *parts;
     struct mmsghdr *messages;
+    struct answer **outbox; /* BATCH of them */
+    unsigned outbox_count;
+    /* By number, which is half of the ticket: those of `oldest` to `next`, with gaps. */
+    struct answer **waiting;
+    uint64_t oldest, next;
+    struct tags *heard; /* the thread's own; changes places with `kept` */
     struct activity_writer writer;
     struct radius_outcome outcome;
 
     pthread_mutex_t mutex; /* guards what follows */
+    struct tags *kept;
     struct radius_listener_status status;
     struct radius_client_status *clients;
 };
@@ -203,42 +229,154 @@ static uint16_t port_of(int s)
     return getsockname(s, (struct sockaddr *)&address, &size) == 0 ? endpoint_of(&address).port : 0;
 }
 
-static void say_opened(struct radius_listener *self, const char *fault)
+/* --- answers --- */
+
+static struct answer *make_answer(const struct radius_listener *self, const struct opening *opening,
+                                  unsigned i, int64_t now)
 {
-    unsigned listening = 0;
-    uint16_t port = 0;
-    for (unsigned i = 0; i < self->opening_count; i++) {
-        if (self->openings[i].socket < 0)
-            continue;
-        if (listening++ == 0)
-            port = port_of(self->openings[i].socket);
+    const struct radius_outcome *outcome = &self->outcome;
+    const struct msghdr *message = &self->messages[i].msg_hdr;
+    struct answer *answer = malloc(sizeof *answer + outcome->reply_size);
+    if (!answer)
+        return NULL;
+    *answer = (struct answer){
+        .ticket = outcome->ticket,
+        .until = now + self->patience,
+        .client = outcome->client,
+        .socket = opening->socket,
+        .to = self->slots[i].from,
+        .to_size = message->msg_namelen,
+        .control_size = message->msg_controllen,
+        .size = outcome->reply_size,
+    };
+    memcpy(answer->control, self->slots[i].control, sizeof answer->control);
+    memcpy(answer->bytes, outcome->reply, outcome->reply_size);
+    return answer;
+}
+
+/* All of one socket. */
+static void send_run(struct radius_listener *self, unsigned first, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct answer *answer = self->outbox[first + i];
+        self->parts[i] = (struct iovec){answer->bytes, answer->size};
+        self->messages[i].msg_hdr = (struct msghdr){
+            .msg_name = &answer->to,
+            .msg_namelen = answer->to_size,
+            .msg_iov = &self->parts[i],
+            .msg_iovlen = 1,
+            .msg_control = answer->control_size ? answer->control : NULL,
+            .msg_controllen = answer->control_size,
+        };
     }
+    for (unsigned sent = 0; sent < count;) {
+        int done = sendmmsg(self->outbox[first]->socket, self->messages + sent, count - sent, MSG_DONTWAIT);
+        if (done < 0 && errno == EINTR)
+            continue;
+        /* An answer that cannot be sent is one that was lost: its request comes again. */
+        sent += done > 0 ? (unsigned)done : 1;
+    }
+}
+
+static void send_answers(struct radius_listener *self)
+{
+    for (unsigned first = 0, n; first < self->outbox_count; first += n) {
+        n = 1;
+        while (first + n < self->outbox_count &&
+               self->outbox[first + n]->socket == self->outbox[first]->socket)
+            n++;
+        send_run(self, first, n);
+    }
+    for (unsigned i = 0; i < self->outbox_count; i++)
+        free(self->outbox[i]);
+    self->outbox_count = 0;
+}
+
+static void send_later(struct radius_listener *self, struct answer *answer)
+{
+    self->outbox[self->outbox_count++] = answer;
+    if (self->outbox_count == BATCH)
+        send_answers(self);
+}
+
+/* --- what waits to be kept --- */
+
+static struct answer **place_of(struct radius_listener *self, uint64_t ticket)
+{
+    return &self->waiting[ticket / 2 % RADIUS_WAITING];
+}
+
+static void note_settled(struct radius_listener *self, const struct answer *answer, bool kept)
+{
+    struct radius_client_status *client = &self->clients[answer->client];
     pthread_mutex_lock(&self->mutex);
-    self->status.listening = listening;
-    self->status.port = port;
-    snprintf(self->status.fault, sizeof self->status.fault, "%s", fault);
+    client->kept += kept;
+    client->not_kept += !kept;
+    if (!kept)
+        client->lost = clock_wall(clock_system());
+    self->status.waiting--;
     pthread_mutex_unlock(&self->mutex);
 }
 
-/* False when not all are open. */
-static bool open_sockets(struct radius_listener *self)
+/* Those before it have been settled, or have waited too long. */
+static void give_up(struct radius_listener *self, int64_t now)
 {
-    char fault[FAULT_MAX] = "";
-    for (unsigned i = 0; i < self->opening_count; i++) {
-        struct opening *opening = &self->openings[i];
-        if (opening->socket >= 0)
+    for (; self->oldest < self->next; self->oldest++) {
+        struct answer **place = &self->waiting[self->oldest % RADIUS_WAITING], *answer = *place;
+        if (!answer)
             continue;
-        opening->socket = open_socket(&opening->endpoint);
-        if (opening->socket >= 0)
-            continue;
-        char text[IP_ADDRESS_TEXT_MAX];
-        int reason = errno;
-        snprintf(fault, sizeof fault, "RADIUS cannot listen at %s port %u: %s",
-                 ip_address_text(&opening->endpoint.address, text), opening->endpoint.port, strerror(reason));
-        log_warning("%s", fault);
+        if (answer->until > now)
+            return;
+        log_warning("RADIUS: a record could not be kept in time: its sender is not answered and tries again");
+        radius_accounting_settle(self->server, answer->ticket, false);
+        note_settled(self, answer, false);
+        free(answer);
+        *place = NULL;
     }
-    say_opened(self, fault);
-    return fault[0] == '\0';
+}
+
+static bool is_slow(const struct radius_listener *self, int64_t now)
+{
+    const struct answer *answer =
+        self->oldest < self->next ? self->waiting[self->oldest % RADIUS_WAITING] : NULL;
+    return answer && now - (answer->until - self->patience) > SLOW;
+}
+
+void radius_listener_kept(struct radius_listener *self, uint64_t tag)
+{
+    uint64_t one = 1;
+    bool first = false;
+    pthread_mutex_lock(&self->mutex);
+    if (self->kept->count < RADIUS_WAITING) {
+        first = self->kept->count == 0;
+        self->kept->of[self->kept->count++] = tag;
+    }
+    pthread_mutex_unlock(&self->mutex);
+    if (first) {
+        ssize_t n = write(self->wake, &one, sizeof one);
+        (void)n;
+    }
+}
+
+static void answer_kept(struct radius_listener *self)
+{
+    pthread_mutex_lock(&self->mutex);
+    struct tags *heard = self->kept;
+    self->kept = self->heard;
+    self->kept->count = 0;
+    self->heard = heard;
+    pthread_mutex_unlock(&self->mutex);
+    for (uint32_t i = 0; i < heard->count; i++) {
+        uint64_t ticket = heard->of[i] - 1;
+        struct answer **place = place_of(self, ticket), *answer = *place;
+        if (!answer || answer->ticket != ticket)
+            continue;
+        *place = NULL;
+        radius_accounting_settle(self->server, ticket, true);
+        note_settled(self, answer, true);
+        send_later(self, answer);
+    }
+    send_answers(self);
 }
 
 /* --- a batch --- */
@@ -256,57 +394,71 @@ static void warn(const struct radius_listener *self, const struct slot *slot, co
     else if (slot->verdict == RADIUS_LIMITED)
         log_warning("RADIUS: %s (client %s) sends more than it may: not answered", text,
                     self->clients[slot->client].text);
-    else if (slot->verdict == RADIUS_MALFORMED)
-        log_info("RADIUS: %s (client %s) sent what is no request", text, self->clients[slot->client].text);
 }
 
-static void take_one(struct radius_listener *self, unsigned i, uint16_t port, int64_t wall, int64_t monotonic)
+/* False: it is not taken, and its sender shall try again. */
+static bool hand_on(struct radius_listener *self, struct answer *answer)
+{
+    struct answer **place = answer ? place_of(self, answer->ticket) : NULL;
+    bool taken = place && !*place;
+    if (taken) {
+        *place = answer;
+        self->next = answer->ticket / 2 + 1;
+        pthread_mutex_lock(&self->mutex);
+        self->status.waiting++;
+        pthread_mutex_unlock(&self->mutex);
+        if (intake_record(self->intake, activity_finish(&self->writer), answer->ticket + 1))
+            return true;
+        *place = NULL;
+        pthread_mutex_lock(&self->mutex);
+        self->status.waiting--;
+        pthread_mutex_unlock(&self->mutex);
+    } else {
+        intake_lose(self->intake, 1);
+    }
+    radius_accounting_settle(self->server, self->outcome.ticket, false);
+    free(answer);
+    return false;
+}
+
+static void tell_intake(struct radius_listener *self, const struct slot *slot,
+                        const struct radius_datagram *datagram)
+{
+    const struct intake_message message = {datagram->from.address, "radius", datagram->bytes};
+    if (slot->verdict == RADIUS_MALFORMED)
+        intake_refuse(self->intake, &message, "no RADIUS request");
+    else if (slot->verdict == RADIUS_UNSUPPORTED)
+        intake_refuse(self->intake, &message, "no accounting request");
+    else if (slot->verdict == RADIUS_STATUS || slot->verdict == RADIUS_REPEAT ||
+             slot->verdict == RADIUS_PENDING)
+        intake_ignore(self->intake);
+}
+
+static void take_one(struct radius_listener *self, const struct opening *opening, unsigned i, int64_t wall,
+                     int64_t monotonic)
 {
     struct slot *slot = &self->slots[i];
-    struct msghdr *message = &self->messages[i].msg_hdr;
     struct radius_outcome *outcome = &self->outcome;
     struct radius_datagram datagram = {
         .bytes = {slot->bytes, self->messages[i].msg_len},
         .from = endpoint_of(&slot->from),
-        .to = {.address = destination_of(message), .port = port},
+        .to = {.address = destination_of(&self->messages[i].msg_hdr), .port = opening->port},
         .wall = wall,
         .monotonic = monotonic,
     };
     radius_accounting_take(self->server, &datagram, &self->writer, outcome);
     slot->verdict = outcome->verdict;
     slot->client = outcome->client;
-    slot->ticket = outcome->ticket;
-    slot->reply_size = outcome->reply_size;
+    slot->lost = false;
     warn(self, slot, &datagram.from);
-    if (outcome->reply_size)
-        memcpy(slot->bytes, outcome->reply, outcome->reply_size);
-    if (slot->verdict == RADIUS_RECORD &&
-        !self->sink.keep(self->sink.context, activity_finish(&self->writer))) {
-        radius_accounting_settle(self->server, slot->ticket, false);
-        slot->reply_size = 0;
-    }
-}
-
-/* Whether what was taken over is durable. A Status-Server asks whether records can be kept: so that is tried
- * (RFC 5997 2: who answers says that it would process requests). */
-static bool commit(struct radius_listener *self, unsigned count)
-{
-    bool wanted = false;
-    for (unsigned i = 0; i < count; i++)
-        wanted |= self->slots[i].reply_size &&
-                  (self->slots[i].verdict == RADIUS_RECORD || self->slots[i].verdict == RADIUS_STATUS);
-    return !wanted || self->sink.commit(self->sink.context);
-}
-
-static void settle(struct radius_listener *self, unsigned count, bool kept)
-{
-    for (unsigned i = 0; i < count; i++) {
-        struct slot *slot = &self->slots[i];
-        if (slot->verdict == RADIUS_RECORD && slot->reply_size)
-            radius_accounting_settle(self->server, slot->ticket, kept);
-        if (!kept && slot->verdict != RADIUS_REPEAT)
-            slot->reply_size = 0;
-    }
+    tell_intake(self, slot, &datagram);
+    if (!outcome->reply_size || (slot->verdict == RADIUS_STATUS && is_slow(self, monotonic)))
+        return;
+    struct answer *answer = make_answer(self, opening, i, monotonic);
+    if (slot->verdict == RADIUS_RECORD)
+        slot->lost = !hand_on(self, answer);
+    else if (answer)
+        self->outbox[self->outbox_count++] = answer;
 }
 
 static void count_one(struct radius_listener *self, const struct slot *slot, int64_t wall)
@@ -317,60 +469,18 @@ static void count_one(struct radius_listener *self, const struct slot *slot, int
     }
     struct radius_client_status *client = &self->clients[slot->client];
     client->verdicts[slot->verdict]++;
+    client->not_kept += slot->lost;
     if (slot->verdict <= RADIUS_PENDING)
         client->last = wall;
     if (slot->verdict == RADIUS_WRONG_SECRET)
         client->wrong_secret = wall;
-    if (slot->verdict == RADIUS_RECORD && !slot->reply_size) {
-        client->not_kept++;
-        client->refused = wall;
-    }
+    if (slot->lost)
+        client->lost = wall;
 }
 
-static void count(struct radius_listener *self, unsigned taken, int64_t wall)
+static void prepare_messages(struct radius_listener *self)
 {
-    bool tried = false, kept = false;
-    pthread_mutex_lock(&self->mutex);
-    self->status.datagrams += taken;
-    for (unsigned i = 0; i < taken; i++) {
-        const struct slot *slot = &self->slots[i];
-        count_one(self, slot, wall);
-        tried |= slot->verdict == RADIUS_RECORD || slot->verdict == RADIUS_STATUS;
-        kept |= (slot->verdict == RADIUS_RECORD || slot->verdict == RADIUS_STATUS) && slot->reply_size;
-    }
-    self->status.commits += kept;
-    self->status.commits_failed += tried && !kept;
-    if (kept)
-        self->status.not_kept_since = 0;
-    else if (tried && !self->status.not_kept_since)
-        self->status.not_kept_since = wall;
-    pthread_mutex_unlock(&self->mutex);
-    if (tried && !kept)
-        log_warning("RADIUS: accounting records cannot be kept: not answered, their senders try again");
-}
-
-static void answer(struct radius_listener *self, int s, unsigned taken)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < taken; i++) {
-        if (!self->slots[i].reply_size)
-            continue;
-        /* What stands in front has been used already: its place is this one's. */
-        self->parts[i].iov_len = self->slots[i].reply_size;
-        self->messages[n++] = self->messages[i];
-    }
-    for (unsigned sent = 0; sent < n;) {
-        int done = sendmmsg(s, self->messages + sent, n - sent, MSG_DONTWAIT);
-        if (done < 0 && errno == EINTR)
-            continue;
-        /* An answer that cannot be sent is one that was lost: its request comes again. */
-        sent += done > 0 ? (unsigned)done : 1;
-    }
-}
-
-static void prepare_messages(struct radius_listener *self, unsigned most)
-{
-    for (unsigned i = 0; i < most; i++) {
+    for (unsigned i = 0; i < BATCH; i++) {
         self->parts[i] = (struct iovec){self->slots[i].bytes, sizeof self->slots[i].bytes};
         self->messages[i].msg_hdr = (struct msghdr){
             .msg_name = &self->slots[i].from,
@@ -383,43 +493,53 @@ static void prepare_messages(struct radius_listener *self, unsigned most)
     }
 }
 
-/* How many datagrams there were. */
-static unsigned serve(struct radius_listener *self, const struct opening *opening)
+static void serve(struct radius_listener *self, const struct opening *opening)
 {
-    prepare_messages(self, BATCH);
+    prepare_messages(self);
     int taken = recvmmsg(opening->socket, self->messages, BATCH, MSG_DONTWAIT, NULL);
     if (taken <= 0)
-        return 0;
+        return;
     int64_t wall = clock_wall(clock_system()), monotonic = clock_monotonic(clock_system());
     for (unsigned i = 0; i < (unsigned)taken; i++)
-        take_one(self, i, opening->endpoint.port, wall, monotonic);
-    settle(self, (unsigned)taken, commit(self, (unsigned)taken));
-    count(self, (unsigned)taken, wall);
-    answer(self, opening->socket, (unsigned)taken);
-    return (unsigned)taken;
+        take_one(self, opening, i, wall, monotonic);
+    pthread_mutex_lock(&self->mutex);
+    self->status.datagrams += (unsigned)taken;
+    for (unsigned i = 0; i < (unsigned)taken; i++)
+        count_one(self, &self->slots[i], wall);
+    pthread_mutex_unlock(&self->mutex);
+    send_answers(self);
+}
+
+/* Until the oldest record has waited long enough; -1: none waits. */
+static int next_turn(struct radius_listener *self)
+{
+    int64_t now = clock_monotonic(clock_system());
+    give_up(self, now);
+    if (self->oldest == self->next)
+        return -1;
+    int64_t left = self->waiting[self->oldest % RADIUS_WAITING]->until - now;
+    return (int)(left / CLOCK_MILLISECOND) + 1;
 }
 
 static void *run(void *context)
 {
     struct radius_listener *self = context;
-    struct pollfd fds[RADIUS_LISTENERS_MAX + 1];
-    bool whole = open_sockets(self);
-    int64_t retry_at = clock_monotonic(clock_system()) + self->retry;
+    unsigned n = self->opening_count;
+    struct pollfd fds[RADIUS_LISTENERS_MAX + 2];
+    for (unsigned i = 0; i < n; i++)
+        fds[i] = (struct pollfd){.fd = self->openings[i].socket, .events = POLLIN};
+    fds[n] = (struct pollfd){.fd = self->stop, .events = POLLIN};
+    fds[n + 1] = (struct pollfd){.fd = self->wake, .events = POLLIN};
     for (;;) {
-        int64_t now = clock_monotonic(clock_system());
-        if (!whole && now >= retry_at) {
-            whole = open_sockets(self);
-            retry_at = now + self->retry;
-        }
-        for (unsigned i = 0; i < self->opening_count; i++)
-            fds[i] = (struct pollfd){.fd = self->openings[i].socket, .events = POLLIN};
-        fds[self->opening_count] = (struct pollfd){.fd = self->stop, .events = POLLIN};
-        poll(fds, self->opening_count + 1, whole ? -1 : (int)((retry_at - now) / CLOCK_MILLISECOND) + 1);
-        if (fds[self->opening_count].revents)
+        uint64_t count;
+        poll(fds, n + 2, next_turn(self));
+        if (fds[n].revents)
             return NULL;
-        for (unsigned i = 0; i < self->opening_count; i++)
+        for (unsigned i = 0; i < n; i++)
             if (fds[i].revents)
                 serve(self, &self->openings[i]);
+        if (read(self->wake, &count, sizeof count) == (ssize_t)sizeof count)
+            answer_kept(self);
     }
 }
 
@@ -459,13 +579,35 @@ static bool make_server(struct radius_listener *self, const struct radius_listen
     return self->server || fault_say(fault, "out of memory");
 }
 
+static bool open_all(struct radius_listener *self, const struct radius_listener_config *config,
+                     struct fault *fault)
+{
+    for (unsigned i = 0; i < config->listen_count; i++) {
+        char text[IP_ADDRESS_TEXT_MAX];
+        int s = open_socket(&config->listen[i]);
+        if (s < 0)
+            return fault_say(fault, "%s port %u: %s", ip_address_text(&config->listen[i].address, text),
+                             config->listen[i].port, strerror(errno));
+        self->openings[self->opening_count++] = (struct opening){s, port_of(s)};
+    }
+    self->status.port = self->openings[0].port;
+    return true;
+}
+
 static void release(struct radius_listener *self)
 {
     for (unsigned i = 0; i < self->opening_count; i++)
-        if (self->openings[i].socket >= 0)
-            close(self->openings[i].socket);
+        close(self->openings[i].socket);
     if (self->stop >= 0)
         close(self->stop);
+    if (self->wake >= 0)
+        close(self->wake);
+    for (unsigned i = 0; self->waiting && i < RADIUS_WAITING; i++)
+        free(self->waiting[i]);
+    free(self->waiting);
+    free(self->outbox);
+    free(self->heard);
+    free(self->kept);
     radius_accounting_destroy(&self->server);
     for (unsigned i = 0; self->secrets && i < self->client_count; i++)
         secret_wipe(&self->secrets[i]);
@@ -481,20 +623,24 @@ static void release(struct radius_listener *self)
 static bool make(struct radius_listener *self, const struct radius_listener_config *config,
                  struct fault *fault)
 {
-    for (unsigned i = 0; i < config->listen_count; i++)
-        self->openings[self->opening_count++] = (struct opening){config->listen[i], -1};
-    self->status.wanted = self->opening_count;
+    self->intake = config->intake;
+    self->patience = config->patience ? config->patience : PATIENCE;
     self->client_count = config->client_count;
     self->secrets = calloc(config->client_count + 1u, sizeof *self->secrets);
     self->clients = calloc(config->client_count + 1u, sizeof *self->clients);
     self->slots = calloc(BATCH, sizeof *self->slots);
     self->parts = calloc(BATCH, sizeof *self->parts);
     self->messages = calloc(BATCH, sizeof *self->messages);
-    if (!self->secrets || !self->clients || !self->slots || !self->parts || !self->messages)
+    self->outbox = calloc(BATCH, sizeof(struct answer *));
+    self->waiting = calloc(RADIUS_WAITING, sizeof(struct answer *));
+    self->heard = calloc(1, sizeof *self->heard);
+    self->kept = calloc(1, sizeof *self->kept);
+    if (!self->secrets || !self->clients || !self->slots || !self->parts || !self->messages ||
+        !self->outbox || !self->waiting || !self->heard || !self->kept)
         return fault_say(fault, "out of memory");
-    if (self->stop < 0)
+    if (self->stop < 0 || self->wake < 0)
         return fault_say(fault, "eventfd: %s", strerror(errno));
-    return make_server(self, config, fault);
+    return make_server(self, config, fault) && open_all(self, config, fault);
 }
 
 struct radius_listener *radius_listener_start(const struct radius_listener_config *config,
@@ -506,9 +652,8 @@ struct radius_listener *radius_listener_start(const struct radius_listener_confi
         return NULL;
     }
     pthread_mutex_init(&self->mutex, NULL);
-    self->sink = config->sink;
-    self->retry = config->retry ? config->retry : RETRY;
     self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!make(self, config, fault)) {
         release(self);
         return NULL;
