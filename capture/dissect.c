@@ -3,6 +3,7 @@
  * The services that dissectors use (dissect.h).
  */
 #include "capture/engine_internal.h"
+#include "capture/value.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -213,6 +214,8 @@ void dissect_sealed(struct dissect *d, enum protocol_id protocol)
 void dissect_counted(struct dissect *d, enum protocol_id protocol)
 {
     d->engine->stats.protocol[protocol].messages += !d->engine->quoting;
+    if (protocol == PROTOCOL_NTLM)
+        d->flow->rank = rank_with_logon(d->flow->rank, d->flow->hash);
 }
 
 bool dissect_quoted(const struct dissect *d)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/engine_internal.h"
+#include "capture/value.h"
 
 #include <pcap/dlt.h>
 #include <stdlib.h>
@@ -81,6 +82,8 @@ struct engine *engine_new(const struct engine_options *options, engine_emit emit
         .held_max = engine->options.flow_buffer_max,
     };
     engine->sink = (struct tcp_sink){.data = sink_data, .hole = sink_hole, .context = engine};
+    engine->shed_below = RANK_SHED + 1;
+    engine->memory_limit = engine->options.memory_limit;
     recognise_init(engine);
     return engine;
 }
@@ -159,7 +162,7 @@ static void flow_end(struct engine *engine, struct flow *flow)
     stream_glue_release(engine, &flow->side[TO_SERVER]);
     stream_glue_release(engine, &flow->side[TO_CLIENT]);
     flow_memory_release(engine, flow);
-    if (!(flow->flags & FLOW_RECOGNISED))
+    if (!(flow->flags & FLOW_RECOGNISED) && flow->rank != RANK_SHED)
         engine->stats.flows_unknown++;
     flow->protocol = NULL;
     flow->state = NULL;
@@ -306,6 +309,7 @@ static struct flow *flow_open(struct engine *engine, const struct flow_key *key,
     if (!flow)
         return NULL;
     flow->info.number = ++engine->flow_number;
+    flow->rank = flow_rank(recognise_guess(engine, flow), hash);
     engine->stats.flows++;
     return flow;
 }
@@ -326,6 +330,46 @@ bool engine_reversed(const struct engine *engine, const struct flow_key *key, bo
         return source;
     /* DHCP servers answer from 67 to 68; and a resolver's own port may be anybody's. */
     return (key->transport == TRANSPORT_TCP || source) && key->source_port < key->destination_port;
+}
+
+/* -- a host in need ------------------------------------------------------------------------------------- */
+
+#define LOOKED_AT 2 /* segments or datagrams of a flow on a port that says nothing: it may speak anything */
+
+static struct protocol_stats *shed_counter(struct engine *engine, const struct flow *flow)
+{
+    return &engine->stats.protocol[flow->shed_as];
+}
+
+/* Whether a verdict on the flow can be given. Its opening is always seen, so that scans are; then what is on
+ * no known port gets a chance to be recognised, unless there is no time even for that. */
+static bool judgeable(const struct engine *engine, const struct flow *flow)
+{
+    if (flow->class == FLOW_OPENING)
+        return false;
+    return flow->protocol || rank_value(flow->rank) > 0 || flow->tries >= LOOKED_AT ||
+           engine->shed_below > CAPTURE_RANK_MAX;
+}
+
+static void flow_shed(struct engine *engine, struct flow *flow)
+{
+    flow->shed_as = (uint16_t)protocol_of_value(rank_value(flow->rank));
+    flow->rank = RANK_SHED;
+    flow_end(engine, flow);
+    shed_counter(engine, flow)->shed_flows++;
+}
+
+/* A packet of a flow below the level. */
+static void below_level(struct engine *engine, struct flow *flow, uint32_t bytes)
+{
+    if (flow->rank != RANK_SHED) {
+        if (!judgeable(engine, flow))
+            return;
+        flow_shed(engine, flow);
+    }
+    struct protocol_stats *counter = shed_counter(engine, flow);
+    counter->shed_packets++;
+    counter->shed_bytes += bytes;
 }
 
 /* -- UDP ------------------------------------------------------------------------------------------------ */
@@ -382,6 +426,8 @@ static void udp(struct engine *engine, const struct ip_datagram *ip, struct flow
     } else {
         flow_table_touch(engine->flows, flow, engine->tick);
     }
+    if (flow->rank < engine->shed_below)
+        below_level(engine, flow, ip->length);
     if (!(flow->flags & FLOW_OPAQUE) && captured > 8)
         datagram(engine, flow, direction, time, at + 8, captured - 8, length - 8);
 }
@@ -438,7 +484,7 @@ static void tcp_close(struct engine *engine, struct flow *flow, const struct tcp
         flow_table_classify(engine->flows, flow, FLOW_CLOSED, engine->tick);
     }
     uint8_t both = flow->side[0].flags & flow->side[1].flags;
-    if (!(both & TCP_SIDE_FIN) || flow_ended(flow))
+    if (!(both & TCP_SIDE_FIN))
         return;
     if (both & TCP_SIDE_DONE)
         flow_end(engine, flow);
@@ -524,6 +570,8 @@ static void tcp(struct engine *engine, const struct ip_datagram *ip, struct flow
     } else {
         flow_table_touch(engine->flows, flow, engine->tick);
     }
+    if (flow->rank < engine->shed_below)
+        below_level(engine, flow, ip->length);
     /* RFC 9293 3.5.2: a reset's payload is a text for people. */
     if (!(header.flags & TCP_RST) && !(flow->flags & FLOW_OPAQUE))
         tcp_segment(engine, flow, direction, time, &header, &segment);
@@ -664,6 +712,67 @@ void engine_packets(struct engine *engine, const struct packet *packets, size_t 
 {
     for (size_t i = 0; i < count; i += PACKETS_AHEAD)
         packets_ahead(engine, packets + i, count - i < PACKETS_AHEAD ? count - i : PACKETS_AHEAD);
+}
+
+/* -- memory of a host in need --------------------------------------------------------------------------- */
+
+static void flow_moved(struct flow *flow)
+{
+    for (struct pending *pending = flow->pending; pending; pending = pending->flow_newer)
+        pending->flow = flow;
+}
+
+static bool too_much(const struct engine *engine)
+{
+    return slab_stats(engine->slab)->held > engine->memory_limit;
+}
+
+/* Flows that end anyway are worth the least. */
+static bool worth_at_most(const struct flow *flow, int value)
+{
+    if (flow->rank == RANK_SHED || flow->class == FLOW_CLOSED)
+        return true;
+    return (int)rank_value(flow->rank) <= value;
+}
+
+#define SHRINK_EVERY 8192 /* flows that went */
+
+/* Gives up flows that are worth no more than that, until it is enough. */
+static void give_up(struct engine *engine, int value)
+{
+    uint32_t index = 0, gone = 0;
+    struct flow *flow;
+    while (too_much(engine) && (flow = flow_table_next(engine->flows, &index))) {
+        if (!worth_at_most(flow, value))
+            continue;
+        if (flow->rank != RANK_SHED && flow->class != FLOW_CLOSED)
+            flow_shed(engine, flow);
+        flow_drop(engine, flow);
+        engine->stats.flows_evicted++;
+        if (++gone % SHRINK_EVERY == 0) {
+            flow_table_shrink(engine->flows, flow_moved);
+            index = 0;
+        }
+    }
+    flow_table_shrink(engine->flows, flow_moved);
+}
+
+void engine_limit_memory(struct engine *engine, size_t limit)
+{
+    bool less = limit < engine->memory_limit;
+    engine->memory_limit = limit;
+    slab_limit(engine->slab, limit);
+    if (less)
+        flow_table_shrink(engine->flows, flow_moved);
+    for (int value = -1; value <= (int)VALUE_MAX && too_much(engine); value++)
+        give_up(engine, value);
+    if (less)
+        slab_trim(engine->slab);
+}
+
+void engine_shed(struct engine *engine, uint32_t below)
+{
+    engine->shed_below = below > RANK_SHED ? below : RANK_SHED + 1;
 }
 
 /* -- around it ------------------------------------------------------------------------------------------ */

@@ -38,6 +38,10 @@ struct protocol_stats {
     uint64_t messages;
     uint64_t malformed;
     uint64_t sealed;
+    /* Given up for a host in need; of flows that were recognised, or by their ports. */
+    uint64_t shed_flows;
+    uint64_t shed_packets;
+    uint64_t shed_bytes;
 };
 
 struct engine_stats {
@@ -87,6 +91,14 @@ void engine_tick(struct engine *engine, int64_t now);
 
 /* The end of the capture: everything pending is emitted, every flow ends. */
 void engine_finish(struct engine *engine);
+
+/* For a host in need: flows whose rank (capture/value.h) is less than `below` are given up, each from its
+ * next packet on and for good. 1: none is; CAPTURE_RANK_MAX + 1: all. */
+void engine_shed(struct engine *engine, uint32_t below);
+
+/* The same for its memory: `limit` bytes take the place of memory_limit, and what is above it is given back
+ * to the system now, the least valuable flows first. A larger limit counts from then on. */
+void engine_limit_memory(struct engine *engine, size_t limit);
 
 const struct engine_stats *engine_stats(const struct engine *engine);
 struct message_counts *engine_counts(struct engine *engine);

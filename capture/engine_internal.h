@@ -51,6 +51,9 @@ struct engine {
     uint64_t flow_number;
     uint64_t refused; /* of the slab's, when it was last looked at */
 
+    uint32_t shed_below; /* flows of a lower rank are given up; at least RANK_SHED + 1 */
+    size_t memory_limit; /* now */
+
     struct dissect dissect; /* of the call that runs */
     bool building;          /* an activity is under construction */
     bool quoting;           /* the message that is read was only quoted: it is counted, nothing else */
@@ -92,6 +95,8 @@ const struct protocol *recognise(struct engine *engine, struct flow *flow, enum 
 const struct protocol *recognise_inside(const struct engine *engine, const struct flow *flow,
                                         enum direction direction, struct bytes data);
 bool recognise_turned(struct engine *engine, struct flow *flow, enum direction direction, struct bytes start);
+/* What a new flow will probably speak. */
+enum protocol_id recognise_guess(const struct engine *engine, const struct flow *flow);
 void recognise_init(struct engine *engine);
 void recognise_expect(struct engine *engine, const struct endpoint *server, enum protocol_id protocol);
 /* Gives the flow a protocol, with its state; false without memory. */

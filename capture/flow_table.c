@@ -313,6 +313,7 @@ void flow_table_remove(struct flow_table *table, struct flow *flow)
 {
     slot_remove(table, flow->hash, flow->index);
     list_remove(table, flow);
+    flow->class = FLOW_CLASSES; /* nobody's */
     flow->newer = table->free;
     table->free = flow->index;
     table->count--;
@@ -339,6 +340,94 @@ struct flow *flow_table_oldest(struct flow_table *table, enum flow_class class)
 {
     uint32_t index = table->lists[class].oldest;
     return index == FLOW_NONE ? NULL : flow_at(table, index);
+}
+
+struct flow *flow_table_next(struct flow_table *table, uint32_t *index)
+{
+    while (*index < table->fresh) {
+        struct flow *flow = flow_at(table, (*index)++);
+        if (flow->class != FLOW_CLASSES)
+            return flow;
+    }
+    return NULL;
+}
+
+/* To a free place. */
+static struct flow *flow_move(struct flow_table *table, struct flow *from, uint32_t index)
+{
+    uint32_t at = from->hash & table->mask;
+    while (table->slots[at].index != from->index)
+        at = (at + 1) & table->mask;
+    table->slots[at].index = index;
+    struct list *list = &table->lists[from->class];
+    *(from->older == FLOW_NONE ? &list->oldest : &flow_at(table, from->older)->newer) = index;
+    *(from->newer == FLOW_NONE ? &list->newest : &flow_at(table, from->newer)->older) = index;
+    struct flow *to = flow_at(table, index);
+    *to = *from;
+    to->index = index;
+    from->class = FLOW_CLASSES;
+    return to;
+}
+
+static void free_list_make(struct flow_table *table)
+{
+    table->free = FLOW_NONE;
+    for (uint32_t index = table->fresh; index-- > 0;) {
+        struct flow *flow = flow_at(table, index);
+        if (flow->class != FLOW_CLASSES)
+            continue;
+        flow->newer = table->free;
+        table->free = index;
+    }
+}
+
+static void blocks_drop(struct flow_table *table, uint32_t blocks)
+{
+    for (uint32_t i = blocks; i < table->blocks_used; i += GROUP_BLOCKS)
+        free(table->blocks[i]);
+    slab_uncharge(table->slab, (table->blocks_used - blocks) * BLOCK_BYTES);
+    table->blocks_used = blocks;
+}
+
+/* As slots_grow, the other way: a fourth of them in use leaves half of the next size free. */
+static void slots_shrink(struct flow_table *table)
+{
+    uint32_t count = table->mask + 1, wanted = count;
+    while (wanted > SLOTS_FIRST && table->count < wanted / 8)
+        wanted /= 2;
+    struct slot *slots = wanted < count ? slots_new(wanted) : NULL;
+    if (!slots)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        if (table->slots[i].index != FLOW_NONE)
+            slot_put(slots, wanted - 1, table->slots[i]);
+    free(table->slots);
+    table->slots = slots;
+    table->mask = wanted - 1;
+    slab_uncharge(table->slab, (size_t)(count - wanted) * sizeof *slots);
+}
+
+void flow_table_shrink(struct flow_table *table, void (*moved)(struct flow *flow))
+{
+    uint32_t blocks = table->blocks_used ? 1 : 0;
+    while (blocks * BLOCK_FLOWS < table->count)
+        blocks += GROUP_BLOCKS;
+    slots_shrink(table);
+    if (blocks >= table->blocks_used)
+        return;
+    uint32_t low = 0;
+    for (uint32_t high = blocks * BLOCK_FLOWS; high < table->fresh; high++) {
+        struct flow *flow = flow_at(table, high);
+        if (flow->class == FLOW_CLASSES)
+            continue;
+        while (flow_at(table, low)->class != FLOW_CLASSES)
+            low++;
+        moved(flow_move(table, flow, low));
+    }
+    if (table->fresh > blocks * BLOCK_FLOWS)
+        table->fresh = blocks * BLOCK_FLOWS;
+    free_list_make(table);
+    blocks_drop(table, blocks);
 }
 
 uint32_t flow_table_count(const struct flow_table *table)

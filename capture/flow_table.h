@@ -58,8 +58,12 @@ struct flow {
     uint16_t pending_count;
     uint8_t class;
     uint8_t flags;
-    uint16_t tries;    /* to recognise it */
+    union {
+        uint16_t tries;   /* to recognise it */
+        uint16_t shed_as; /* RANK_SHED: the protocol it was taken for */
+    };
     uint8_t gss_known; /* of gss.c: enum gss_known */
+    uint8_t rank;      /* capture/value.h; RANK_SHED: given up */
 };
 
 struct flow_table;
@@ -98,6 +102,13 @@ void flow_table_classify(struct flow_table *table, struct flow *flow, enum flow_
 
 /* The one of the class that was used longest ago; NULL when there is none. */
 struct flow *flow_table_oldest(struct flow_table *table, enum flow_class class);
+
+/* Runs over all flows: *index is 0 at first; NULL after the last. Flows may be removed meanwhile. */
+struct flow *flow_table_next(struct flow_table *table, uint32_t *index);
+
+/* Moves flows together and gives back the memory that is then not needed; `moved` hears of each flow that has
+ * a new address. */
+void flow_table_shrink(struct flow_table *table, void (*moved)(struct flow *flow));
 
 uint32_t flow_table_count(const struct flow_table *table);
 uint32_t flow_table_class_count(const struct flow_table *table, enum flow_class class);

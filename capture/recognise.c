@@ -3,6 +3,7 @@
  * Whose bytes: a --decode rule first, then an announced endpoint, then the port, then every signature.
  */
 #include "capture/engine_internal.h"
+#include "capture/value.h"
 
 static const struct protocol *by_port(const struct engine *engine, const struct flow *flow)
 {
@@ -168,6 +169,19 @@ void recognise_init(struct engine *engine)
     }
 }
 
+enum protocol_id recognise_guess(const struct engine *engine, const struct flow *flow)
+{
+    const uint8_t *rules = engine->rule[flow->info.transport];
+    const struct protocol *protocol = protocol_get(rules[flow->info.server.port]);
+    if (!protocol)
+        protocol = protocol_get(rules[flow->info.client.port]);
+    if (!protocol)
+        protocol = by_announcement(engine, &flow->info.server);
+    if (!protocol)
+        protocol = by_port(engine, flow);
+    return protocol ? protocol->id : PROTOCOL_NONE;
+}
+
 bool flow_adopt(struct engine *engine, struct flow *flow, const struct protocol *protocol)
 {
     void *state = NULL;
@@ -178,6 +192,7 @@ bool flow_adopt(struct engine *engine, struct flow *flow, const struct protocol 
     }
     flow->protocol = protocol;
     flow->state = state;
+    flow->rank = flow_rank(protocol->id, flow->hash);
     flow->flags |= FLOW_RECOGNISED;
     engine->stats.protocol[protocol->id].flows++;
     return true;

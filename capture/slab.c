@@ -24,6 +24,7 @@
 #define CHUNK_HEAD   64u
 #define REGION       ((size_t)8 * 1024 * 1024) /* what is asked of the system at a time */
 #define HUGE_PAGE    ((size_t)2 * 1024 * 1024)
+#define PAGE         ((size_t)4096)
 #define CLASSES      30
 #define SMALL_MAX    65408u /* four of them and the head fill a chunk */
 #define LARGE_FIRST  ((size_t)128 * 1024)
@@ -57,6 +58,8 @@ struct large {
 
 struct slab {
     size_t limit;
+    size_t limit_first; /* as it was made */
+    bool small;         /* limit is below that */
     struct slab_stats stats;
     struct chunk *partial[CLASSES];
     struct chunk *pool;
@@ -87,7 +90,7 @@ struct slab *slab_new(size_t limit)
     struct slab *slab = calloc(1, sizeof *slab);
     if (!slab)
         return NULL;
-    slab->limit = limit;
+    slab->limit = slab->limit_first = limit;
     uint8_t rank = 0;
     for (size_t unit = 0; unit < sizeof slab->class_of; unit++) {
         while (rank < CLASSES - 1 && class_sizes[rank] < unit * 64)
@@ -97,6 +100,16 @@ struct slab *slab_new(size_t limit)
     return slab;
 }
 
+static void large_forget(struct large *large)
+{
+    for (struct block *block = large->free, *next; block; block = next) {
+        ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
+        next = block->next;
+        free(block);
+    }
+    *large = (struct large){0};
+}
+
 void slab_destroy(struct slab **slab_p)
 {
     struct slab *slab = *slab_p;
@@ -104,11 +117,7 @@ void slab_destroy(struct slab **slab_p)
         return;
     *slab_p = NULL;
     for (size_t i = 0; i < LARGE_SIZES; i++)
-        for (struct block *block = slab->large[i].free, *next; block; block = next) {
-            ASAN_UNPOISON_MEMORY_REGION(block, sizeof *block);
-            next = block->next;
-            free(block);
-        }
+        large_forget(&slab->large[i]);
     for (struct region *region = slab->regions, *next; region; region = next) {
         next = region->next;
         ASAN_UNPOISON_MEMORY_REGION(region->mapping, region->size);
@@ -141,7 +150,7 @@ static bool region_add(struct slab *slab)
     slab->fresh = (uint8_t *)start;
     slab->fresh_end = slab->fresh + REGION;
     /* A small engine is to stay small; a large one saves half of its misses in the TLB. */
-    if (slab->regions)
+    if (slab->regions && !slab->small)
         madvise(slab->fresh, REGION, MADV_HUGEPAGE);
     region->next = slab->regions;
     slab->regions = region;
@@ -187,6 +196,13 @@ static void partial_remove(struct slab *slab, struct chunk *chunk)
     if (chunk->next)
         chunk->next->previous = chunk->previous;
     chunk->listed = false;
+}
+
+static void pool_add(struct slab *slab, struct chunk *chunk)
+{
+    chunk->next = slab->pool;
+    slab->pool = chunk;
+    slab->stats.held -= CHUNK;
 }
 
 static void *large_alloc(struct slab *slab, size_t size)
@@ -302,9 +318,7 @@ void slab_free(struct slab *slab, void *memory, size_t size)
     if (slab->partial[chunk->class] == chunk && !chunk->next)
         return;
     partial_remove(slab, chunk);
-    chunk->next = slab->pool;
-    slab->pool = chunk;
-    slab->stats.held -= CHUNK;
+    pool_add(slab, chunk);
 }
 
 size_t slab_usable(size_t size)
@@ -332,6 +346,39 @@ void slab_uncharge(struct slab *slab, size_t size)
 {
     slab->stats.used -= size;
     slab->stats.held -= size;
+}
+
+void slab_limit(struct slab *slab, size_t limit)
+{
+    bool small = limit < slab->limit_first;
+    /* Large pages would be filled up again behind our back. */
+    if (small != slab->small)
+        for (struct region *region = slab->regions; region; region = region->next)
+            madvise(region->mapping, region->size, small ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    slab->small = small;
+    slab->limit = limit;
+}
+
+static void empty_to_pool(struct slab *slab)
+{
+    for (unsigned class = 0; class < CLASSES; class ++)
+        for (struct chunk *chunk = slab->partial[class], *next; chunk; chunk = next) {
+            next = chunk->next;
+            if (chunk->used == 0) {
+                partial_remove(slab, chunk);
+                pool_add(slab, chunk);
+            }
+        }
+}
+
+void slab_trim(struct slab *slab)
+{
+    empty_to_pool(slab);
+    /* Their first page stays: it has what links them. */
+    for (struct chunk *chunk = slab->pool; chunk; chunk = chunk->next)
+        madvise((uint8_t *)chunk + PAGE, CHUNK - PAGE, MADV_DONTNEED);
+    for (size_t i = 0; i < LARGE_SIZES; i++)
+        large_forget(&slab->large[i]);
 }
 
 const struct slab_stats *slab_stats(const struct slab *slab)

@@ -34,6 +34,12 @@ size_t slab_usable(size_t size);
 bool slab_charge(struct slab *slab, size_t size);
 void slab_uncharge(struct slab *slab, size_t size);
 
+/* From now on `limit`. What is above it stays until it is freed; slab_trim then gives it back. */
+void slab_limit(struct slab *slab, size_t limit);
+
+/* Gives memory that is not in use back to the system. */
+void slab_trim(struct slab *slab);
+
 struct slab_stats {
     uint64_t used;    /* bytes in blocks handed out, and charged */
     uint64_t held;    /* bytes of chunks in use, and charged: what counts against the limit */

@@ -103,6 +103,7 @@ static bool start_worker(struct capture_group *group, const struct capture_setti
     };
     worker->options = &settings->options;
     worker->rules = &settings->rules;
+    worker->allowance = settings->allowance;
     worker->stop_descriptor = group->stop_descriptor;
     worker->wake_descriptor = group->wake_descriptor;
     if (!capture_worker_start(worker)) {
@@ -177,6 +178,12 @@ void capture_group_totals(struct capture_group *group, struct capture_totals *t)
         t->absences += atomic_load_explicit(&c->absences, memory_order_relaxed);
         t->absent += !atomic_load_explicit(&c->present, memory_order_relaxed);
         t->refused += ring_refused(group->workers[i].ring);
+        t->memory += atomic_load_explicit(&c->memory, memory_order_relaxed);
+        for (int p = 0; p < PROTOCOLS; p++) {
+            t->shed[p].flows += atomic_load_explicit(&c->shed[p].flows, memory_order_relaxed);
+            t->shed[p].packets += atomic_load_explicit(&c->shed[p].packets, memory_order_relaxed);
+            t->shed[p].bytes += atomic_load_explicit(&c->shed[p].bytes, memory_order_relaxed);
+        }
     }
 }
 

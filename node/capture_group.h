@@ -21,7 +21,8 @@ struct capture_settings {
     int snaplen;
     int ring_bytes;
     struct filter_options wanted;
-    const char *filter; /* NULL: made of `wanted` */
+    struct capture_allowance *allowance; /* what a governor lets it do; NULL: anything */
+    const char *filter;                  /* NULL: made of `wanted` */
     char filter_text[FILTER_TEXT_MAX];
     struct engine_options options;
     struct decode_rules rules;
@@ -51,6 +52,10 @@ struct capture_totals {
     uint64_t refused; /* activities that found the ring full */
     uint64_t absences;
     unsigned absent; /* workers without their interface */
+    uint64_t memory; /* bytes that the engines hold */
+    struct capture_shed {
+        uint64_t flows, packets, bytes;
+    } shed[PROTOCOLS]; /* for a host in need */
 };
 
 /* False with what is wrong; capture_group_free() then too. */

@@ -2,16 +2,26 @@
 #include "node/capture_worker.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
+#include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PACKETS_A_TURN 4096
-#define TURN           (100 * CLOCK_MILLISECOND)
-#define DELAY_FIRST    (250 * CLOCK_MILLISECOND)
-#define DELAY_MAX      (5 * CLOCK_SECOND)
+/* Where what was spent is counted: a millisecond's worth at the most. */
+#define PACKETS_A_PAYMENT 1024
+#define PURSE_WAIT        5 /* ms */
+#define NICE              10
+#define TURN              (100 * CLOCK_MILLISECOND)
+#define DELAY_FIRST       (250 * CLOCK_MILLISECOND)
+#define DELAY_MAX         (5 * CLOCK_SECOND)
 /* Packets rest in the kernel's blocks for a while: time that passes without packets follows that late. */
 #define KERNEL_DELAY (500 * CLOCK_MILLISECOND)
 
@@ -55,7 +65,14 @@ static void publish(struct capture_worker *worker)
                           memory_order_relaxed);
     atomic_store_explicit(&worker->counters.ifdropped, worker->before.ifdropped + now.ifdropped,
                           memory_order_relaxed);
-    atomic_store_explicit(&worker->counters.present, worker->source != NULL, memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.present, worker->source || worker->paused, memory_order_relaxed);
+    atomic_store_explicit(&worker->counters.memory, stats->memory, memory_order_relaxed);
+    for (int i = 0; i < PROTOCOLS; i++) {
+        struct worker_shed *shed = &worker->counters.shed[i];
+        atomic_store_explicit(&shed->flows, stats->protocol[i].shed_flows, memory_order_relaxed);
+        atomic_store_explicit(&shed->packets, stats->protocol[i].shed_packets, memory_order_relaxed);
+        atomic_store_explicit(&shed->bytes, stats->protocol[i].shed_bytes, memory_order_relaxed);
+    }
 }
 
 static void close_source(struct capture_worker *worker)
@@ -95,10 +112,87 @@ static void tick(struct capture_worker *worker, int read)
         engine_tick(worker->engine, now);
 }
 
+/* --- a host in need --- */
+
+static int64_t thread_time(void)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
+        return 0;
+    return (int64_t)t.tv_sec * CLOCK_SECOND + t.tv_nsec;
+}
+
+/* A kernel's means beside our own: who runs beside us goes first. */
+static void stand_back(void)
+{
+    struct sched_param none = {0};
+    pid_t thread = (pid_t)syscall(SYS_gettid);
+    if (sched_setscheduler(thread, SCHED_BATCH, &none) != 0 ||
+        setpriority(PRIO_PROCESS, (id_t)thread, NICE) != 0)
+        log_info("capture: its threads keep their priority: %s", strerror(errno));
+}
+
+/* While paused even the kernel's ring is given back. */
+static void pause_or_resume(struct capture_worker *worker, bool pause)
+{
+    if (pause == worker->paused)
+        return;
+    worker->paused = pause;
+    if (pause && worker->source)
+        close_source(worker);
+    worker->reopen = 0;
+    worker->delay = DELAY_FIRST;
+}
+
+static void obey(struct capture_worker *worker)
+{
+    struct capture_allowance *allowance = worker->allowance;
+    uint32_t level = atomic_load_explicit(&allowance->level, memory_order_relaxed);
+    uint64_t memory = atomic_load_explicit(&allowance->memory, memory_order_relaxed);
+    if (level != worker->level)
+        engine_shed(worker->engine, worker->level = level);
+    if (memory != worker->memory && memory > 0)
+        engine_limit_memory(worker->engine, worker->memory = memory);
+    pause_or_resume(worker, atomic_load_explicit(&allowance->paused, memory_order_relaxed));
+}
+
+static void pay(struct capture_worker *worker)
+{
+    int64_t now = thread_time();
+    atomic_fetch_sub_explicit(&worker->allowance->purse, now - worker->spent, memory_order_relaxed);
+    atomic_fetch_add_explicit(&worker->allowance->used, now - worker->spent, memory_order_relaxed);
+    worker->spent = now;
+}
+
+/* Until the purse has something again, or the end. */
+static void wait_for_purse(struct capture_worker *worker)
+{
+    struct capture_allowance *allowance = worker->allowance;
+    struct pollfd stop = {.fd = worker->stop_descriptor, .events = POLLIN};
+    while (atomic_load_explicit(&allowance->purse, memory_order_relaxed) <= 0) {
+        int64_t before = monotonic();
+        if (poll(&stop, 1, PURSE_WAIT) != 0)
+            return;
+        atomic_fetch_add_explicit(&allowance->waited, monotonic() - before, memory_order_relaxed);
+    }
+}
+
+static void be_a_guest(struct capture_worker *worker)
+{
+    if (!worker->allowance)
+        return;
+    pay(worker);
+    obey(worker);
+    if (!worker->paused)
+        wait_for_purse(worker);
+}
+
 static void *run(void *context)
 {
     struct capture_worker *worker = context;
     int64_t publish_at = 0;
+    if (worker->allowance)
+        stand_back();
     for (;;) {
         int fd = worker->source ? live_source_descriptor(worker->source) : -1; /* poll passes over -1 */
         struct pollfd fds[2] = {{.fd = worker->stop_descriptor, .events = POLLIN},
@@ -106,10 +200,10 @@ static void *run(void *context)
         poll(fds, 2, (int)(TURN / CLOCK_MILLISECOND));
         if (fds[0].revents)
             break;
-        int n = 0;
-        if (!worker->source)
+        int n = 0, most = worker->allowance ? PACKETS_A_PAYMENT : PACKETS_A_TURN;
+        if (!worker->source && !worker->paused)
             try_again(worker);
-        else if ((n = live_source_read(worker->source, PACKETS_A_TURN, give, worker)) < 0)
+        else if (worker->source && (n = live_source_read(worker->source, most, give, worker)) < 0)
             lose(worker);
         tick(worker, n);
         if (worker->woke) {
@@ -120,6 +214,7 @@ static void *run(void *context)
             publish(worker);
             publish_at = monotonic() + TURN;
         }
+        be_a_guest(worker);
     }
     /* What waits in the kernel still belongs to the run. */
     while (worker->source && live_source_read(worker->source, PACKETS_A_TURN, give, worker) > 0)

@@ -25,14 +25,30 @@ struct worker_counters {
     atomic_uint_least64_t ifdropped;
     atomic_uint_least64_t absences; /* times that the interface vanished */
     atomic_bool present;            /* the interface is open now */
+    atomic_uint_least64_t memory;   /* bytes that the engine holds */
+    struct worker_shed {
+        atomic_uint_least64_t flows, packets, bytes;
+    } shed[PROTOCOLS];
+};
+
+/* What a governor lets the workers do; shared by all of them. Each pays into `purse` what it spends and stops
+ * while that is empty. */
+struct capture_allowance {
+    atomic_int_least64_t purse;   /* ns of CPU left */
+    atomic_int_least64_t used;    /* ns of CPU since the governor last looked */
+    atomic_int_least64_t waited;  /* ns that they stopped, likewise */
+    atomic_uint level;            /* engine_shed */
+    atomic_bool paused;           /* nothing is captured */
+    atomic_uint_least64_t memory; /* bytes for each engine; 0: as it was made */
 };
 
 struct capture_worker {
     struct live_options live;
     const struct engine_options *options;
     const struct decode_rules *rules;
-    int stop_descriptor; /* becomes readable when the thread is to end */
-    int wake_descriptor; /* written to when the ring has got records */
+    struct capture_allowance *allowance; /* NULL: no limits */
+    int stop_descriptor;                 /* becomes readable when the thread is to end */
+    int wake_descriptor;                 /* written to when the ring has got records */
 
     struct ring *ring;
     struct output *direct; /* once the thread has ended: activities go there, past the ring */
@@ -48,6 +64,10 @@ struct capture_worker {
     int64_t reopen;              /* monotonic: when to try again */
     int64_t delay;
     int64_t last_packet;
+    int64_t spent; /* CPU time of the thread, as last paid */
+    uint32_t level;
+    uint64_t memory;
+    bool paused;
     bool woke;
 };
 
