@@ -169,8 +169,8 @@ static void value_text(struct text *t, const json_t *value)
         text_int(t, json_integer_value(value));
     } else if (json_is_boolean(value)) {
         text_string(t, json_is_true(value) ? "yes" : "no");
-    } else {
-        text_char(t, '-');
+    } else { /* a time */
+        text_string(t, "never");
     }
 }
 

@@ -381,6 +381,21 @@ static void json_bytes(struct text *t, const char *field, enum activity_type typ
     json_field(t, field, type, &(struct activity_value){.bytes = bytes});
 }
 
+/* The directory writes a time that never was, or will be, as the first or last of its calendar; both are 0
+ * here. */
+static void json_attribute(struct text *t, enum entity_attribute attribute,
+                           const struct activity_value *value)
+{
+    const struct entity_attribute_info *info = &attributes[attribute];
+    if (info->type != TYPE_TIME || value->sint) {
+        json_field(t, info->field, info->type, value);
+        return;
+    }
+    text_string(t, ",\"");
+    text_string(t, info->field);
+    text_string(t, "\":null");
+}
+
 size_t entity_to_json(const struct entity *entity, char *to, size_t capacity)
 {
     struct text t = text_to(to, capacity);
@@ -403,7 +418,7 @@ size_t entity_to_json(const struct entity *entity, char *to, size_t capacity)
     for (unsigned i = 0; i < ENTITY_ATTRIBUTES; i++) {
         const struct activity_value *value = entity_get(entity, (enum entity_attribute)i);
         if (value)
-            json_field(&t, attributes[i].field, attributes[i].type, value);
+            json_attribute(&t, (enum entity_attribute)i, value);
     }
     text_char(&t, '}');
     return text_end(&t);

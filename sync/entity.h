@@ -45,8 +45,8 @@ enum entity_kind {
     ENTITY_CONTACT,
     ENTITY_ORGANIZATIONAL_UNIT,
     ENTITY_CONTAINER,
-    ENTITY_DOMAIN, /* domainDNS: with its policy of passwords and lock-out (that of Kerberos stands in the
-                      files of a group policy, not in the directory) */
+    ENTITY_DOMAIN, /* domainDNS with a SID: with its policy of passwords and lock-out (that of Kerberos stands
+                      in the files of a group policy, not in the directory) */
     ENTITY_TRUST,  /* trustedDomain */
     ENTITY_SITE,
     ENTITY_SUBNET,
@@ -170,7 +170,8 @@ struct entity {
 bool entity_decode(struct cursor *c, struct entity *to);
 void entity_encode(struct msgpack_writer *w, const struct entity *entity);
 
-/* One JSON object, without links, cut (and terminated) at `capacity`; the length it has whole. */
+/* One JSON object, without links, a time that never was or will be null; cut (and terminated) at `capacity`;
+ * the length it has whole. */
 size_t entity_to_json(const struct entity *entity, char *to, size_t capacity);
 
 /* The whole DN, cut (and terminated) at `capacity`; the length it has whole. */

@@ -49,7 +49,8 @@ static const char introduction[] =
     "\n"
     "As msgpack, an entity is one map from field names to values; as JSON, one object with the same names. "
     "The types are\n"
-    "those of [network activities](activities.md); a time of 0 says *never*. An attribute without a value is "
+    "those of [network activities](activities.md); a time of 0 says *never*, in JSON null. An attribute "
+    "without a value is "
     "absent.\n"
     "\n"
     "| Field | Type | Meaning |\n"
@@ -99,7 +100,7 @@ static const struct {
     {ENTITY_CONTACT, "`contact`"},
     {ENTITY_ORGANIZATIONAL_UNIT, "`organizationalUnit`"},
     {ENTITY_CONTAINER, "`container` and other objects that only hold others"},
-    {ENTITY_DOMAIN, "`domainDNS`: the domain, with its policy of passwords and lock-out"},
+    {ENTITY_DOMAIN, "`domainDNS` with a SID: the domain, with its policy of passwords and lock-out"},
     {ENTITY_PASSWORD_POLICY, "`msDS-PasswordSettings`: a fine-grained policy"},
     {ENTITY_TRUST, "`trustedDomain`"},
     {ENTITY_GROUP_POLICY, "`groupPolicyContainer`"},

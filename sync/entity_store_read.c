@@ -346,7 +346,8 @@ static bool try_number(struct entity_store_read *read, enum table table, uint32_
     return findings->found(findings->to, number, &head);
 }
 
-/* Keys with one number only, as nearly all have, are remembered. */
+/* Keys with one number only, as nearly all have, are remembered, and those with none: nearly every account is
+ * looked for as a computer's too. */
 static bool find_key(struct entity_store_read *read, enum table table, uint64_t key, const struct name *name,
                      struct findings *findings)
 {
@@ -354,7 +355,7 @@ static bool find_key(struct entity_store_read *read, enum table table, uint64_t 
     if (read->resting)
         return false;
     if (lately->round == read->snapshots && lately->key == key && lately->table == table)
-        return try_number(read, table, lately->number, name, findings);
+        return !lately->number || try_number(read, table, lately->number, name, findings);
     MDB_cursor *cursor = read_cursor(read, table);
     bool first = true, more = true;
     uint32_t number, last = 0, count = 0;
@@ -366,7 +367,7 @@ static bool find_key(struct entity_store_read *read, enum table table, uint64_t 
     }
     if (code)
         failed(read, code);
-    if (count == 1 && more)
+    if (code == MDB_NOTFOUND && count <= 1)
         *lately = (struct lately_number){
             .key = key, .round = read->snapshots, .number = last, .table = (uint8_t)table};
     return more;

@@ -21,11 +21,11 @@ struct group {
 /* Traffic shows the same few names again and again, and a tree of a million entries costs a look-up several
  * misses of the processor's caches. What was found lately is kept with the round of the snapshot, that is,
  * until something was committed. */
-#define LATELY_SLOTS 8192u
+#define LATELY_SLOTS 16384u
 
 struct lately_number {
     uint64_t key;
-    uint32_t round, number;
+    uint32_t round, number; /* 0: none */
     uint8_t table;
 };
 

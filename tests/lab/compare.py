@@ -110,6 +110,8 @@ def tombstones(entries):
 
 # --- a store's ---
 def store_form(type_, value):
+    if type_ == "TIME" and value is None:     # never
+        return "0"
     if type_ == "TIME":
         when = datetime.datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")
         return str(int((when - EPOCH).total_seconds()) * 10 ** 9 + int(re.search(r"\.(\d+)", value)[1].ljust(9, "0")))

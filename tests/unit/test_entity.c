@@ -234,6 +234,7 @@ static void put_user(void)
     put(ENTITY_USER_ACCOUNT_CONTROL, (struct entity_value){.uint = 0x82000});
     put(ENTITY_GROUP_TYPE, (struct entity_value){.sint = -2147483646});
     put(ENTITY_PASSWORD_LAST_SET, (struct entity_value){.sint = 1700000000123456700});
+    put(ENTITY_ACCOUNT_EXPIRES, (struct entity_value){.sint = 0});
     put(ENTITY_MAX_PASSWORD_AGE, (struct entity_value){.uint = 42 * (uint64_t)CLOCK_DAY});
     put(ENTITY_IS_CRITICAL, (struct entity_value){.boolean = true});
     put(ENTITY_ALLOWED_TO_ACT, (struct entity_value){.bytes = {sid_bytes, 3}});
@@ -269,7 +270,8 @@ static void check_user(const struct entity *have)
         "\"object_class\":[\"top\",\"person\",\"organizationalPerson\",\"user\"],\"is_critical\":true,"
         "\"sid\":\"S-1-5-21-1-2-3-500\",\"sid_history\":[\"S-1-5-21-1-2-3-500\"],\"account\":\"jörg\","
         "\"service_principal_names\":[\"http/a\",\"http/b\"],\"user_account_control\":532480,"
-        "\"password_last_set\":\"2023-11-14T22:13:20.123456700Z\",\"allowed_to_act\":\"010500\","
+        "\"password_last_set\":\"2023-11-14T22:13:20.123456700Z\",\"account_expires\":null,\"allowed_to_"
+        "act\":\"010500\","
         "\"key_credentials\":[\"5\",\"ffffffffffffffff\"],\"group_type\":-2147483646,"
         "\"max_password_age\":3628800000000000,\"invocation_id\":\"00000501-0000-0500-1500-000001000000\"}";
     assert_string_equal(strstr(json, "\"object_class\""), want);

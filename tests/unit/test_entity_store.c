@@ -125,6 +125,22 @@ static void an_entity_is_found_by_every_name(void **state)
     entity_store_read_close(&read);
 }
 
+/* That a name is nobody's is remembered as long as the snapshot. */
+static void a_name_becomes_known(void **state)
+{
+    struct world_store *store = *state;
+    struct entity_store_read *read = world_read(store);
+    assert_found(read, INDEX_ACCOUNT, "user9", "-");
+    struct entity_store_write *write = world_write(store);
+    world_user(&w, 9);
+    assert_int_equal(apply(write), ENTITY_ADDED);
+    world_commit(&write);
+    assert_found(read, INDEX_ACCOUNT, "user9", "-");
+    assert_true(entity_store_read_renew(read));
+    assert_found(read, INDEX_ACCOUNT, "user9", "9");
+    entity_store_read_close(&read);
+}
+
 static void flat_names_are_known(void **state)
 {
     struct world_store *store = *state;
@@ -1007,6 +1023,7 @@ int main(void)
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make, end)
     const struct CMUnitTest tests[] = {
         STORE_TEST(an_entity_is_found_by_every_name),
+        STORE_TEST(a_name_becomes_known),
         STORE_TEST(flat_names_are_known),
         STORE_TEST(what_is_told_again_is_no_change),
         STORE_TEST(renaming_a_parent_renames_what_is_below),

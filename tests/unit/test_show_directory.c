@@ -68,6 +68,7 @@ static void an_entity(void **state)
     static const char *const wanted[] = {
         "alice (user)",
         "sensitive domain admins",
+        "account_expires never",
         "account alice",
         "service_principal_names http/a, http/b",
         "in group Sales",
@@ -78,7 +79,8 @@ static void an_entity(void **state)
     };
     expect(
         show_entity,
-        "{" VIEW SCOPE ",\"entities\":[{\"entity\":{\"kind\":\"user\",\"account\":\"alice\","
+        "{" VIEW SCOPE
+        ",\"entities\":[{\"entity\":{\"kind\":\"user\",\"account_expires\":null,\"account\":\"alice\","
         "\"service_principal_names\":[\"http/a\",\"http/b\"]},\"name\":\"alice\",\"domain_controller\":false,"
         "\"sensitive\":[\"domain admins\"],\"groups\":[{\"guid\":\"1\",\"name\":\"Sales\",\"depth\":1},"
         "{\"guid\":\"2\",\"name\":\"Staff\",\"depth\":2}],\"links\":{\"manager\":[{\"guid\":\"3\","
