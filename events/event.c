@@ -14,3 +14,12 @@ struct bytes event_get(const struct event *event, const char *name)
     }
     return (struct bytes){0};
 }
+
+void event_put(struct event *event, struct bytes name, struct bytes value)
+{
+    if (event->count == EVENT_FIELDS_MAX) {
+        event->truncated = true;
+        return;
+    }
+    event->fields[event->count++] = (struct event_field){name, value};
+}

@@ -44,4 +44,7 @@ struct event {
 /* The value of the field of that name (ASCII, case does not matter); empty when there is none. */
 struct bytes event_get(const struct event *event, const char *name);
 
+/* Adds a field; beyond EVENT_FIELDS_MAX it is left out and `truncated` says so. */
+void event_put(struct event *event, struct bytes name, struct bytes value);
+
 typedef void (*event_sink)(void *context, const struct event *event);

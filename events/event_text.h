@@ -13,7 +13,7 @@
 
 enum event_text_verdict {
     EVENT_TEXT_READ,  /* the event stands in `to` */
-    EVENT_TEXT_OTHER, /* neither XML that begins like an event nor a JSON object: another reader's */
+    EVENT_TEXT_OTHER, /* neither XML that begins like an event nor JSON with an event id: another reader's */
     EVENT_TEXT_BAD,   /* one of them, but damaged, too large, or without what every event has */
 };
 
