@@ -184,6 +184,9 @@ struct activity {
  * cursor failed, when it is no record or a known field has a value of another type. */
 bool activity_decode(struct cursor *c, struct activity *to);
 
+/* The kind of an encoded record, without reading on from there; ACTIVITY_NONE: none that is known here. */
+enum activity_kind activity_kind_of(struct bytes record);
+
 /* The value of a field; NULL when the record has none. */
 const struct activity_value *activity_get(const struct activity *a, enum activity_field field);
 

@@ -170,6 +170,25 @@ bool activity_decode(struct cursor *c, struct activity *to)
     return false;
 }
 
+enum activity_kind activity_kind_of(struct bytes record)
+{
+    struct cursor c = cursor_of_bytes(record);
+    struct msgpack_item map = msgpack_next(&c);
+    for (uint32_t i = 0; map.type == MSGPACK_MAP && i < map.count && !c.failed; i++) {
+        struct msgpack_item name = msgpack_next(&c);
+        if (name.type != MSGPACK_STRING)
+            return ACTIVITY_NONE;
+        if (activity_field_by_name((const char *)name.bytes.data, name.bytes.size) == FIELD_KIND) {
+            struct msgpack_item kind = msgpack_next(&c);
+            return kind.type == MSGPACK_STRING
+                       ? activity_kind_by_name((const char *)kind.bytes.data, kind.bytes.size)
+                       : ACTIVITY_NONE;
+        }
+        msgpack_skip(&c);
+    }
+    return ACTIVITY_NONE;
+}
+
 const struct activity_value *activity_get(const struct activity *a, enum activity_field field)
 {
     for (uint32_t i = 0; i < a->count; i++) {

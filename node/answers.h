@@ -10,6 +10,7 @@
 #include "node/directory_probe.h"
 #include "node/directory_service.h"
 #include "node/event_service.h"
+#include "node/outbox.h"
 #include "node/resolution.h"
 #include "node/view.h"
 
@@ -17,7 +18,8 @@ struct answers {
     const char *fleet_name;
     struct directory_probe *probe;
     struct directory_service *directory; /* NULL: this node reads no directory */
-    struct capture_group *capture;       /* NULL: nothing is captured */
+    struct outbox *outbox;
+    struct capture_group *capture; /* NULL: nothing is captured */
     unsigned interfaces;
     struct resolution *resolution; /* NULL: nothing is heard either; resolution_recent shows what passed */
     struct event_service *events;  /* NULL: no input of events is wanted */

@@ -10,6 +10,7 @@
 #include "node/directory_service.h"
 #include "node/event_service.h"
 #include "node/notify.h"
+#include "node/outbox.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +25,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define STATUS_PERIOD (10 * CLOCK_SECOND)
+#define STATUS_PERIOD  (10 * CLOCK_SECOND)
+#define SPOOL_SEGMENTS 32u
 
 struct daemon {
     const struct node_config *config;
@@ -33,6 +35,8 @@ struct daemon {
     struct control *control;
     struct directory_probe *probe;
     struct directory_service *directory; /* NULL: no account to read any with */
+    struct spool *spool;
+    struct outbox *outbox;
     struct capture_group capture;
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
@@ -174,9 +178,13 @@ static bool look_up(void *context, const struct lookup_key *key, enum lookup_pri
 static void take_activity(void *context, struct bytes record, uint64_t tag)
 {
     struct daemon *self = context;
-    (void)record;
-    if (tag)
-        event_service_kept(self->events, tag);
+    outbox_record(self->outbox, record, tag);
+}
+
+static void tell_kept(void *context, uint64_t tag)
+{
+    struct daemon *self = context;
+    event_service_kept(self->events, tag);
 }
 
 static bool start_resolution(struct daemon *self)
@@ -276,12 +284,39 @@ static bool start_driver(struct daemon *self)
     return self->driver_started;
 }
 
+/* Nobody receives yet: what is newest is kept. */
+static bool open_spool(struct daemon *self)
+{
+    struct fault fault;
+    const struct node_config *config = self->config;
+    const struct spool_config spool = {.disk = disk_system(),
+                                       .directory = config->spool,
+                                       .segments = SPOOL_SEGMENTS,
+                                       .segment_bytes = config->spool_bytes / SPOOL_SEGMENTS,
+                                       .drop_oldest = true};
+    if (directory_prepare(config->state, &fault) && directory_prepare(config->spool, &fault))
+        self->spool = spool_open(&spool, &fault);
+    if (self->spool) {
+        const struct outbox_config outbox = {
+            .spool = self->spool,
+            .interval = config->spool_interval,
+            .drop_oldest = spool.drop_oldest,
+            .kept = tell_kept,
+            .context = self,
+        };
+        self->outbox = self->answers.outbox = outbox_start(&outbox, &fault);
+    }
+    if (!self->outbox)
+        log_error("%s", fault.text);
+    return self->outbox != NULL;
+}
+
 static bool make_directory(struct daemon *self)
 {
     struct fault fault;
     if (self->config->directory.domain_count == 0)
         return true;
-    self->directory = self->answers.directory = directory_service_new(self->config, &fault);
+    self->directory = self->answers.directory = directory_service_new(self->config, self->spool, &fault);
     if (!self->directory)
         log_error("%s", fault.text);
     return self->directory != NULL;
@@ -308,8 +343,8 @@ static bool start(struct daemon *self)
     }
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
-    return make_directory(self) && make_driver(self) && start_directory(self) && start_capture(self) &&
-           start_events(self) && start_control(self) && start_driver(self);
+    return open_spool(self) && make_directory(self) && make_driver(self) && start_directory(self) &&
+           start_capture(self) && start_events(self) && start_control(self) && start_driver(self);
 }
 
 static void end(struct daemon *self)
@@ -324,11 +359,13 @@ static void end(struct daemon *self)
     if (self->capturing)
         capture_group_stop(&self->capture);
     resolution_stop(&self->resolution);
+    outbox_stop(&self->outbox);
     event_service_destroy(&self->events);
     if (self->capturing)
         capture_group_free(&self->capture);
     cluster_driver_destroy(&self->driver);
     directory_service_destroy(&self->directory);
+    spool_close(&self->spool);
     directory_probe_stop(&self->probe);
     close(self->signal_descriptor);
     close(self->ended_descriptor);

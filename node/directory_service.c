@@ -22,7 +22,6 @@
     (5 * CLOCK_SECOND) /* and when a pass begins or ends, or a directory comes or goes                       \
                         */
 #define HEALTH_MAX   32u
-#define SEGMENTS     32u
 #define WATCHED_MAX  32u
 #define WATCH_PERIOD (60 * CLOCK_SECOND)
 
@@ -367,19 +366,6 @@ void directory_service_answer(struct directory_service *self, const struct contr
 
 /* --- a life --- */
 
-static bool open_spool(struct directory_service *self, struct fault *fault)
-{
-    const struct spool_config config = {.disk = disk_system(),
-                                        .directory = self->config->spool,
-                                        .segments = SEGMENTS,
-                                        .segment_bytes = self->config->spool_bytes / SEGMENTS,
-                                        .drop_oldest = true};
-    if (!directory_prepare(self->config->spool, fault))
-        return false;
-    self->spool = spool_open(&config, fault);
-    return self->spool != NULL;
-}
-
 static bool open_directory(struct directory_service *self, struct fault *fault)
 {
     const struct directory_callbacks callbacks = {
@@ -394,7 +380,8 @@ static bool open_directory(struct directory_service *self, struct fault *fault)
     return self->directory != NULL;
 }
 
-struct directory_service *directory_service_new(const struct node_config *config, struct fault *fault)
+struct directory_service *directory_service_new(const struct node_config *config, struct spool *spool,
+                                                struct fault *fault)
 {
     struct directory_service *self = calloc(1, sizeof(*self));
     if (!self) {
@@ -402,6 +389,7 @@ struct directory_service *directory_service_new(const struct node_config *config
         return NULL;
     }
     self->config = config;
+    self->spool = spool;
     self->stop_descriptor = -1;
     pthread_mutex_init(&self->lock, NULL);
     for (unsigned i = 0; i < config->directory.domain_count; i++) {
@@ -412,7 +400,7 @@ struct directory_service *directory_service_new(const struct node_config *config
     self->stop_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!self->mailbox || self->stop_descriptor < 0)
         fault_say(fault, "out of memory or descriptors");
-    else if (open_spool(self, fault) && open_directory(self, fault))
+    else if (open_directory(self, fault))
         return self;
     directory_service_destroy(&self);
     return NULL;
@@ -445,7 +433,6 @@ void directory_service_destroy(struct directory_service **self_p)
     if (!self)
         return;
     directory_destroy(&self->directory);
-    spool_close(&self->spool);
     if (self->mailbox)
         mailbox_destroy(&self->mailbox);
     if (self->stop_descriptor >= 0)
@@ -528,11 +515,6 @@ void directory_service_observe(struct directory_service *self, struct cluster *c
 struct directory *directory_service_directory(struct directory_service *self)
 {
     return self->directory;
-}
-
-struct spool *directory_service_spool(struct directory_service *self)
-{
-    return self->spool;
 }
 
 bool directory_service_health(struct directory_service *self, unsigned i, struct directory_health *health)

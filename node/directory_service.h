@@ -16,9 +16,10 @@
 
 struct directory_service;
 
-/* Opens the store and the spool; nothing is dialled yet. NULL with the reason. The configuration must have at
- * least one account, and outlive it. */
-struct directory_service *directory_service_new(const struct node_config *config, struct fault *fault);
+/* Opens the store; nothing is dialled yet. NULL with the reason. The configuration must have at least one
+ * account, and outlive it; so must the spool. */
+struct directory_service *directory_service_new(const struct node_config *config, struct spool *spool,
+                                                struct fault *fault);
 
 /* Dials. `driver` takes the reports; it must be there until directory_service_stop() has returned. */
 bool directory_service_start(struct directory_service *self, struct cluster_driver *driver,
@@ -40,7 +41,6 @@ void directory_service_observe(struct directory_service *self, struct cluster *c
 /* --- any thread --- */
 
 struct directory *directory_service_directory(struct directory_service *self);
-struct spool *directory_service_spool(struct directory_service *self);
 
 /* Hears of answered look-ups from now on; it must be there until directory_service_stop() has returned. */
 void directory_service_tell(struct directory_service *self, struct resolution *resolution);

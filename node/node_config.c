@@ -294,6 +294,7 @@ static bool take_store(struct node_config *to, const char *path)
     lookup_limits_init(&directory->lookup);
     directory->lookup.queries_per_s = (double)config_int(config, "directory/queries");
     to->spool_bytes = (size_t)config_int(config, "spool/size");
+    to->spool_interval = config_int(config, "spool/interval");
     return true;
 }
 

@@ -26,6 +26,7 @@ struct node_config {
     char (*account_fields)[4][512];    /* of directory.accounts, taken apart; owned */
     char store[PATH_SIZE], spool[PATH_SIZE];
     size_t spool_bytes;
+    int64_t spool_interval; /* ns */
     struct capture_settings capture;
 };
 

@@ -2,6 +2,7 @@
 #include "node/spool.h"
 
 #include "base/log.h"
+#include "cluster/crypto_sodium.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -11,13 +12,15 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define SEGMENT_MAGIC  "picketS1"
-#define ENTRY_MAGIC    UINT32_C(0x31657053) /* "Spe1" */
-#define ACK_MAGIC      "picketA1"
-#define SEGMENT_HEADER 24u
-#define ENTRY_HEADER   40u
-#define NUMBER_MAX     (UINT64_C(1) << 62) /* never reached: more is damage, and would overflow */
-#define CHECKSUM_AT    32u /* in an entry's header: over what stands before it, and the payload */
+#define SEGMENT_MAGIC     "picketS1"
+#define ENTRY_MAGIC       UINT32_C(0x31657053) /* "Spe1" */
+#define ACK_MAGIC         "picketA1"
+#define GENERATION_MAGIC  "picketG1"
+#define SEGMENT_HEADER    24u
+#define ENTRY_HEADER      40u
+#define NUMBER_MAX        (UINT64_C(1) << 62) /* never reached: more is damage, and would overflow */
+#define SEQUENCES_SKIPPED (UINT64_C(1) << 20) /* after damage: more than can have been lost of them */
+#define CHECKSUM_AT       32u /* in an entry's header: over what stands before it, and the payload */
 
 struct segment {
     int file;
@@ -35,7 +38,8 @@ struct spool {
     struct segment *current;  /* written to; NULL: none yet */
     uint64_t numbers;         /* the last one given */
     uint64_t last, acknowledged, dropped, damaged, refused;
-    bool unsynced;
+    uint64_t durable; /* sequence: up to here everything is on the disk */
+    uint64_t generation;
     /* Where the last spool_next ended: going on there needs no search. */
     struct {
         const struct segment *segment;
@@ -212,21 +216,52 @@ static void release_acknowledged(struct spool *self)
     }
 }
 
-static void acknowledged_load(struct spool *self)
+/* A file with one number. */
+static enum disk_found number_load(const struct spool *self, const char *name, const char *magic,
+                                   uint64_t *number)
 {
     char path[PATH_SIZE];
     struct disk_content content;
     struct fault fault;
-    if (!path_join(path, self->config.directory, "acknowledged", &fault))
-        return;
-    enum disk_found found = disk_read_checked(self->config.disk, path, ACK_MAGIC, 256, &content, &fault);
-    if (found == DISK_FAILED)
-        self->damaged++; /* what was sent is sent again: the receiver knows it */
+    if (!path_join(path, self->config.directory, name, &fault))
+        return DISK_FAILED;
+    enum disk_found found = disk_read_checked(self->config.disk, path, magic, 256, &content, &fault);
     if (found != DISK_FOUND)
-        return;
+        return found;
     struct cursor c = cursor_of(content.data, content.size);
-    self->acknowledged = cursor_le64(&c);
+    *number = cursor_le64(&c);
     disk_content_free(&content);
+    return DISK_FOUND;
+}
+
+static bool number_save(const struct spool *self, const char *name, const char *magic, uint64_t number,
+                        struct fault *fault)
+{
+    uint8_t bytes[8];
+    put_le64(bytes, number);
+    return disk_replace_checked(self->config.disk, self->config.directory, name, magic,
+                                (struct bytes){bytes, sizeof bytes}, fault);
+}
+
+static bool generation_renew(struct spool *self, struct fault *fault)
+{
+    uint64_t generation;
+    crypto_random(&generation, sizeof generation);
+    if (!number_save(self, "generation", GENERATION_MAGIC, generation, fault))
+        return false;
+    self->generation = generation;
+    return true;
+}
+
+/* Without the last acknowledged number nothing tells which were used, once their segments are free. */
+static bool numbers_load(struct spool *self, struct fault *fault)
+{
+    enum disk_found acknowledged = number_load(self, "acknowledged", ACK_MAGIC, &self->acknowledged);
+    self->damaged += acknowledged == DISK_FAILED;
+    if (acknowledged != DISK_FAILED &&
+        number_load(self, "generation", GENERATION_MAGIC, &self->generation) == DISK_FOUND)
+        return true;
+    return generation_renew(self, fault);
 }
 
 /* Numbers and sequences ascend together, each number once; a slot that says otherwise is of no use. */
@@ -263,11 +298,24 @@ static bool resume_newest(struct spool *self, struct fault *fault)
     return true;
 }
 
+/* What is there may only be in the system's memory: a process that was killed did not sync it. */
+static bool sync_recovered(struct spool *self, struct fault *fault)
+{
+    const struct disk *disk = self->config.disk;
+    for (unsigned i = 0; i < self->config.segments; i++) {
+        const struct segment *segment = &self->segments[i];
+        if (segment->number && segment->entries && disk->sync(disk->context, segment->file) != 0)
+            return fault_say(fault, "a segment of the spool cannot be made durable: %s", strerror(errno));
+    }
+    return true;
+}
+
 static bool recover(struct spool *self, struct fault *fault)
 {
     const struct disk *disk = self->config.disk;
     char path[PATH_SIZE];
-    acknowledged_load(self);
+    if (!numbers_load(self, fault))
+        return false;
     self->last = self->acknowledged;
     for (unsigned i = 0; i < self->config.segments; i++) {
         struct segment *segment = &self->segments[i];
@@ -287,8 +335,11 @@ static bool recover(struct spool *self, struct fault *fault)
         if (segment->entries && segment->last > self->last)
             self->last = segment->last;
     }
+    if (self->damaged)
+        self->last += SEQUENCES_SKIPPED;
+    self->durable = self->last;
     release_acknowledged(self);
-    return resume_newest(self, fault);
+    return resume_newest(self, fault) && sync_recovered(self, fault);
 }
 
 struct spool *spool_open(const struct spool_config *config, struct fault *fault)
@@ -349,11 +400,11 @@ static struct segment *free_slot(struct spool *self)
 static bool sync_current(struct spool *self)
 {
     const struct disk *disk = self->config.disk;
-    if (!self->unsynced)
+    if (self->durable == self->last)
         return true;
     if (!self->current || disk->sync(disk->context, self->current->file) != 0)
         return false;
-    self->unsynced = false;
+    self->durable = self->last;
     return true;
 }
 
@@ -416,13 +467,14 @@ static enum spool_verdict append(struct spool *self, enum spool_kind kind, int64
         return SPOOL_FAILED;
     if (durable && disk->sync(disk->context, segment->file) != 0)
         return SPOOL_FAILED;
-    self->unsynced = !durable;
     if (segment->entries++ == 0) {
         segment->first = header.sequence;
         segment->oldest = wall;
     }
     segment->last = self->last = header.sequence;
     segment->size += size;
+    if (durable)
+        self->durable = self->last;
     return SPOOL_KEPT;
 }
 
@@ -437,12 +489,52 @@ enum spool_verdict spool_append(struct spool *self, enum spool_kind kind, int64_
     return verdict;
 }
 
+/* A slot's file stays open, and when another segment begins the one before is synced first: so the disk may
+ * be waited for without holding up who appends. */
 bool spool_sync(struct spool *self)
 {
+    const struct disk *disk = self->config.disk;
     pthread_mutex_lock(&self->lock);
-    bool synced = sync_current(self);
+    uint64_t last = self->last;
+    int file = self->current && self->durable < last ? self->current->file : -1;
+    bool synced = self->durable == last;
     pthread_mutex_unlock(&self->lock);
-    return synced;
+    if (file < 0)
+        return synced;
+    if (disk->sync(disk->context, file) != 0)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    if (last > self->durable)
+        self->durable = last;
+    pthread_mutex_unlock(&self->lock);
+    return true;
+}
+
+uint64_t spool_durable(struct spool *self)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t durable = self->durable;
+    pthread_mutex_unlock(&self->lock);
+    return durable;
+}
+
+uint64_t spool_generation(struct spool *self)
+{
+    pthread_mutex_lock(&self->lock);
+    uint64_t generation = self->generation;
+    pthread_mutex_unlock(&self->lock);
+    return generation;
+}
+
+bool spool_renew(struct spool *self)
+{
+    struct fault fault;
+    pthread_mutex_lock(&self->lock);
+    bool renewed = generation_renew(self, &fault);
+    pthread_mutex_unlock(&self->lock);
+    if (!renewed)
+        log_warning("spool: %s", fault.text);
+    return renewed;
 }
 
 /* --- reading --- */
@@ -515,16 +607,13 @@ void spool_entry_free(struct spool_entry *entry)
 
 bool spool_acknowledge(struct spool *self, uint64_t sequence)
 {
-    uint8_t bytes[8];
     bool written = true;
     struct fault fault;
     pthread_mutex_lock(&self->lock);
     if (sequence > self->last)
         sequence = self->last;
     if (sequence > self->acknowledged) {
-        put_le64(bytes, sequence);
-        written = disk_replace_checked(self->config.disk, self->config.directory, "acknowledged", ACK_MAGIC,
-                                       (struct bytes){bytes, sizeof bytes}, &fault);
+        written = number_save(self, "acknowledged", ACK_MAGIC, sequence, &fault);
         if (written) {
             self->acknowledged = sequence;
             release_acknowledged(self);

@@ -8,7 +8,10 @@
  * Files: DIRECTORY/NN.segment. A segment is a header {magic 8, number 8, checksum 8} and entries {magic 4,
  * size 4, sequence 8, wall 8, kind 4, 0 4, checksum 8, payload}, integers little-endian, checksums XXH3-64
  * seeded with the segment's number: what a slot held in an earlier turn is not read again.
- * DIRECTORY/acknowledged holds the last acknowledged sequence.
+ * DIRECTORY/acknowledged holds the last acknowledged sequence, DIRECTORY/generation a random number made with
+ * the spool: (generation, sequence) never means two things to a receiver, whatever was lost here. So where
+ * something was found damaged the numbers go on far behind it, and when nothing tells how far they were the
+ * generation is another one.
  */
 #pragma once
 
@@ -47,8 +50,15 @@ enum spool_verdict {
 /* `durable`: on the disk when it returns SPOOL_KEPT. `wall` in ns since 1970. */
 enum spool_verdict spool_append(struct spool *spool, enum spool_kind kind, int64_t wall, struct bytes payload,
                                 bool durable);
-/* Makes durable what was appended. */
+/* Makes durable what was appended before; others may append meanwhile. */
 bool spool_sync(struct spool *spool);
+/* Up to this sequence everything is durable. Only that may be sent: what a power cut takes away gives its
+ * number to something else. */
+uint64_t spool_durable(struct spool *spool);
+uint64_t spool_generation(struct spool *spool);
+/* A new one: the receiver has more than was ever sent, so this is a copy of an earlier spool. False: it could
+ * not be made durable, nothing has changed. */
+bool spool_renew(struct spool *spool);
 
 struct spool_entry {
     uint64_t sequence; /* from 1, ascending; gaps where entries were lost or dropped */
