@@ -4,6 +4,7 @@
  * byte says where the first ends, in 256ths). Whatever it is, what is read is whole and ascends, and the
  * spool goes on.
  */
+#include "cluster/crypto_sodium.h"
 #include "node/spool.h"
 
 #include <errno.h>
@@ -146,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .disk = &disk, .directory = "/s", .segments = 2, .segment_bytes = SEGMENT, .drop_oldest = true};
     struct fault fault;
     struct spool_entry entry;
-    if (size == 0)
+    if (size == 0 || !crypto_sodium_start())
         return 0;
     size_t first = (size - 1) * data[0] / 256, second = size - 1 - first;
     memset(files, 0, sizeof(files));

@@ -2,6 +2,7 @@
  *
  * Answers of the control socket about entities, from a store with some.
  */
+#include "cluster/crypto_sodium.h"
 #include "node/change_batch.h"
 #include "node/view_entity.h"
 #include "tests/unit/entity_world.h"
@@ -189,5 +190,5 @@ int main(void)
         cmocka_unit_test(a_batch_is_read_back),
         cmocka_unit_test_setup_teardown(the_spool_is_shown, make, end),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return crypto_sodium_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
