@@ -375,7 +375,7 @@ void radius_put_attributes(struct activity_writer *w, enum activity_kind kind, s
             put_vendor(w, value);
         else if (!rule->field)
             gather(&g, type, value);
-        else if (activity_uses(kind, (enum activity_field)rule->field))
+        else if (activity_allows(kind, (enum activity_field)rule->field))
             put_attribute(w, rule, value);
     }
     put_framed(w, &g);

@@ -13,6 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A health issue of an input that runs. */
+struct input_trouble {
+    unsigned number;   /* as published; 0: it has none */
+    const char *issue; /* its name for programs, a constant */
+    char text[256];
+};
+
 struct event_input {
     const char *name; /* "syslog" */
     /* The health issue when it cannot be started: number, name for programs, sentence. */
@@ -32,6 +39,8 @@ struct event_input {
 
     /* Where it listens, or what it reads, for people: "udp:0.0.0.0:514, tcp:[::]:514". May be NULL. */
     void (*describe)(void *input, struct text *to);
+    /* What is wrong with it, if anything. May be NULL. */
+    bool (*trouble)(void *input, struct input_trouble *trouble);
     /* A record that was put in with that tag is safe: on the thread that made it so, which it must not hold
      * up, and never after stop() was called. May be NULL. */
     void (*kept)(void *input, uint64_t tag);

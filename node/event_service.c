@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "events/share.h"
+#include "node/input_radius.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,7 +25,7 @@
 #define TAG_BITS 56
 
 static const struct event_input *const table[] = {
-    NULL, /* so that the table is never empty */
+    &input_radius,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 
@@ -133,7 +134,7 @@ static void *run(void *context)
 bool event_service_wanted(const struct config *config)
 {
     for (size_t i = 0; i < INPUTS; i++)
-        if (table[i] && table[i]->wanted(config))
+        if (table[i]->wanted(config))
             return true;
     return false;
 }
@@ -141,7 +142,7 @@ bool event_service_wanted(const struct config *config)
 bool event_service_check(const struct config *config, struct fault *fault)
 {
     for (size_t i = 0; i < INPUTS; i++)
-        if (table[i] && table[i]->wanted(config) && table[i]->check && !table[i]->check(config, fault))
+        if (table[i]->wanted(config) && table[i]->check && !table[i]->check(config, fault))
             return false;
     return true;
 }
@@ -174,7 +175,7 @@ struct event_service *event_service_new(const struct config *config, struct reso
     self->quarantine = quarantine_new(seed);
     bool made = self->end >= 0 && self->quarantine;
     for (size_t i = 0; made && i < INPUTS; i++)
-        made = !table[i] || !table[i]->wanted(config) || add_input(self, table[i]);
+        made = !table[i]->wanted(config) || add_input(self, table[i]);
     if (!made) {
         fault_say(fault, "events: %s", strerror(errno));
         event_service_destroy(&self);
@@ -270,14 +271,27 @@ static bool tell_share(const struct service_input *one, struct event_health *hea
     return true;
 }
 
+static bool tell_trouble(const struct service_input *one, struct event_health *health)
+{
+    struct input_trouble trouble;
+    if (!one->running || !one->input->trouble || !one->input->trouble(one->running, &trouble))
+        return false;
+    health->number = trouble.number;
+    health->issue = trouble.issue;
+    memcpy(health->text, trouble.text, sizeof(health->text));
+    return true;
+}
+
 bool event_service_health(struct event_service *self, unsigned i, struct event_health *health)
 {
-    bool (*const tells[])(const struct service_input *, struct event_health *) = {tell_deaf, tell_share};
+    bool (*const tells[])(const struct service_input *, struct event_health *) = {tell_deaf, tell_share,
+                                                                                  tell_trouble};
+    enum { TELLS = sizeof(tells) / sizeof(*tells) };
     bool found = false;
     pthread_mutex_lock(&self->lock);
-    for (unsigned k = 0; !found && k < self->count * 2; k++) {
-        const struct service_input *one = &self->inputs[k / 2];
-        if (!tells[k % 2](one, health) || i-- > 0)
+    for (unsigned k = 0; !found && k < self->count * TELLS; k++) {
+        const struct service_input *one = &self->inputs[k / TELLS];
+        if (!tells[k % TELLS](one, health) || i-- > 0)
             continue;
         snprintf(health->subject, sizeof(health->subject), "input %s", one->input->name);
         found = true;

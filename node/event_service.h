@@ -41,7 +41,7 @@ bool event_service_input(struct event_service *self, unsigned i, struct event_in
 
 struct event_health {
     char subject[64];  /* "input syslog" */
-    unsigned number;   /* as published */
+    unsigned number;   /* as published; 0: it has none */
     const char *issue; /* its name for programs */
     char text[256];
 };

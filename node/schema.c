@@ -16,6 +16,7 @@ static const struct config_section sections[] = {
     {.key = "synchronizer", .doc = "The election of the node that replicates a domain's directory."},
     {.key = "directory", .doc = "Domains, their domain controllers, and how they are read."},
     {.key = "spool", .doc = "What waits on disk to be sent."},
+    {.key = "radius", .doc = "Accounting records of VPN servers and access points (docs/radius.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
@@ -187,6 +188,26 @@ static const struct config_rule rules[] = {
      .max = 10 * CLOCK_SECOND,
      .preset = "500ms",
      .doc = "How often what was captured is made durable, and sent: what a power cut may cost."},
+    {.key = "radius/listen",
+     .type = CONFIG_ENDPOINT,
+     .list = true,
+     .preset = "[::]:1813",
+     .doc = "Where accounting records are sent to, at most four, when there are `clients`. `[::]` means IPv4 "
+            "too."},
+    {.key = "radius/clients",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "PREFIX FILE of those who may send, as `192.0.2.0/24 /etc/picket/radius/vpn.secret`: the file's "
+            "first "
+            "line is the shared secret, and only its owner may read it (0600). Of several prefixes the "
+            "longest counts. Not set: nobody, and nothing listens."},
+    {.key = "radius/client-limit",
+     .type = CONFIG_INT,
+     .min = 1,
+     .max = 1000000,
+     .unit = "requests per second",
+     .preset = "10000",
+     .doc = "What a client sends beyond that is not answered; it sends it again."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,

@@ -41,3 +41,8 @@ add_executable(entity_store EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/entity_st
 target_link_libraries(entity_store PRIVATE picket_sync)
 set_target_properties(entity_store PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-entity-store COMMAND entity_store USES_TERMINAL)
+# RADIUS accounting: tests/bench/radius.c (target `bench-radius`).
+add_executable(bench_radius EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/radius.c)
+target_link_libraries(bench_radius PRIVATE picket_events picket_base PkgConfig::MD)
+set_target_properties(bench_radius PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-radius COMMAND bench_radius DEPENDS bench_radius USES_TERMINAL)

@@ -76,3 +76,8 @@ set_tests_properties(directory_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_COD
 add_test(NAME directory_node COMMAND Python3::Interpreter ${integration}/directory_node.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(directory_node PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+
+# RADIUS accounting from radclient, and with FreeRADIUS as the proxy.
+add_test(NAME radius COMMAND Python3::Interpreter ${integration}/radius.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(radius PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
