@@ -1025,12 +1025,12 @@ void election_have(struct cluster *self, const struct node_id *from, const struc
 {
     struct election *e = core_election(self);
     uint32_t member = members_find(self, holder);
-    if (member == NO_MEMBER || !e->attentive || age < 0 || age > replace_after(self) || MUTANT(VETO_IGNORED))
+    if (member == NO_MEMBER || age < 0 || age > replace_after(self) || MUTANT(VETO_IGNORED))
         return;
     e->questioned = true;
-    members_take_heartbeat(self, entry, age, from);
+    members_take_heartbeat(self, entry, age, from); /* also when the question is settled: it is true */
     e->questioned = false;
-    if (members_silence(self, member) > replace_after(self))
+    if (!e->attentive || members_silence(self, member) > replace_after(self))
         return;
     for (uint32_t i = 0; i < e->count; i++) {
         struct contest *c = e->contests[i];

@@ -168,7 +168,8 @@ static void leave(struct sim_world *world, uint32_t number)
         return;
     struct cluster_event event = {.type = CLUSTER_LEAVE};
     world_step(world, number, &event);
-    node->left = true;
+    node->left = node->has_left = true;
+    node->left_at = world->time;
     struct sim_event stop = {.type = EVENT_STOP, .generation = node->generation, .a = number};
     if (!wheel_add(&world->wheel, world->time + 2000, &stop))
         abort();

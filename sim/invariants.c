@@ -494,11 +494,16 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         struct heard *heard = heard_of(world, to, column);
         struct emissions *emissions = &checker->emissions[column];
         /* An age counts only for who was not heard within 90 s of 30 min, since the process started; the core
-         * may see that moment otherwise. */
-        int64_t now =
-            clock - heard->latest > world->options.replace_after / 20 ? clock - marks[i].age : clock;
+         * may see that moment otherwise, for its clock moves when it is stepped. */
+        int64_t fresh = world->options.replace_after / 20 + 2 * SIM_SECOND;
+        int64_t now = clock - heard->latest > fresh ? clock - marks[i].age : clock;
         uint32_t *last = record ? &heard->record : &heard->emission;
-        if (number >= *last && now > heard->latest && (number > *last || now - heard->run < TOLD_AGAIN))
+        /* Its owner's record, from the owner, is a sign of life as often as it comes: who opens a link lives.
+         */
+        bool greeted = record && checker->node_of[column] == from;
+        /* A later one may have cost more hashes than there were just then. */
+        if (number + 8 > *last && now > heard->latest &&
+            (number > *last || greeted || now - heard->run < TOLD_AGAIN))
             heard->latest = now;
         bool known =
             record ? emissions->rises[(number - 1) % RECORDS] : anchored(emissions, heard->record, number);
@@ -508,7 +513,8 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         /* A record that others tell may be old news: it is no sign of life. */
         if (now > heard->run && (!record || checker->node_of[column] == from))
             heard->run = now;
-        if (!record && !marks[i].age && !payload->age)
+        /* What an enemy says may be too much to be looked at. */
+        if (!record && !marks[i].age && !payload->age && !world->nodes[from].ever_hostile)
             heard->surely = clock;
         if (checker->node_of[column] == to)
             continue;
@@ -554,7 +560,9 @@ static bool quiet_for(const struct sim_world *world, int64_t time)
 static bool holder_gone(const struct sim_world *world, uint32_t holder, unsigned domain)
 {
     const struct sim_node *node = &world->nodes[holder];
-    return bit_get(world->revoked, holder) || node->ever_hostile || (node->off >> domain & 1) || node->left ||
+    /* That it left is heard of, at times, after it came back. */
+    bool left = node->left || (node->has_left && world->time - node->left_at < 3 * SIM_MINUTE);
+    return bit_get(world->revoked, holder) || node->ever_hostile || (node->off >> domain & 1) || left ||
            !(node->granted >> domain & 1) || node->state == NODE_ABSENT;
 }
 
@@ -694,7 +702,9 @@ static void check_fresh(struct sim_world *world, uint32_t node, const struct clu
     if (world->policy_version <= 1)
         return;
     looked(world, SIM_INVARIANT_REVOKED);
-    if (bit_get(world->revoked, holder) && quiet_for(world, 5 * SIM_MINUTE)) {
+    /* Who is revoked itself is told nothing by anybody. */
+    if (bit_get(world->revoked, holder) && !bit_get(world->revoked, node) &&
+        quiet_for(world, 5 * SIM_MINUTE)) {
         checker_violation(world, SIM_INVARIANT_REVOKED, "%s takes the revoked %s for the holder of %s",
                           world->nodes[node].name, world->nodes[holder].name, now->domain);
     }
@@ -967,6 +977,13 @@ static bool able(const struct sim_world *world, uint32_t node, unsigned domain)
            !(n->vague & bit);
 }
 
+/* For how long it must be quiet before all are of one mind. A jump of the term is held back for a third of
+ * T_OFF, and believed then: from when it is offered, which may be when a cut heals. */
+static int64_t calm_after(const struct sim_world *world)
+{
+    return QUIET_HOLDERS + (world->checker->ever_hostile ? world->options.replace_after / 3 : 0);
+}
+
 static void check_holders(struct sim_world *world, unsigned domain)
 {
     struct checker *checker = world->checker;
@@ -992,7 +1009,7 @@ static void check_holders(struct sim_world *world, unsigned domain)
     if (!candidates)
         watch->able_since = world->time;
     int64_t still = watch->last_claim > checker->quiet_since ? watch->last_claim : checker->quiet_since;
-    if (world->time - still >= QUIET_HOLDERS) {
+    if (world->time - still >= calm_after(world)) {
         looked(world, SIM_INVARIANT_ONE_HOLDER);
         if (active > 1)
             checker_violation(world, SIM_INVARIANT_ONE_HOLDER, "%u holders of %s: %s and %s", active,
@@ -1013,10 +1030,8 @@ static void check_holders(struct sim_world *world, unsigned domain)
 static void check_agreement(struct sim_world *world)
 {
     struct checker *checker = world->checker;
-    /* A jump of the term is held back for a third of T_OFF, and believed then. */
-    if (!quiet_for(world, QUIET_HOLDERS) ||
-        (checker->ever_hostile &&
-         world->time - checker->enemies_until < QUIET_HOLDERS + world->options.replace_after / 3)) {
+    int64_t calm = calm_after(world);
+    if (!quiet_for(world, calm) || (checker->ever_hostile && world->time - checker->enemies_until < calm)) {
         checker->disagree_since = world->time;
         return;
     }

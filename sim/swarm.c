@@ -99,16 +99,17 @@ static void tell_failure(const struct swarm *swarm, struct sim_plan *plan, uint6
     clock_text(verdict->first, at);
     size_t used = (size_t)snprintf(line, sizeof line, "seed %" PRIu64 ": %s at %s: %s\n", seed,
                                    sim_invariant_label(invariant), at, verdict->text);
-    if (swarm->shrink_runs && invariant != SIM_INVARIANT_DETERMINISM) {
-        unsigned runs = sim_plan_shrink(plan, invariant, swarm->shrink_runs);
+    if (invariant != SIM_INVARIANT_DETERMINISM) {
+        unsigned runs = swarm->shrink_runs ? sim_plan_shrink(plan, invariant, swarm->shrink_runs) : 0;
         snprintf(comment, sizeof comment, "Seed %" PRIu64 " of the swarm violated %s (%s):\n%s", seed,
                  sim_invariant_label(invariant), sim_invariant_doc(invariant), verdict->text);
         write_scenario(swarm, plan, seed, comment, path, sizeof path);
-        used += (size_t)snprintf(line + used, sizeof line - used,
-                                 "  shrunk from %u faults and %u nodes to %u and %u in %u runs\n"
-                                 "  replay: picket-sim run %s --trace%s%s\n",
-                                 faults, nodes, plan->fault_count, plan->options.nodes, runs, path,
-                                 swarm->mutant ? " --mutant " : "",
+        if (runs)
+            used += (size_t)snprintf(line + used, sizeof line - used,
+                                     "  shrunk from %u faults and %u nodes to %u and %u in %u runs\n", faults,
+                                     nodes, plan->fault_count, plan->options.nodes, runs);
+        used += (size_t)snprintf(line + used, sizeof line - used, "  replay: picket-sim run %s --trace%s%s\n",
+                                 path, swarm->mutant ? " --mutant " : "",
                                  swarm->mutant ? sim_mutant_name(swarm->mutant) : "");
     }
     fwrite(line, 1, used, stdout);

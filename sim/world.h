@@ -88,7 +88,8 @@ struct sim_node {
     uint64_t *revoked; /* bitset of nodes whose links this node's driver refuses; NULL: none */
     uint64_t sent;     /* messages so far: makes each decision's number */
     struct node_link links[NODE_LINKS];
-    bool hostile_now, ever_hostile, upgraded, armed, left, started_once;
+    bool hostile_now, ever_hostile, upgraded, armed, left, has_left, started_once;
+    int64_t left_at; /* world time, when it has_left */
     enum sim_crash_point armed_point;
     enum sim_disk armed_disk;
     enum sim_hostility hostility;
