@@ -14,11 +14,28 @@ struct dcerpc_flow {
 
 enum { CONNECTIONLESS_HEADER_SIZE = 80, CONNECTIONLESS_VERSION = 4, PTYPE_MAX_CONNECTIONLESS = 10 };
 
-/* The types that a connection-oriented stream has ([C706] 12.6.1). */
-static bool is_stream_type(uint8_t type)
+/* The types that a connection-oriented stream has in that direction ([C706] 12.6.1): between two ports that
+ * mean nothing they tell who the server is. */
+static bool is_stream_type(uint8_t type, enum direction direction)
 {
-    return type == PDU_REQUEST || type == PDU_RESPONSE || type == PDU_FAULT ||
-           (type >= PDU_BIND && type <= PDU_ORPHANED);
+    switch (type) {
+    case PDU_REQUEST:
+    case PDU_BIND:
+    case PDU_ALTER_CONTEXT:
+    case PDU_AUTH3:
+    case PDU_CO_CANCEL:
+    case PDU_ORPHANED:
+        return direction == TO_SERVER;
+    case PDU_RESPONSE:
+    case PDU_FAULT:
+    case PDU_BIND_ACK:
+    case PDU_BIND_NAK:
+    case PDU_ALTER_CONTEXT_RESP:
+    case PDU_SHUTDOWN:
+        return direction == TO_CLIENT;
+    default:
+        return false;
+    }
 }
 
 static enum detection detect_datagram(struct bytes start)
@@ -33,7 +50,6 @@ static enum detection detect_datagram(struct bytes start)
 static enum detection detect(struct bytes start, enum transport transport, enum direction direction,
                              bool on_port)
 {
-    (void)direction;
     if (transport == TRANSPORT_UDP)
         return on_port ? detect_datagram(start) : DETECT_NO;
     static const uint8_t versions[2] = {5, 1};
@@ -47,7 +63,7 @@ static enum detection detect(struct bytes start, enum transport transport, enum 
         return DETECT_NO;
     if (on_port)
         return DETECT_YES;
-    return is_stream_type(h[2]) && h[6] == 0 && h[7] == 0 ? DETECT_YES : DETECT_NO;
+    return is_stream_type(h[2], direction) && h[6] == 0 && h[7] == 0 ? DETECT_YES : DETECT_NO;
 }
 
 /* Fragments follow each other without regard to segments: in a long answer few begin one. */

@@ -45,7 +45,7 @@ enum entity_kind {
     ENTITY_CONTACT,
     ENTITY_ORGANIZATIONAL_UNIT,
     ENTITY_CONTAINER,
-    ENTITY_DOMAIN, /* domainDNS with a SID: with its policy of passwords and lock-out (that of Kerberos stands
+    ENTITY_DOMAIN, /* domainDNS: with its policy of passwords and lock-out (that of Kerberos stands
                       in the files of a group policy, not in the directory) */
     ENTITY_TRUST,  /* trustedDomain */
     ENTITY_SITE,

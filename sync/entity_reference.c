@@ -100,7 +100,7 @@ static const struct {
     {ENTITY_CONTACT, "`contact`"},
     {ENTITY_ORGANIZATIONAL_UNIT, "`organizationalUnit`"},
     {ENTITY_CONTAINER, "`container` and other objects that only hold others"},
-    {ENTITY_DOMAIN, "`domainDNS` with a SID: the domain, with its policy of passwords and lock-out"},
+    {ENTITY_DOMAIN, "`domainDNS`: the domain, with its policy of passwords and lock-out"},
     {ENTITY_PASSWORD_POLICY, "`msDS-PasswordSettings`: a fine-grained policy"},
     {ENTITY_TRUST, "`trustedDomain`"},
     {ENTITY_GROUP_POLICY, "`groupPolicyContainer`"},

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 enum { /* [MS-ADTS] 3.1.1.3.4.1.3 */
        DIRSYNC_OBJECT_SECURITY = 0x00000001,
@@ -173,6 +174,7 @@ void replication_limits_init(struct replication_limits *limits)
         .unseen_period = 10 * CLOCK_MINUTE,
         .chunk = 20000,
         .page_size = 1000,
+        .slice_usns = 65536,
         .dirsync_bytes = 4u << 20,
         .configuration = true,
     };
@@ -491,6 +493,15 @@ static uint32_t pass_of(const struct context *context)
     return context->state->phase == PHASE_PASSING ? context->state->pass : 0;
 }
 
+/* Samba's DirSync, but no search, tells the heads of the naming contexts below this one too: those of DNS,
+ * domains of their own. They are no part of it. */
+static bool is_other_head(const struct context *context, const struct entity_change *change)
+{
+    return change->kind_known && change->kind == ENTITY_DOMAIN &&
+           (change->dn.size != strlen(context->dn) ||
+            strncasecmp((const char *)change->dn.data, context->dn, change->dn.size) != 0);
+}
+
 /* It may have been deleted and undeleted since it was told last. Without a recycle bin its links, at both
  * ends, went with the deletion and without a word: so they go here too, and what is left is read again. */
 static void take_risen(struct replication *self, const struct guid *guid, int64_t now)
@@ -695,6 +706,8 @@ void replication_object(struct replication *self, const struct directory_object 
         return;
     }
     self->status.unreadable += translated.unreadable;
+    if (is_other_head(asked(self), &translated.change))
+        return;
     if (dirsync || self->question == ASKED_CHANGED) {
         self->turn_objects++;
         self->status.pass_objects += asked(self)->state->phase == PHASE_PASSING;
@@ -844,8 +857,10 @@ static void answered_changed(struct replication *self, const struct ldap_result 
     staged->method = DIRECTORY_USN;
     staged->cookie_size = 0;
     memcpy(staged->invocation_id, self->peer.invocation_id, 16);
-    if (staged->phase == PHASE_PASSING)
+    if (staged->phase == PHASE_PASSING) {
         next_slice(staged);
+        context->commit_always = true;
+    }
     if (staged->phase != PHASE_PASSING)
         staged->usn = staged->phase == PHASE_SWEEPING ? staged->pass_usn : self->root_usn;
     self->turn = TURN_COMMIT;
@@ -877,6 +892,15 @@ static void answered_all(struct replication *self, const struct ldap_result *res
     }
 }
 
+/* Pages of a search cannot be gone on with over another connection: so that a pass that is interrupted does
+ * not begin anew, it goes by ranges of uSNCreated, of which each is committed. */
+static void cut_pass(const struct replication *self, struct replication_state *state)
+{
+    uint64_t part = state->pass_usn / 16 + 1;
+    state->slice_at = 0;
+    state->slice_width = part > self->limits.slice_usns ? part : self->limits.slice_usns;
+}
+
 static void answered_root(struct replication *self)
 {
     struct context *context = asked(self);
@@ -885,6 +909,8 @@ static void answered_root(struct replication *self)
         bool after_cookie = state->method == DIRECTORY_DIRSYNC && state->slice_width && state->cookie_size;
         if (state->phase == PHASE_PASSING && (!state->pass_usn || after_cookie))
             state->pass_usn = self->root_usn;
+        if (state->phase == PHASE_PASSING && state->method == DIRECTORY_USN && !state->slice_width)
+            cut_pass(self, state);
         bool nothing_new =
             state->method == DIRECTORY_USN && state->phase == PHASE_FOLLOWING && state->usn == self->root_usn;
         if (nothing_new) {

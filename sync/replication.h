@@ -25,6 +25,8 @@ struct replication_limits {
     int64_t unseen_period; /* ns: 10 min; between comparisons where deletions are not seen */
     uint32_t chunk;        /* objects after which what came is committed: 20,000 */
     uint32_t page_size;    /* of a paged search: 1,000 */
+    uint32_t slice_usns;   /* at least so many update sequence numbers in a part of a pass by uSNChanged:
+                              65,536; a sixteenth of all when that is more */
     uint32_t dirsync_bytes; /* asked for in one answer: 4 MiB */
     bool configuration;     /* replicate the configuration context too, at first */
 };

@@ -212,15 +212,6 @@ static void forget(struct entity_change *change, enum entity_attribute attribute
     change->attributes[attribute].count = 0;
 }
 
-/* Heads of application partitions, as those of DNS, are domainDNS too; only a domain has a SID. */
-static enum entity_kind kind_of(const struct directory_attribute *classes, const struct entity_change *change,
-                                bool whole)
-{
-    enum entity_kind kind = entity_kind_of_classes(classes->values, classes->value_count);
-    bool partition = kind == ENTITY_DOMAIN && whole && !has_values(change, ENTITY_OBJECT_SID);
-    return partition ? ENTITY_OTHER : kind;
-}
-
 /* Everything of a new object comes at once; whenCreated never changes afterwards, so that its coming says so.
  * objectClass alone may come later too, when a class is added. */
 static void judge(const struct directory_object *object, enum translate_source source, struct translated *to)
@@ -237,7 +228,7 @@ static void judge(const struct directory_object *object, enum translate_source s
     bool whole =
         source == TRANSLATE_SEARCH || (change->kind_known && has_values(change, ENTITY_WHEN_CREATED));
     if (change->kind_known)
-        change->kind = kind_of(classes, change, whole);
+        change->kind = entity_kind_of_classes(classes->values, classes->value_count);
     /* The directory leaves it behind when it undeletes, and renames it with what it names, without a word. */
     if (!change->deleted)
         forget(change, ENTITY_LAST_KNOWN_PARENT);

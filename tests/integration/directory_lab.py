@@ -88,8 +88,6 @@ class Copy:
         directory, gone = self.directory(dc)
         compare.without(copy, disputed)
         compare.without(directory, disputed)
-        # heads of further naming contexts stand in the domain's as well, not in its own part of the database
-        copy = {guid: one for guid, one in copy.items() if not one["dn"].startswith(("DC=DomainDnsZones", "DC=ForestDnsZones"))}
         found = list(compare.differences(directory, copy, ("the directory", "the copy")))
         found += ["%s is a tombstone in the copy only" % guid for guid in buried if guid in directory]
         found += ["%s is a tombstone in the directory only" % guid for guid in gone if guid in copy]

@@ -72,6 +72,7 @@ struct model {
     uint32_t answer_most;       /* objects in one answer, above: sizeLimitExceeded; 0: no limit */
     uint32_t values_most;       /* of a link in one answer of a search */
     bool hidden[MODEL_OBJECTS]; /* from searches and from DirSync without the right */
+    bool dns_zone;              /* DirSync tells the head of a context below this one, as Samba's does */
 };
 
 static bool model_is_group(unsigned i)
@@ -507,6 +508,18 @@ static bool model_seen_by_dirsync(const struct model *model, const struct model_
            (model_alive(dc, i) || model->deletions_visible);
 }
 
+static void model_send_other_head(struct model_answer *answer, model_give *give, void *to)
+{
+    static const uint8_t guid[GUID_SIZE] = {0xd5};
+    answer->text_used = answer->value_count = answer->attribute_count = 0;
+    answer->object.dn = model_string(answer, "<GUID=d5000000-0000-0000-0000-000000000000>;"
+                                             "DC=DomainDnsZones," MODEL_CONTEXT);
+    model_attribute(answer, "objectGUID");
+    model_value(answer, model_text(answer, guid, sizeof guid));
+    model_classes(answer, 0);
+    model_send(answer, give, to);
+}
+
 static void model_refuse(struct ldap_result *result, int code)
 {
     result->outcome = LDAP_OUTCOME_REFUSED;
@@ -544,6 +557,8 @@ static void model_dirsync(const struct model *model, const struct model_controll
         return;
     }
     bool going = true;
+    if (model->dns_zone && !query->cookie.size)
+        model_send_other_head(answer, give, to);
     while (going) { /* in the order of change */
         unsigned next = MODEL_OBJECTS;
         for (unsigned i = 0; i < MODEL_OBJECTS; i++) {

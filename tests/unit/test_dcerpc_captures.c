@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "capture/dcerpc_association.h"
 #include "capture/rpc_interfaces.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/packets.h"
@@ -234,13 +235,37 @@ static void fragments_are_found_within_segments(void **state)
     harness_close(&h);
 }
 
+/* Where ports say nothing, the type of a PDU says who the server is. */
+static void pdus_have_a_direction(void **state)
+{
+    (void)state;
+    const struct protocol *protocol = protocol_get(PROTOCOL_DCERPC);
+    for (uint8_t type = 0; type <= PDU_ORPHANED; type++) {
+        const uint8_t head[16] = {5, 0, type, 3, 0x10, 0, 0, 0, 16};
+        struct bytes start = {head, sizeof head};
+        bool up = protocol->detect(start, TRANSPORT_TCP, TO_SERVER, false) == DETECT_YES;
+        bool down = protocol->detect(start, TRANSPORT_TCP, TO_CLIENT, false) == DETECT_YES;
+        assert_false(up && down);
+        assert_int_equal(up, type == PDU_REQUEST || type == PDU_BIND || type == PDU_ALTER_CONTEXT ||
+                                 type == PDU_AUTH3 || type == PDU_CO_CANCEL || type == PDU_ORPHANED);
+        assert_int_equal(down, type == PDU_RESPONSE || type == PDU_FAULT || type == PDU_BIND_ACK ||
+                                   type == PDU_BIND_NAK || type == PDU_ALTER_CONTEXT_RESP ||
+                                   type == PDU_SHUTDOWN);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(zerologon),       cmocka_unit_test(dcsync),
-        cmocka_unit_test(account_listing), cmocka_unit_test(remote_service),
-        cmocka_unit_test(secure_channel),  cmocka_unit_test(public_captures),
-        cmocka_unit_test(datagrams),       cmocka_unit_test(fragments_are_found_within_segments),
+        cmocka_unit_test(zerologon),
+        cmocka_unit_test(dcsync),
+        cmocka_unit_test(account_listing),
+        cmocka_unit_test(remote_service),
+        cmocka_unit_test(secure_channel),
+        cmocka_unit_test(public_captures),
+        cmocka_unit_test(datagrams),
+        cmocka_unit_test(fragments_are_found_within_segments),
+        cmocka_unit_test(pdus_have_a_direction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -716,6 +716,51 @@ static void polling(void **state)
     world_close(&world);
 }
 
+/* A pass by polling that is interrupted goes on where it was. */
+static void polling_goes_on(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 9);
+    world.model.dirsync = false;
+    world.limits.slice_usns = 20;
+    kill_core(&world);
+    bind_to(&world, 1);
+    world.fault = FAULT_KILL;
+    world.fault_in = 30; /* objects, of 20, and commits */
+    run(&world);
+    assert_int_equal(world.fault_in, 0);
+    assert_false(world.bound);
+    bind_to(&world, 1);
+    calm(&world, 3);
+    assert_true(is_level(&world, true));
+    struct replication_status status;
+    replication_status(world.core, &status);
+    assert_int_equal(status.passes, 1);
+    assert_in_range(status.pass_objects, 1, 15);
+    world_close(&world);
+}
+
+/* Samba's DirSync tells what no search does: the heads of other naming contexts. */
+static void other_heads_are_left_out(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 2);
+    bind_to(&world, 0);
+    world.model.dns_zone = true;
+    calm(&world, 2);
+    assert_true(is_level(&world, true));
+    replication_reconcile(world.core, world.now);
+    calm(&world, 2);
+    struct replication_status status;
+    replication_status(world.core, &status);
+    assert_int_equal(status.reconciliations, 1);
+    assert_int_equal(status.last_mismatches, 0);
+    assert_true(is_level(&world, true));
+    world_close(&world);
+}
+
 static void deletions_unseen(void **state)
 {
     (void)state;
@@ -990,6 +1035,8 @@ int main(void)
         cmocka_unit_test(damaged_cookie),
         cmocka_unit_test(without_the_right),
         cmocka_unit_test(polling),
+        cmocka_unit_test(polling_goes_on),
+        cmocka_unit_test(other_heads_are_left_out),
         cmocka_unit_test(deletions_unseen),
         cmocka_unit_test(too_large_for_one_answer),
         cmocka_unit_test(comparing_finds_and_mends),

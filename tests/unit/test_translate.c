@@ -117,26 +117,6 @@ static void where_the_deleted_stood(void **state)
     assert_int_equal(first(done(TRANSLATE_DIRSYNC), ENTITY_LAST_KNOWN_PARENT)->bytes.size, 9);
 }
 
-/* Heads of application partitions are domainDNS as well. */
-static void only_a_domain_has_a_sid(void **state)
-{
-    (void)state;
-    for (unsigned domain = 0; domain < 2; domain++) {
-        begin(GUID_A "DC=b");
-        attribute("objectClass");
-        value("top");
-        value("domain");
-        value("domainDNS");
-        attribute("whenCreated");
-        value("20261122100000.0Z");
-        if (domain) {
-            attribute("objectSid");
-            value_bytes("\1\1\0\0\0\0\0\5\x12\0\0\0", 12);
-        }
-        assert_int_equal(done(TRANSLATE_DIRSYNC)->change.kind, domain ? ENTITY_DOMAIN : ENTITY_OTHER);
-    }
-}
-
 static void what_cannot_be_read_is_left_out(void **state)
 {
     (void)state;
@@ -289,7 +269,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_type),
         cmocka_unit_test(where_the_deleted_stood),
-        cmocka_unit_test(only_a_domain_has_a_sid),
         cmocka_unit_test(what_cannot_be_read_is_left_out),
         cmocka_unit_test(too_much_is_cut),
         cmocka_unit_test(links_whole_ranged_and_incremental),
