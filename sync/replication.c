@@ -26,6 +26,7 @@ enum { /* [MS-ADTS] 3.1.1.3.4.1.3 */
        LIST_LIMIT = 20000, /* of one snapshot */
        FAILURES_MAX = 3,   /* then another domain controller */
        NOTICES_MAX = 16,
+       PROOFS_MAX = 4, /* in one comparison: Windows looks through everything for each */
        REPLICATION_ARENA =
            96 << 20, /* one object with DIRECTORY_VALUES_MAX links; untouched it costs nothing */
 };
@@ -47,6 +48,7 @@ enum question {
     ASKED_OBJECTS, /* by GUID */
     ASKED_RANGE,   /* more values of a link */
     ASKED_ALL,     /* a page of everything, to compare */
+    ASKED_PROOF,   /* of what searches tell otherwise, what DirSync tells */
 };
 
 /* One context's way from a question to the commit of what it brought. */
@@ -68,6 +70,8 @@ struct context {
     int64_t reconcile_due; /* INT64_MAX: not before the copy is complete */
     int64_t committed_at, durable_at;
     bool probed, deletions_seen, object_security, dirsync_refused;
+    bool searches_blind; /* they show less than DirSync does, over this connection */
+    bool shown_less;     /* likewise, until a comparison says otherwise */
     bool again;          /* the directory has more at once */
     int64_t whole_at;    /* when contents were last compared; 0: never */
     uint64_t mismatches; /* that were found then */
@@ -78,6 +82,7 @@ struct context {
 enum later_flag {
     LATER_RISEN = 1,     /* it was deleted: its links have come back, at both ends */
     LATER_SUSPECT = 2,   /* seems to differ from the directory */
+    LATER_RANGED = 8,    /* too large a group to be told in one answer */
     LATER_ELSEWHERE = 4, /* may be of another context: not to be told of it says nothing */
 };
 
@@ -143,6 +148,13 @@ struct replication {
     enum comparing comparing;
     unsigned compared; /* the context that is */
     bool compare_whole;
+    bool compare_crowded; /* more differences than can be remembered */
+    /* Of what seems to differ: what a search still tells otherwise after the increment. It differs, or the
+     * search shows less. */
+    struct guid sifted[REPLICATION_BATCH];
+    uint32_t sifted_flags[REPLICATION_BATCH], sifted_count;
+    bool sifting, proven;
+    unsigned proofs;
     struct reconciliation reconciliation;
     struct cookie compare_page;
     struct guid listed;
@@ -297,6 +309,7 @@ static void drop_turn(struct replication *self)
     hash_table_clear(self->ranges);
     hash_table_clear(self->suspects);
     self->comparing = COMPARE_NOT;
+    self->sifting = false;
     reconciliation_end(&self->reconciliation);
 }
 
@@ -382,6 +395,7 @@ static void judge_peer(struct replication *self, unsigned c, int64_t now)
     context->commit_always = true;
     context->again = false;
     context->object_security = context->dirsync_refused = context->probed = false;
+    context->searches_blind = false;
     context->deletions_seen = true;
     context->reconcile_due = INT64_MAX;
     if (state->phase == PHASE_NEW || !good)
@@ -461,16 +475,25 @@ static enum entity_applied apply(struct replication *self, unsigned c, const str
 }
 
 /* Read it again, alone and whole, before what told us of it is committed. */
-static void read_later(struct replication *self, struct hash_table *table, const struct guid *guid,
-                       uint32_t flags, int64_t now)
+static void read_later(struct replication *self, const struct guid *guid, uint32_t flags, int64_t now)
 {
-    struct later *later = hash_table_insert(table, guid->bytes, NULL);
+    struct later *later = hash_table_insert(self->later, guid->bytes, NULL);
     if (later) {
         later->flags |= flags;
         return;
     }
     /* So much is amiss that everything read again is less work. */
     pass_anew(self, self->asking, now);
+}
+
+/* More of them than fit are no accident: what they are decides (prove). */
+static void suspect(struct replication *self, const struct guid *guid)
+{
+    struct later *later = hash_table_insert(self->suspects, guid->bytes, NULL);
+    if (later)
+        later->flags |= LATER_SUSPECT;
+    else
+        self->compare_crowded = true;
 }
 
 /* Only a range of a link came: the rest is asked for, and applied as a whole. */
@@ -509,7 +532,7 @@ static void take_risen(struct replication *self, const struct guid *guid, int64_
     struct entity_change gone = {.guid = *guid, .deleted = true};
     gone.whole_links = (UINT64_C(1) << ENTITY_LINKS) - 1;
     apply(self, self->asking, &gone, pass_of(asked(self)), now);
-    read_later(self, self->later, guid, LATER_RISEN, now);
+    read_later(self, guid, LATER_RISEN, now);
 }
 
 static void take_dirsync(struct replication *self, struct translated *object, int64_t now)
@@ -525,7 +548,7 @@ static void take_dirsync(struct replication *self, struct translated *object, in
     } else if (context->state->phase == PHASE_PASSING && change->kind_known) {
         change->whole = true; /* even when whenCreated may not be read */
     } else if (!change->whole && !self->store.known(self->store.to, &change->guid)) {
-        read_later(self, self->later, &change->guid, 0, now);
+        read_later(self, &change->guid, 0, now);
         return;
     }
     /* In a full pass a large group comes in several entries, and a changed one twice: its values are added,
@@ -543,7 +566,7 @@ static void take_changed(struct replication *self, struct translated *object, in
         context->deletions_seen = true;
     else if (context->state->phase == PHASE_FOLLOWING &&
              !self->store.known(self->store.to, &object->change.guid)) {
-        read_later(self, self->later, &object->change.guid, LATER_RISEN, now); /* new, or risen */
+        read_later(self, &object->change.guid, LATER_RISEN, now); /* new, or risen */
         return;
     }
     apply(self, self->asking, &object->change, pass_of(context), now);
@@ -567,8 +590,30 @@ static void take_backlinks(struct replication *self, const struct directory_obje
         for (uint32_t j = 0; from && j < from->value_count; j++) {
             struct extended_dn dn;
             if (extended_dn_read(from->values[j], &dn) && dn.has_guid && self->question == ASKED_OBJECTS)
-                read_later(self, self->later, &dn.guid, LATER_ELSEWHERE, now);
+                read_later(self, &dn.guid, LATER_ELSEWHERE, now);
         }
+    }
+}
+
+/* Whether it is as the copy has it by now. */
+static void sift(struct replication *self, const struct translated *object, uint32_t at)
+{
+    if (object->ranged)
+        self->batch_flags[at] |= LATER_RANGED;
+    else if (!object->change.deleted && self->store.same(self->store.to, self->asking, &object->change))
+        self->batch_told |= 1u << at;
+}
+
+static void sifted(struct replication *self)
+{
+    self->sifting = false;
+    self->sifted_count = 0;
+    for (uint32_t i = 0; i < self->batch_count; i++) {
+        hash_table_remove(self->suspects, self->batch[i].bytes);
+        if (self->batch_told >> i & 1)
+            continue;
+        self->sifted[self->sifted_count] = self->batch[i];
+        self->sifted_flags[self->sifted_count++] = self->batch_flags[i];
     }
 }
 
@@ -578,7 +623,15 @@ static void take_read_again(struct replication *self, const struct directory_obj
     int at = in_batch(self, &object->change.guid);
     if (at < 0)
         return;
+    if (self->sifting) {
+        sift(self, object, (uint32_t)at);
+        return;
+    }
     self->batch_told |= 1u << at;
+    if (asked(self)->searches_blind) { /* what it does not show is not gone */
+        object->change.whole = false;
+        object->change.whole_links = object->told_links;
+    }
     enum entity_applied applied = apply(self, self->asking, &object->change, 0, now);
     self->mismatches += applied != ENTITY_UNCHANGED && self->batch_flags[at] & LATER_SUSPECT;
     read_ranges(self, object);
@@ -586,8 +639,22 @@ static void take_read_again(struct replication *self, const struct directory_obj
         take_backlinks(self, from, now);
 }
 
+/* DirSync with the right is above access rights, searches are not. Where it tells what the copy has, and a
+ * search told otherwise, it is the search that lacks something. */
+static void take_proof(struct replication *self, struct translated *object)
+{
+    struct entity_change *change = &object->change;
+    int at = in_batch(self, &change->guid);
+    if (change->deleted || !change->kind_known || at < 0 || self->batch_flags[at] & LATER_RANGED)
+        return;
+    change->whole = true;
+    change->whole_links = (UINT64_C(1) << ENTITY_LINKS) - 1;
+    if (self->store.same(self->store.to, self->asking, change))
+        asked(self)->searches_blind = true;
+}
+
 /* A large group's members are compared once all are read. */
-static void take_compared(struct replication *self, struct translated *object, int64_t now)
+static void take_compared(struct replication *self, struct translated *object)
 {
     struct entity_change *change = &object->change;
     if (change->deleted)
@@ -597,7 +664,7 @@ static void take_compared(struct replication *self, struct translated *object, i
                     ? !object->ranged && self->store.same(self->store.to, self->asking, change)
                     : self->store.known(self->store.to, &change->guid);
     if (!same)
-        read_later(self, self->suspects, &change->guid, LATER_SUSPECT, now);
+        suspect(self, &change->guid);
 }
 
 static void take_root(struct replication *self, const struct directory_object *object)
@@ -672,7 +739,7 @@ static void answered_range(struct replication *self, int64_t now)
     if (!self->range_found) { /* gone in between */
         self->ranging = false;
         hash_table_remove(self->ranges, &self->range_at);
-        read_later(self, self->later, &self->range_at.guid, 0, now);
+        read_later(self, &self->range_at.guid, 0, now);
     } else if (self->range_last) {
         end_range(self, now);
     } else {
@@ -700,7 +767,7 @@ void replication_object(struct replication *self, const struct directory_object 
         return;
     }
     arena_reset(self->arena);
-    bool dirsync = self->question == ASKED_DIRSYNC;
+    bool dirsync = self->question == ASKED_DIRSYNC || self->question == ASKED_PROOF;
     if (!translate(object, dirsync ? TRANSLATE_DIRSYNC : TRANSLATE_SEARCH, self->arena, &translated)) {
         self->status.unreadable++;
         return;
@@ -708,18 +775,20 @@ void replication_object(struct replication *self, const struct directory_object 
     self->status.unreadable += translated.unreadable;
     if (is_other_head(asked(self), &translated.change))
         return;
-    if (dirsync || self->question == ASKED_CHANGED) {
+    if (self->question == ASKED_DIRSYNC || self->question == ASKED_CHANGED) {
         self->turn_objects++;
         self->status.pass_objects += asked(self)->state->phase == PHASE_PASSING;
     }
-    if (dirsync)
+    if (self->question == ASKED_DIRSYNC)
         take_dirsync(self, &translated, now);
     else if (self->question == ASKED_CHANGED)
         take_changed(self, &translated, now);
     else if (self->question == ASKED_OBJECTS)
         take_read_again(self, object, &translated, now);
+    else if (self->question == ASKED_PROOF)
+        take_proof(self, &translated);
     else
-        take_compared(self, &translated, now);
+        take_compared(self, &translated);
 }
 
 /* -- answers: their ends --------------------------------------------------------------------------- */
@@ -800,7 +869,7 @@ static bool believable(struct replication *self, struct context *context, const 
         context->dirsync_refused = true;
         return false;
     }
-    if (!context->object_security)
+    if (!context->object_security && !context->shown_less)
         clear_issue(self, DIRECTORY_NO_RIGHT);
     if (state->phase == PHASE_FOLLOWING && state->object_security && !context->object_security) {
         pass_anew(self, self->asking, now); /* the right was granted: there is more to see */
@@ -869,7 +938,11 @@ static void answered_changed(struct replication *self, const struct ldap_result 
 /* What was asked for and not told is not there. */
 static void answered_objects(struct replication *self, int64_t now)
 {
-    for (uint32_t i = 0; i < self->batch_count; i++) {
+    if (self->sifting) {
+        sifted(self);
+        return;
+    }
+    for (uint32_t i = 0; i < self->batch_count && !asked(self)->searches_blind; i++) {
         if (self->batch_told >> i & 1 || self->batch_flags[i] & LATER_ELSEWHERE)
             continue;
         struct entity_change gone = {.guid = self->batch[i], .deleted = true};
@@ -883,10 +956,45 @@ static void answered_objects(struct replication *self, int64_t now)
     self->batch_count = 0;
 }
 
-static void answered_all(struct replication *self, const struct ldap_result *result)
+/* It cannot be compared. From now on a full pass takes the comparison's place. */
+static void end_blind(struct replication *self, int64_t now)
+{
+    hash_table_clear(self->suspects);
+    self->comparing = COMPARE_NOT;
+    reconciliation_end(&self->reconciliation);
+    self->contexts[self->compared].reconcile_due = now + self->limits.reconciliation_period;
+}
+
+static void answered_proof(struct replication *self, const struct ldap_result *result, int64_t now)
+{
+    struct context *context = asked(self);
+    if (context->searches_blind) {
+        context->shown_less = true;
+        raise_issue(self, DIRECTORY_NO_RIGHT,
+                    "searches show less than replication: the account may not read all that it replicates");
+        end_blind(self, now);
+        return;
+    }
+    keep_page(&self->compare_page, result);
+    self->proven = !result->more || !self->compare_page.size;
+    if (self->proven)
+        self->compare_page.size = 0;
+}
+
+/* What is only late is no mismatch: an increment comes first. */
+static void freshen(struct replication *self, int64_t now)
+{
+    self->comparing = COMPARE_FRESHEN;
+    self->compare_page.size = 0;
+    self->contexts[self->compared].due = now;
+}
+
+static void answered_all(struct replication *self, const struct ldap_result *result, int64_t now)
 {
     keep_page(&self->compare_page, result);
-    if (!result->more || !self->compare_page.size) {
+    if (self->compare_crowded) {
+        freshen(self, now);
+    } else if (!result->more || !self->compare_page.size) {
         self->comparing = COMPARE_LIST;
         memset(&self->listed, 0, sizeof self->listed);
     }
@@ -1036,6 +1144,10 @@ static void answered_badly(struct replication *self, const struct ldap_result *r
         answered_range(self, now);
         return;
     }
+    if (question == ASKED_PROOF && result->outcome == LDAP_OUTCOME_REFUSED) {
+        self->proven = true; /* as far as can be told */
+        return;
+    }
     if (question == ASKED_OBJECTS && is_too_large(result) && self->batch_most > 1)
         self->batch_most /= 2;
     bool first_pass = (question == ASKED_DIRSYNC || question == ASKED_CHANGED) &&
@@ -1083,8 +1195,10 @@ void replication_result(struct replication *self, const struct ldap_result *resu
         answered_objects(self, now);
     else if (question == ASKED_RANGE)
         answered_range(self, now);
+    else if (question == ASKED_PROOF)
+        answered_proof(self, result, now);
     else
-        answered_all(self, result);
+        answered_all(self, result, now);
 }
 
 /* -- questions ------------------------------------------------------------------------------------- */
@@ -1181,22 +1295,24 @@ static void ask_all(struct replication *self, struct replication_order *order)
     query->cookie = (struct bytes){self->compare_page.data, self->compare_page.size};
 }
 
-/* A batch of those that are to be read again. */
-static void ask_objects(struct replication *self, struct hash_table *from, unsigned c,
-                        struct replication_order *order)
+/* A batch of those that are to be read again. Whether one of them is risen. */
+static bool choose_batch(struct replication *self, struct hash_table *from)
 {
     const void *key;
     void *value;
-    self->batch_count = self->batch_told = 0;
     bool risen = false;
+    self->batch_count = self->batch_told = 0;
     for (uint32_t at = 0; self->batch_count < self->batch_most && hash_table_next(from, &at, &key, &value);) {
         const struct later *later = value;
         memcpy(&self->batch[self->batch_count], key, GUID_SIZE);
         self->batch_flags[self->batch_count++] = later->flags;
         risen |= (later->flags & LATER_RISEN) != 0;
     }
-    for (uint32_t i = 0; i < self->batch_count; i++)
-        hash_table_remove(from, self->batch[i].bytes);
+    return risen;
+}
+
+static void ask_batch(struct replication *self, unsigned c, bool risen, struct replication_order *order)
+{
     struct ldap_query *query = ask(self, ASKED_OBJECTS, c, order);
     replication_filter_guids(self->filter, self->batch, self->batch_count);
     snprintf(self->base, sizeof self->base, "%s", self->contexts[c].dn);
@@ -1204,6 +1320,39 @@ static void ask_objects(struct replication *self, struct hash_table *from, unsig
     query->filter = self->filter;
     query->attributes = risen ? self->with_backlinks : self->attributes;
     query->extended_dn = query->show_deleted = true;
+}
+
+static void ask_later(struct replication *self, struct replication_order *order)
+{
+    bool risen = choose_batch(self, self->later);
+    for (uint32_t i = 0; i < self->batch_count; i++)
+        hash_table_remove(self->later, self->batch[i].bytes);
+    ask_batch(self, self->in_turn ? self->whose : self->compared, risen, order);
+}
+
+static void take_sifted(struct replication *self)
+{
+    memcpy(self->batch, self->sifted, sizeof self->batch);
+    memcpy(self->batch_flags, self->sifted_flags, sizeof self->batch_flags);
+    self->batch_count = self->sifted_count;
+    self->batch_told = 0;
+}
+
+/* From the beginning of time: whole objects. Its cookie is of no use. */
+static void ask_proof(struct replication *self, struct replication_order *order)
+{
+    unsigned c = self->compared;
+    struct ldap_query *query = ask(self, ASKED_PROOF, c, order);
+    take_sifted(self);
+    replication_filter_guids(self->filter, self->batch, self->batch_count);
+    snprintf(self->base, sizeof self->base, "%s", self->contexts[c].dn);
+    query->scope = LDAP_SUBTREE;
+    query->filter = self->filter;
+    query->attributes = self->attributes;
+    query->extended_dn = query->dirsync = true;
+    query->dirsync_flags = DIRSYNC_INCREMENTAL_VALUES;
+    query->dirsync_bytes = self->limits.dirsync_bytes;
+    query->cookie = (struct bytes){self->compare_page.data, self->compare_page.size};
 }
 
 static void ask_range(struct replication *self, struct replication_order *order)
@@ -1286,7 +1435,8 @@ static void adopt(struct replication *self, int64_t now)
         if (self->whose == 0)
             self->status.pass_ended = now;
         self->status.last_increment = now;
-        reconcile_by(context, now + self->limits.settle_period);
+        reconcile_by(context, now + (context->searches_blind ? self->limits.reconciliation_period
+                                                             : self->limits.settle_period));
     }
     if (self->ahead) {
         self->turn = TURN_ANSWER;
@@ -1357,6 +1507,8 @@ static void begin_comparing(struct replication *self, unsigned c, int64_t now)
                           now - context->whole_at >= self->limits.reconciliation_period;
     self->mismatches = 0;
     self->compare_page.size = 0;
+    self->compare_crowded = self->proven = self->sifting = false;
+    self->proofs = self->sifted_count = 0;
     reconciliation_begin(&self->reconciliation);
 }
 
@@ -1367,6 +1519,7 @@ static void end_comparing(struct replication *self, int64_t now)
     reconciliation_end(&self->reconciliation);
     self->status.mismatches += self->mismatches;
     if (self->compare_whole) {
+        context->shown_less = false;
         self->status.reconciliations++;
         context->mismatches = self->mismatches;
         context->whole_at = now;
@@ -1379,15 +1532,29 @@ void replication_held(struct replication *self, const struct guid *guid)
 {
     self->listed = *guid;
     if (self->comparing == COMPARE_LIST && !reconciliation_has(&self->reconciliation, guid))
-        read_later(self, self->suspects, guid, LATER_SUSPECT, 0);
+        suspect(self, guid);
 }
 
 void replication_listed(struct replication *self, bool more, int64_t now)
 {
-    if (self->comparing != COMPARE_LIST || more)
-        return;
-    self->comparing = COMPARE_FRESHEN;
-    self->contexts[self->compared].due = now; /* what is only late is no mismatch */
+    if (self->comparing == COMPARE_LIST && !more)
+        freshen(self, now);
+}
+
+static bool must_prove(const struct replication *self)
+{
+    const struct context *context = &self->contexts[self->compared];
+    return !self->proven && self->proofs < PROOFS_MAX && context->state->method == DIRECTORY_DIRSYNC &&
+           !context->object_security;
+}
+
+static void mend(struct replication *self, struct replication_order *order)
+{
+    take_sifted(self);
+    self->sifted_count = 0;
+    self->proofs++;
+    self->proven = false;
+    ask_batch(self, self->compared, false, order);
 }
 
 /* The next step of it; false: nothing to do before the increment that it waits for. */
@@ -1406,8 +1573,19 @@ static bool compare(struct replication *self, int64_t now, struct replication_or
     }
     if (self->comparing == COMPARE_FRESHEN)
         self->comparing = COMPARE_MEND;
+    if (self->sifted_count) {
+        if (must_prove(self))
+            ask_proof(self, order);
+        else if (self->compare_crowded)
+            pass_anew(self, self->compared, now); /* everything read again is less work */
+        else
+            mend(self, order);
+        return self->question != ASKED_NOTHING;
+    }
     if (hash_table_count(self->suspects)) {
-        ask_objects(self, self->suspects, self->compared, order);
+        choose_batch(self, self->suspects);
+        self->sifting = true;
+        ask_batch(self, self->compared, false, order);
         return true;
     }
     end_comparing(self, now);
@@ -1554,6 +1732,12 @@ static void next_at_leisure(struct replication *self, int64_t now, struct replic
         struct context *context = &self->contexts[c];
         if (!context->used || context->state->phase != PHASE_FOLLOWING)
             continue;
+        if (context->reconcile_due <= now && context->searches_blind) {
+            begin_pass(self, c, now);
+            begin_turn(self, c);
+            next_in_turn(self, now, order);
+            return;
+        }
         if (context->reconcile_due <= now)
             begin_comparing(self, c, now);
         else if (context->reconcile_due < until)
@@ -1577,7 +1761,7 @@ void replication_next(struct replication *self, int64_t now, struct replication_
     } else if (self->bound && now >= self->retry_at && (self->ranging || hash_table_count(self->ranges))) {
         ask_range(self, order);
     } else if (self->bound && now >= self->retry_at && hash_table_count(self->later)) {
-        ask_objects(self, self->later, self->in_turn ? self->whose : self->compared, order);
+        ask_later(self, order);
     } else if (self->bound && now >= self->retry_at && self->in_turn) {
         next_in_turn(self, now, order);
     } else if (self->uncommitted) {

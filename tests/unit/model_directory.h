@@ -72,6 +72,7 @@ struct model {
     uint32_t answer_most;       /* objects in one answer, above: sizeLimitExceeded; 0: no limit */
     uint32_t values_most;       /* of a link in one answer of a search */
     bool hidden[MODEL_OBJECTS]; /* from searches and from DirSync without the right */
+    bool no_descriptions;       /* in searches */
     bool dns_zone;              /* DirSync tells the head of a context below this one, as Samba's does */
 };
 
@@ -354,7 +355,8 @@ static bool model_send_whole(const struct model *model, const struct model_contr
     if (model_asks_for(query, "objectClass"))
         model_classes(answer, i);
     for (unsigned a = 0; a < MODEL_ATTRIBUTES && model_asks_for(query, "description"); a++)
-        model_put(answer, &dc->objects[i], (enum model_attribute)a, false);
+        if (a != MODEL_DESCRIPTION || !model->no_descriptions)
+            model_put(answer, &dc->objects[i], (enum model_attribute)a, false);
     uint32_t members = 0, sent = 0;
     for (unsigned j = 0; j < MODEL_OBJECTS; j++)
         members += model_has_member(dc, i, j);
@@ -500,12 +502,27 @@ static bool model_in_slice(const struct model_object *object, const struct ldap_
     return !until || object->created <= strtoull(until + 12, NULL, 10);
 }
 
+static bool model_is_asked_for(unsigned i, const struct ldap_query *query)
+{
+    if (!strstr(query->filter, "(objectGUID="))
+        return true;
+    struct guid guid = model_guid(i);
+    char wanted[64];
+    struct text t = text_to(wanted, sizeof wanted);
+    for (unsigned j = 0; j < GUID_SIZE; j++) {
+        text_char(&t, '\\');
+        text_hex(&t, (struct bytes){&guid.bytes[j], 1});
+    }
+    text_end(&t);
+    return strstr(query->filter, wanted) != NULL;
+}
+
 static bool model_seen_by_dirsync(const struct model *model, const struct model_controller *dc, unsigned i,
                                   const struct ldap_query *query)
 {
     bool less = query->dirsync_flags & 1;
-    return dc->objects[i].there && model_in_slice(&dc->objects[i], query) && !(less && model->hidden[i]) &&
-           (model_alive(dc, i) || model->deletions_visible);
+    return dc->objects[i].there && model_in_slice(&dc->objects[i], query) && model_is_asked_for(i, query) &&
+           !(less && model->hidden[i]) && (model_alive(dc, i) || model->deletions_visible);
 }
 
 static void model_send_other_head(struct model_answer *answer, model_give *give, void *to)
@@ -598,17 +615,7 @@ static bool model_matches(const struct model *model, const struct model_controll
     const char *changed = strstr(query->filter, "uSNChanged>=");
     if (changed && object->changed < strtoull(changed + 12, NULL, 10))
         return false;
-    if (!strstr(query->filter, "(objectGUID="))
-        return model_in_slice(object, query);
-    struct guid guid = model_guid(i);
-    char wanted[64];
-    struct text t = text_to(wanted, sizeof wanted);
-    for (unsigned j = 0; j < GUID_SIZE; j++) {
-        text_char(&t, '\\');
-        text_hex(&t, (struct bytes){&guid.bytes[j], 1});
-    }
-    text_end(&t);
-    return strstr(query->filter, wanted) != NULL;
+    return model_in_slice(object, query) && model_is_asked_for(i, query);
 }
 
 static void model_search(const struct model *model, const struct model_controller *dc,

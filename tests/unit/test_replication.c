@@ -42,6 +42,7 @@ struct world {
     enum fault_kind fault; /* the next, after so many objects */
     unsigned fault_in;
     bool stop_giving;
+    bool above_rights; /* the copy is to have what searches do not show */
     unsigned dirsync_asked, changed_asked;
 };
 
@@ -438,7 +439,7 @@ static bool is_level(const struct world *world, bool say)
     const struct model_controller *dc = &world->model.controllers[world->controller];
     for (unsigned i = 0; i < MODEL_OBJECTS; i++) {
         const struct copy *copy = &world->committed.objects[i];
-        bool alive = model_alive(dc, i) && !(world->model.hidden[i]);
+        bool alive = model_alive(dc, i) && (!world->model.hidden[i] || world->above_rights);
         bool have = copy->there && !copy->deleted;
         char dn[1200] = "";
         uint64_t members = 0;
@@ -839,6 +840,56 @@ static void comparing_finds_and_mends(void **state)
     world_close(&world);
 }
 
+/* Replication is above access rights, searches are not: what those do not show is not gone. */
+static void searches_that_show_less(void **state)
+{
+    (void)state;
+    for (unsigned attributes = 0; attributes < 2; attributes++) {
+        struct world world;
+        world_open(&world, 12);
+        bind_to(&world, 0);
+        world.above_rights = true;
+        world.model.no_descriptions = attributes;
+        for (unsigned i = 10; i < 14; i++) {
+            world.model.hidden[i] = !attributes;
+            model_set(&world.model.controllers[0], i, MODEL_DESCRIPTION, 5);
+        }
+        calm(&world, 2);
+        assert_true(is_level(&world, true));
+        struct copies before = world.committed;
+        replication_reconcile(world.core, world.now);
+        calm(&world, 3);
+        assert_true(is_level(&world, true));
+        assert_memory_equal(before.objects, world.committed.objects, sizeof before.objects);
+        assert_true(world.raised >> DIRECTORY_NO_RIGHT & 1);
+        struct replication_status status;
+        replication_status(world.core, &status);
+        assert_int_equal(status.reconciliations, 0);
+        assert_int_equal(status.passes, 1);
+        /* A full pass takes the comparison's place; changes are followed meanwhile. */
+        model_set(&world.model.controllers[0], 11, MODEL_DESCRIPTION, 6);
+        world.now += world.limits.reconciliation_period;
+        calm(&world, 3);
+        assert_true(is_level(&world, true));
+        assert_int_equal(passes(&world), 2);
+        calm(&world, 1000);
+        assert_int_equal(passes(&world), 2);
+        assert_true(world.raised >> DIRECTORY_NO_RIGHT & 1);
+        /* The right to read was granted: seen once it is bound again. */
+        world.model.no_descriptions = false;
+        memset(world.model.hidden, 0, sizeof world.model.hidden);
+        lose(&world);
+        bind_to(&world, 0);
+        calm(&world, 1000);
+        assert_true(is_level(&world, true));
+        assert_false(world.raised >> DIRECTORY_NO_RIGHT & 1);
+        replication_status(world.core, &status);
+        assert_int_equal(status.reconciliations, 1);
+        assert_int_equal(status.mismatches, 0);
+        world_close(&world);
+    }
+}
+
 static void nothing_shown_sweeps_nothing(void **state)
 {
     (void)state;
@@ -1040,6 +1091,7 @@ int main(void)
         cmocka_unit_test(deletions_unseen),
         cmocka_unit_test(too_large_for_one_answer),
         cmocka_unit_test(comparing_finds_and_mends),
+        cmocka_unit_test(searches_that_show_less),
         cmocka_unit_test(nothing_shown_sweeps_nothing),
         cmocka_unit_test(points),
         cmocka_unit_test(any_story_ends_right),
