@@ -161,11 +161,8 @@ static void begin(struct event *event)
 struct siem_result siem_read(struct siem_reader *self, const struct syslog_header *header, int64_t now,
                              struct event *event)
 {
-    struct siem_job job = {.data = header->data,
-                           .event = event,
-                           .arena = self->arena,
-                           .local = self->local,
-                           .now = now};
+    struct siem_job job = {
+        .data = header->data, .event = event, .arena = self->arena, .local = self->local, .now = now};
     arena_reset(self->arena);
     begin(event);
     job.body = with_controls(&job, header->body);
@@ -226,8 +223,9 @@ bool siem_put_time(struct siem_job *job, struct bytes text)
 
 void siem_put_outcome(struct siem_job *job, struct bytes text)
 {
-    static const char *const failures[] = {"Failure Audit", "Audit Failure", "Audit_failure", "AUDIT_FAILURE",
-                                           "/Failure",      "FailureAudit",  "16",            "Failure"};
+    static const char *const failures[] = {
+        "Failure Audit", "Audit Failure", "Audit_failure", "AUDIT_FAILURE", "/Failure", "FailureAudit", "16",
+        "Failure"};
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
         job->event->audit_failure |= siem_is(siem_trim(text), failures[i]);
 }

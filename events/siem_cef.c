@@ -88,10 +88,10 @@ static void read_extension(struct cef *cef, struct bytes text)
         size_t end = next_equals(text, value, &next);
         if (end == text.size)
             next = text.size;
-        cef->pairs[cef->count++] = (struct pair){
-            {text.data + key, equals - key},
-            siem_unescape(cef->job, siem_trim((struct bytes){text.data + value, next - value}), "=\\|nr",
-                          "=\\|\n\r")};
+        cef->pairs[cef->count++] =
+            (struct pair){{text.data + key, equals - key},
+                          siem_unescape(cef->job, siem_trim((struct bytes){text.data + value, next - value}),
+                                        "=\\|nr", "=\\|\n\r")};
         key = next;
         equals = end;
     }
@@ -187,14 +187,15 @@ static void put_meanings(struct cef *cef)
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         if (id < meanings[i].low || id > meanings[i].high)
             continue;
-        struct bytes value = *meanings[i].key == '#' ? labelled(cef, meanings[i].key + 1)
-                                                     : get(cef, meanings[i].key);
+        struct bytes value =
+            *meanings[i].key == '#' ? labelled(cef, meanings[i].key + 1) : get(cef, meanings[i].key);
         if (value.size > 0)
             siem_put_named(cef->job, meanings[i].field, value);
     }
 }
 
-/* Senders that are no ArcSight have the manifest's names for keys; ArcSight's additional data is "ad.NAME". */
+/* Senders that are no ArcSight have the manifest's names for keys; ArcSight's additional data is "ad.NAME".
+ */
 static void put_keys(struct cef *cef)
 {
     for (uint32_t i = 0; i < cef->count; i++) {

@@ -7,10 +7,18 @@
 
 static const struct {
     const char *name;
-    enum { VALUE_ID, VALUE_TIME, VALUE_RECORD, VALUE_PROVIDER, VALUE_CHANNEL, VALUE_COMPUTER, VALUE_OUTCOME } is;
+    enum {
+        VALUE_ID,
+        VALUE_TIME,
+        VALUE_RECORD,
+        VALUE_PROVIDER,
+        VALUE_CHANNEL,
+        VALUE_COMPUTER,
+        VALUE_OUTCOME
+    } is;
 } heads[] = {
-    {"EventID", VALUE_ID},          {"EventTime", VALUE_TIME},   {"RecordNumber", VALUE_RECORD},
-    {"SourceName", VALUE_PROVIDER}, {"Channel", VALUE_CHANNEL},  {"Hostname", VALUE_COMPUTER},
+    {"EventID", VALUE_ID},          {"EventTime", VALUE_TIME},  {"RecordNumber", VALUE_RECORD},
+    {"SourceName", VALUE_PROVIDER}, {"Channel", VALUE_CHANNEL}, {"Hostname", VALUE_COMPUTER},
     {"EventType", VALUE_OUTCOME},
 };
 

@@ -55,11 +55,11 @@ bool siem_put_label(struct siem_job *job, struct bytes label, struct bytes value
 
 struct bytes siem_text(const char *text);
 struct bytes siem_trim(struct bytes text);
-struct bytes siem_from(struct bytes text, size_t n);    /* without its first n */
-struct bytes siem_first(struct bytes text, size_t n);   /* its first n */
-bool siem_is(struct bytes text, const char *other);     /* equal, but for case */
-bool siem_begins(struct bytes text, const char *with);  /* exactly */
-bool siem_has(struct bytes text, const char *what);     /* somewhere */
+struct bytes siem_from(struct bytes text, size_t n);     /* without its first n */
+struct bytes siem_first(struct bytes text, size_t n);    /* its first n */
+bool siem_is(struct bytes text, const char *other);      /* equal, but for case */
+bool siem_begins(struct bytes text, const char *with);   /* exactly */
+bool siem_has(struct bytes text, const char *what);      /* somewhere */
 bool siem_is_number(struct bytes text, uint64_t *value); /* decimal, and nothing else */
 /* The piece up to the first such byte, which is passed over; all of it when there is none. */
 struct bytes siem_take(struct bytes *text, char until);

@@ -17,12 +17,12 @@ static const struct {
     const char *key;
     enum value value;
 } heads[] = {
-    {"EventIDCode", ID},       {"EventID", ID},           {"devTime", TIME},
-    {"EventTime", TIME},       {"TimeGenerated", TIME},   {"devTimeFormat", TIME_FORMAT},
-    {"Channel", CHANNEL},      {"LogName", CHANNEL},      {"AgentLogFile", CHANNEL},
-    {"SourceName", PROVIDER},  {"Provider", PROVIDER},    {"Source", PROVIDER},
-    {"Computer", COMPUTER},    {"Hostname", COMPUTER},    {"identHostName", COMPUTER},
-    {"RecordNumber", RECORD},  {"EventRecordID", RECORD}, {"EventType", OUTCOME},
+    {"EventIDCode", ID},      {"EventID", ID},           {"devTime", TIME},
+    {"EventTime", TIME},      {"TimeGenerated", TIME},   {"devTimeFormat", TIME_FORMAT},
+    {"Channel", CHANNEL},     {"LogName", CHANNEL},      {"AgentLogFile", CHANNEL},
+    {"SourceName", PROVIDER}, {"Provider", PROVIDER},    {"Source", PROVIDER},
+    {"Computer", COMPUTER},   {"Hostname", COMPUTER},    {"identHostName", COMPUTER},
+    {"RecordNumber", RECORD}, {"EventRecordID", RECORD}, {"EventType", OUTCOME},
     {"Message", MESSAGE},
 };
 
@@ -31,14 +31,10 @@ static const struct {
     const char *key;
     const char *field;
 } meanings[] = {
-    {"usrName", "TargetUserName"},
-    {"accountName", "TargetUserName"},
-    {"domain", "TargetDomainName"},
-    {"src", "IpAddress"},
-    {"srcPort", "IpPort"},
-    {"srcHostName", "Workstation"},
-    {"logonType", "LogonType"},
-    {"errorCode", "Status"},
+    {"usrName", "TargetUserName"},  {"accountName", "TargetUserName"},
+    {"domain", "TargetDomainName"}, {"src", "IpAddress"},
+    {"srcPort", "IpPort"},          {"srcHostName", "Workstation"},
+    {"logonType", "LogonType"},     {"errorCode", "Status"},
 };
 
 static bool is_separator_number(struct bytes text, uint8_t *separator)

@@ -19,11 +19,26 @@ static const struct {
     const char *key;
     enum value value;
 } keys[] = {
-    {"AgentDevice", VALUES},     {"AgentLogFile", CHANNEL}, {"Source", PROVIDER},  {"PluginVersion", VALUES},
-    {"OriginatingComputer", VALUES}, {"Computer", COMPUTER}, {"User", VALUES},    {"Domain", VALUES},
-    {"EventID", ID},             {"EventIDCode", CODE},     {"EventType", TYPE},   {"EventCategory", VALUES},
-    {"RecordNumber", RECORD},    {"TimeGenerated", GENERATED}, {"TimeWritten", WRITTEN}, {"Level", VALUES},
-    {"Keywords", VALUES},        {"Task", VALUES},          {"Opcode", VALUES},    {"Message", MESSAGE},
+    {"AgentDevice", VALUES},
+    {"AgentLogFile", CHANNEL},
+    {"Source", PROVIDER},
+    {"PluginVersion", VALUES},
+    {"OriginatingComputer", VALUES},
+    {"Computer", COMPUTER},
+    {"User", VALUES},
+    {"Domain", VALUES},
+    {"EventID", ID},
+    {"EventIDCode", CODE},
+    {"EventType", TYPE},
+    {"EventCategory", VALUES},
+    {"RecordNumber", RECORD},
+    {"TimeGenerated", GENERATED},
+    {"TimeWritten", WRITTEN},
+    {"Level", VALUES},
+    {"Keywords", VALUES},
+    {"Task", VALUES},
+    {"Opcode", VALUES},
+    {"Message", MESSAGE},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 

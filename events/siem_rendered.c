@@ -20,23 +20,32 @@ struct label {
 
 #define SUBJECT                                                                                              \
     {"Subject:Security ID", "SubjectUserSid"}, {"Subject:Account Name", "SubjectUserName"},                  \
-        {"Subject:Account Domain", "SubjectDomainName"}, {"Subject:Logon ID", "SubjectLogonId"}
+        {"Subject:Account Domain", "SubjectDomainName"},                                                     \
+    {                                                                                                        \
+        "Subject:Logon ID", "SubjectLogonId"                                                                 \
+    }
 #define PRIVILEGES                                                                                           \
     {                                                                                                        \
         "Additional Information:Privileges", "PrivilegeList"                                                 \
     }
 #define ACCOUNT(section)                                                                                     \
     {section ":Security ID", "TargetSid"}, {section ":Account Name", "TargetUserName"},                      \
-        {section ":Account Domain", "TargetDomainName"}
+    {                                                                                                        \
+        section ":Account Domain", "TargetDomainName"                                                        \
+    }
 #define GROUP(section)                                                                                       \
     {section ":Security ID", "TargetSid"}, {section ":Group Name", "TargetUserName"},                        \
-        {section ":Group Domain", "TargetDomainName"}
+    {                                                                                                        \
+        section ":Group Domain", "TargetDomainName"                                                          \
+    }
 #define MEMBER                                                                                               \
-    {"Member:Security ID", "MemberSid"}, {                                                                   \
+    {"Member:Security ID", "MemberSid"},                                                                     \
+    {                                                                                                        \
         "Member:Account Name", "MemberName"                                                                  \
     }
 #define NETWORK                                                                                              \
-    {"Network Information:Client Address", "IpAddress"}, {                                                   \
+    {"Network Information:Client Address", "IpAddress"},                                                     \
+    {                                                                                                        \
         "Network Information:Client Port", "IpPort"                                                          \
     }
 /* The rendered control flags are lines without labels. */
@@ -50,11 +59,13 @@ struct label {
         {section ":Allowed To Delegate To", "AllowedToDelegateTo"},                                          \
         {section ":Old UAC Value", "OldUacValue"}, {section ":New UAC Value", "NewUacValue"},                \
         {section ":User Account Control", NULL}, {section ":User Parameters", "UserParameters"},             \
-        {section ":SID History", "SidHistory"}, {                                                            \
+        {section ":SID History", "SidHistory"},                                                              \
+    {                                                                                                        \
         section ":Logon Hours", NULL                                                                         \
     }
 #define COMPUTER_NAMES(section)                                                                              \
-    {section ":DNS Host Name", "DnsHostName"}, {                                                             \
+    {section ":DNS Host Name", "DnsHostName"},                                                               \
+    {                                                                                                        \
         section ":Service Principal Names", "ServicePrincipalNames"                                          \
     }
 #define DETAILS                                                                                              \
@@ -64,20 +75,24 @@ struct label {
         {"Detailed Authentication Information:Logon Process", "LogonProcessName"},                           \
         {"Detailed Authentication Information:Authentication Package", "AuthenticationPackageName"},         \
         {"Detailed Authentication Information:Transited Services", "TransmittedServices"},                   \
-        {"Detailed Authentication Information:Package Name (NTLM only)", "LmPackageName"}, {                 \
+        {"Detailed Authentication Information:Package Name (NTLM only)", "LmPackageName"},                   \
+    {                                                                                                        \
         "Detailed Authentication Information:Key Length", "KeyLength"                                        \
     }
 #define CERTIFICATE                                                                                          \
     {"Certificate Information:Certificate Issuer Name", "CertIssuerName"},                                   \
-        {"Certificate Information:Certificate Serial Number", "CertSerialNumber"}, {                         \
+        {"Certificate Information:Certificate Serial Number", "CertSerialNumber"},                           \
+    {                                                                                                        \
         "Certificate Information:Certificate Thumbprint", "CertThumbprint"                                   \
     }
 #define DIRECTORY                                                                                            \
-    SUBJECT, {"Directory Service:Name", "DSName"}, {                                                         \
+    SUBJECT, {"Directory Service:Name", "DSName"},                                                           \
+    {                                                                                                        \
         "Directory Service:Type", "DSType"                                                                   \
     }
 #define REQUEST                                                                                              \
-    {"Request ID", "RequestId"}, {"Requester", "Requester"}, {                                               \
+    {"Request ID", "RequestId"}, {"Requester", "Requester"},                                                 \
+    {                                                                                                        \
         "Attributes", "Attributes"                                                                           \
     }
 
@@ -254,10 +269,7 @@ static const struct rendered {
     {{4885}, {{"Filter", "AuditFilter"}}},
     {{4886}, {REQUEST}},
     {{4887, 4888},
-     {REQUEST,
-      {"Disposition", "Disposition"},
-      {"SKI", "SubjectKeyIdentifier"},
-      {"Subject", "Subject"}}},
+     {REQUEST, {"Disposition", "Disposition"}, {"SKI", "SubjectKeyIdentifier"}, {"Subject", "Subject"}}},
     {{4896}, {{"Table ID", "TableId"}, {"Filter", "Filter"}, {"Rows Deleted", "RowsDeleted"}}},
 };
 
@@ -303,11 +315,12 @@ static bool label_is(const struct label *label, struct bytes section, struct byt
 }
 
 /* By both, then by the label alone where it belongs to no section. */
-static const struct label *find_label(const struct rendered *rendered, struct bytes section, struct bytes word)
+static const struct label *find_label(const struct rendered *rendered, struct bytes section,
+                                      struct bytes word)
 {
     const struct label *alone = NULL;
-    for (const struct label *label = rendered->labels;
-         label < rendered->labels + LABELS_MAX && label->label; label++) {
+    for (const struct label *label = rendered->labels; label < rendered->labels + LABELS_MAX && label->label;
+         label++) {
         if (section.size > 0 && label_is(label, section, word))
             return label;
         if (!alone && !strchr(label->label, ':') && siem_is(word, label->label))
@@ -343,9 +356,11 @@ static unsigned split_lines(struct bytes text, struct line *lines, unsigned max)
 {
     unsigned n = 0;
     while (text.size > 0 && n < max) {
-        struct bytes value = siem_take(&text, '\n'), label = siem_take(&value, ':');
-        if (label.size < value.size + label.size || (label.size && value.data != label.data + label.size))
-            lines[n++] = (struct line){siem_trim(label), siem_trim(value)};
+        struct bytes value = siem_take(&text, '\n');
+        if (!value.size || !memchr(value.data, ':', value.size))
+            continue;
+        struct bytes label = siem_take(&value, ':');
+        lines[n++] = (struct line){siem_trim(label), siem_trim(value)};
     }
     return n;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * RSA Security Analytics: the word RsaSA, then eight fields, each on a line of its own: time, event id,
- * provider, log, computer, account, workstation, result. Microsoft's description joins log and computer with a
- * backslash, and some senders do as it says; others send the two characters \n for a line feed. Only event
+ * provider, log, computer, account, workstation, result. Microsoft's description joins log and computer with
+ * a backslash, and some senders do as it says; others send the two characters \n for a line feed. Only event
  * 4776 is sent so.
  */
 #include "events/siem_format.h"

@@ -19,9 +19,9 @@ static const struct {
     const char *key;
     enum value value;
 } keys[] = {
-    {"EventCode", ID},       {"Logfile", CHANNEL},       {"LogName", CHANNEL},
-    {"SourceName", PROVIDER}, {"TimeGenerated", TIME},    {"ComputerName", COMPUTER},
-    {"Keywords", OUTCOME},   {"Type", OUTCOME},          {"RecordNumber", RECORD},
+    {"EventCode", ID},        {"Logfile", CHANNEL},    {"LogName", CHANNEL},
+    {"SourceName", PROVIDER}, {"TimeGenerated", TIME}, {"ComputerName", COMPUTER},
+    {"Keywords", OUTCOME},    {"Type", OUTCOME},       {"RecordNumber", RECORD},
 };
 
 static bool is_end(uint8_t c)

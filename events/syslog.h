@@ -11,9 +11,9 @@
 #define SYSLOG_COUNT_MAX   8u     /* "65536 " and some: of an octet count with its space */
 
 enum syslog_frame {
-    SYSLOG_FRAME_WHOLE,  /* a message */
-    SYSLOG_FRAME_MORE,   /* bytes are missing */
-    SYSLOG_FRAME_SKIP,   /* nothing is in these bytes: pass over them (white space, the rest of a cut one) */
+    SYSLOG_FRAME_WHOLE, /* a message */
+    SYSLOG_FRAME_MORE,  /* bytes are missing */
+    SYSLOG_FRAME_SKIP,  /* nothing is in these bytes: pass over them (white space, the rest of a cut one) */
 };
 
 /* What the framing of one stream remembers. Begins zeroed. */
