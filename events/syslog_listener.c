@@ -124,7 +124,7 @@ static bool is_allowed(struct syslog_listener *self, const struct ip_address *fr
     if (senders_have(&self->config.allow, from))
         return true;
     count(self, &self->counters.refused);
-    log_warning("syslog: %s may not send (events/syslog/allow)", ip_address_text(from, text));
+    log_warning("syslog: %s may not send (syslog/allow)", ip_address_text(from, text));
     return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/view_inputs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -277,6 +278,9 @@ void answers_make(const struct answers *self, struct cluster_driver *driver,
         break;
     case CONTROL_ACTIVITIES:
         give_activities(self, request, w);
+        break;
+    case CONTROL_INPUTS:
+        view_inputs(w, self->events, request->limit);
         break;
     case CONTROL_RECONCILE:
         reconcile(self, request, w);

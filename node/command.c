@@ -35,6 +35,8 @@ const struct command commands[] = {
      command_events},
     {"activities", "[OPTION]...", "Shows what a running node saw last, and who it was.",
      command_activities_options, command_activities},
+    {"inputs", "[OPTION]...", "Shows the inputs of events, and what was not understood.",
+     command_inputs_options, command_inputs},
     {"sync", "[OPTION]... [reconcile DOMAIN | tail]", "Shows how each domain's replication stands.",
      command_sync_options, command_sync},
     {"entity", "[OPTION]... NAME", "Shows everything known of a user, computer or group.",

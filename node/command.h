@@ -61,6 +61,8 @@ int command_directory(int argc, char **argv);
 extern const char command_directory_options[];
 int command_activities(int argc, char **argv);
 extern const char command_activities_options[];
+int command_inputs(int argc, char **argv);
+extern const char command_inputs_options[];
 int command_sync(int argc, char **argv);
 extern const char command_sync_options[];
 int command_entity(int argc, char **argv);

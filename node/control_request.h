@@ -22,6 +22,7 @@ enum control_verb {
     CONTROL_SPOOL,
     CONTROL_RECONCILE,
     CONTROL_ACTIVITIES,
+    CONTROL_INPUTS,
     CONTROL_CANDIDATE,
     CONTROL_YIELD,
     CONTROL_PIN,
@@ -40,7 +41,8 @@ struct control_request {
     char name[CONTROL_NAME_SIZE]; /* of an entity, or what is searched for */
     bool on;
     uint64_t after; /* sequence in the spool, number of an activity */
-    unsigned limit; /* of history: the last so many; of search and spool: so many; 0: all */
+    unsigned limit; /* of history: the last so many; of search and spool: so many; 0: all;
+                       of inputs: messages of the quarantine */
     uint8_t *data;  /* of policy: what the authority signed; owned */
     size_t data_size;
 };

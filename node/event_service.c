@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "events/share.h"
 #include "node/input_radius.h"
+#include "node/input_syslog.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 
 static const struct event_input *const table[] = {
     &input_radius,
+    &input_syslog,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 
@@ -151,8 +153,11 @@ static bool add_input(struct event_service *self, const struct event_input *inpu
 {
     struct service_input *one = &self->inputs[self->count];
     *one = (struct service_input){.service = self, .input = input, .place = self->count + 1};
-    const struct intake_config config = {
-        .input = input->name, .record = post, .context = one, .quarantine = self->quarantine};
+    const struct intake_config config = {.input = input->name,
+                                         .translate = event_translate,
+                                         .record = post,
+                                         .context = one,
+                                         .quarantine = self->quarantine};
     one->intake = intake_new(&config);
     self->count += one->intake != NULL;
     return one->intake != NULL;

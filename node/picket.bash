@@ -47,6 +47,7 @@ _picket_node() {
     events) words+=" --domain" ;;
     sync) words+=" --no-header --domain --limit reconcile tail" ;;
     directory) words="--config --json --help check" ;;
+    inputs) words+=" --no-header --quarantine --limit" ;;
     activities) words+=" --no-header --limit --follow" ;;
     search) words+=" --no-header --limit --wide" ;;
     esac
@@ -55,7 +56,7 @@ _picket_node() {
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events activities sync entity search lookup directory fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events activities inputs sync entity search lookup directory fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then

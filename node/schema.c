@@ -9,6 +9,8 @@
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
 static const char *const log_forms[] = {"auto", "plain", "journal", "json", NULL};
 
+static const char *const zones[] = {"utc", "local", NULL};
+
 static const struct config_section sections[] = {
     {.key = "node", .doc = "The process itself."},
     {.key = "control", .doc = "The socket by which `picket` asks a running node."},
@@ -17,6 +19,7 @@ static const struct config_section sections[] = {
     {.key = "directory", .doc = "Domains, their domain controllers, and how they are read."},
     {.key = "spool", .doc = "What waits on disk to be sent."},
     {.key = "radius", .doc = "Accounting records of VPN servers and access points (docs/radius.md)."},
+    {.key = "syslog", .doc = "Where SIEMs and agents send Windows events (docs/siem.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
@@ -208,6 +211,40 @@ static const struct config_rule rules[] = {
      .unit = "requests per second",
      .preset = "10000",
      .doc = "What a client sends beyond that is not answered; it sends it again."},
+    {.key = "syslog/listen",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "TRANSPORT:ADDRESS:PORT, at most sixteen, as `udp:0.0.0.0:514`, `tcp:[::]:514`, `tls:[::]:6514`. "
+            "`[::]` means IPv4 too, unless the same port is listed for IPv4. Not set: nothing listens."},
+    {.key = "syslog/allow",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "Addresses and prefixes of those who may send, as `192.0.2.17` or `10.0.0.0/8`. Not set: anybody."},
+    {.key = "syslog/certificate",
+     .type = CONFIG_PATH,
+     .doc = "Certificate for `tls`, PEM, with those between it and its root."},
+    {.key = "syslog/key", .type = CONFIG_PATH, .doc = "Its private key, PEM. Readable by picketd alone."},
+    {.key = "syslog/client-ca",
+     .type = CONFIG_PATH,
+     .doc = "Authorities, PEM, of whose certificates a `tls` sender must have one. Not set: senders show none."},
+    {.key = "syslog/connections",
+     .type = CONFIG_INT,
+     .min = 1,
+     .max = 16384,
+     .preset = "1024",
+     .doc = "Connections that may be open at once, of one address 64. A new one ends that which was silent for "
+            "longest."},
+    {.key = "syslog/idle",
+     .type = CONFIG_DURATION,
+     .min = 10 * CLOCK_SECOND,
+     .max = CLOCK_DAY,
+     .preset = "15min",
+     .doc = "A connection on which nothing came for so long is ended."},
+    {.key = "syslog/zone",
+     .type = CONFIG_CHOICE,
+     .choices = zones,
+     .preset = "utc",
+     .doc = "What is meant by a time of an event that names no zone (RSA, Snare): UTC, or the time of this host."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,

@@ -22,12 +22,13 @@ enum show_option {
     SHOW_PROBE = 128,  /* --probe */
     SHOW_EVERY = 256,  /* --every SECONDS */
     SHOW_FOLLOW = 512, /* --follow */
+    SHOW_QUARANTINE = 1024, /* --quarantine */
 };
 #define SHOW_FILTERS (SHOW_SITE | SHOW_STATE | SHOW_DOMAIN | SHOW_MODE)
 
 struct show_options {
     struct control_options control;
-    bool json, no_header, wide, probe, follow;
+    bool json, no_header, wide, probe, follow, quarantine;
     const char *site, *state, *domain, *mode; /* filters; NULL: everything */
     unsigned limit;
     int every;        /* ms */
@@ -69,6 +70,7 @@ void show_sync(const struct show_style *style, const json_t *answer);
 void show_entity(const struct show_style *style, const json_t *answer);
 void show_search(const struct show_style *style, const json_t *answer);
 void show_activities(const struct show_style *style, const json_t *answer);
+void show_inputs(const struct show_style *style, const json_t *answer);
 void show_spool(const struct show_style *style, const json_t *answer);
 
 /* Whether an answer to `entity` has any. */

@@ -26,6 +26,7 @@ static const struct {
     {{"mode", required_argument, NULL, 'M'}, SHOW_MODE},
     {{"limit", required_argument, NULL, 'l'}, SHOW_LIMIT},
     {{"follow", no_argument, NULL, 'f'}, SHOW_FOLLOW},
+    {{"quarantine", no_argument, NULL, 'q'}, SHOW_QUARANTINE},
     {{"every", required_argument, NULL, 'e'}, SHOW_EVERY},
 };
 #define OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -56,6 +57,9 @@ static int take(struct show_options *options, const char *name, int c)
         break;
     case 'f':
         options->follow = true;
+        break;
+    case 'q':
+        options->quarantine = true;
         break;
     case 'S':
         options->site = optarg;

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "node/event_service.h"
+#include "node/json_writer.h"
+
+/* The inputs of events; with the last `limit` messages that were not understood, newest first. `service` may
+ * be NULL: there are none. */
+void view_inputs(struct json_writer *w, struct event_service *service, unsigned limit);
