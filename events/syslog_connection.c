@@ -13,7 +13,8 @@
 static bool begin_tls(struct syslog_connection *self, gnutls_certificate_credentials_t credentials, bool ask)
 {
     if (gnutls_init(&self->session, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) < 0 ||
-        gnutls_set_default_priority_append(self->session, "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL, 0) < 0 ||
+        gnutls_set_default_priority_append(self->session, "-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", NULL, 0) <
+            0 ||
         gnutls_credentials_set(self->session, GNUTLS_CRD_CERTIFICATE, credentials) < 0)
         return false;
     if (ask) {
@@ -103,8 +104,9 @@ static void take_messages(struct syslog_connection *self, bool idle, syslog_mess
     struct bytes one;
     for (;;) {
         struct bytes rest = {self->bytes + done, self->size - done};
-        enum syslog_frame frame =
-            self->size > done ? syslog_stream_next(&self->stream, rest, idle, &one, &used) : SYSLOG_FRAME_MORE;
+        enum syslog_frame frame = self->size > done
+                                      ? syslog_stream_next(&self->stream, rest, idle, &one, &used)
+                                      : SYSLOG_FRAME_MORE;
         if (frame == SYSLOG_FRAME_MORE)
             break;
         if (frame == SYSLOG_FRAME_WHOLE)
@@ -146,8 +148,8 @@ static enum syslog_outcome shake(struct syslog_connection *self)
     return rc < 0 && gnutls_error_is_fatal(rc) ? SYSLOG_UNSHAKEN : SYSLOG_GOES_ON;
 }
 
-enum syslog_outcome syslog_connection_turn(struct syslog_connection *self, int64_t now, syslog_message message,
-                                           void *context)
+enum syslog_outcome syslog_connection_turn(struct syslog_connection *self, int64_t now,
+                                           syslog_message message, void *context)
 {
     enum syslog_outcome outcome = SYSLOG_GOES_ON;
     if (!self->shaken) {
@@ -155,7 +157,8 @@ enum syslog_outcome syslog_connection_turn(struct syslog_connection *self, int64
         if (!self->shaken || outcome != SYSLOG_GOES_ON)
             return outcome;
     }
-    for (unsigned i = 0; i < READS_MAX || (self->session && gnutls_record_check_pending(self->session)); i++) {
+    for (unsigned i = 0; i < READS_MAX || (self->session && gnutls_record_check_pending(self->session));
+         i++) {
         if (!make_room(self))
             return SYSLOG_BROKEN;
         size_t n = receive(self, &outcome);

@@ -25,8 +25,8 @@ struct syslog_connection {
 
 enum syslog_outcome {
     SYSLOG_GOES_ON,
-    SYSLOG_ENDED,  /* by the other side, in good order */
-    SYSLOG_BROKEN, /* an error, or an end without one */
+    SYSLOG_ENDED,    /* by the other side, in good order */
+    SYSLOG_BROKEN,   /* an error, or an end without one */
     SYSLOG_UNSHAKEN, /* TLS was not agreed upon */
 };
 

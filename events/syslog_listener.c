@@ -20,7 +20,7 @@
 #define CONNECTIONS_OF_ONE 64u
 #define IDLE               (15 * CLOCK_MINUTE)
 #define HANDSHAKE_TIME     (20 * CLOCK_SECOND)
-#define TICK               CLOCK_SECOND /* also how long a message without an end is waited for */
+#define TICK               CLOCK_SECOND        /* also how long a message without an end is waited for */
 #define CROWDED_IDLE       (10 * CLOCK_SECOND) /* a connection so long silent makes room for another */
 #define BACKLOG            128
 
@@ -135,8 +135,7 @@ static void take_message(void *context, const struct ip_address *from, struct by
     struct syslog_listener *self = context;
     struct syslog_header header;
     syslog_header_read(bytes, &header);
-    struct siem_result result =
-        siem_read(self->reader, &header, clock_wall(clock_system()), &self->event);
+    struct siem_result result = siem_read(self->reader, &header, clock_wall(clock_system()), &self->event);
     struct intake_message message = {*from, result.format, bytes};
     switch (result.verdict) {
     case SIEM_EVENT:
@@ -226,8 +225,8 @@ static bool make_place(struct syslog_listener *self, int64_t now)
 
 static bool watch(struct syslog_listener *self, int operation, struct syslog_connection *one)
 {
-    struct epoll_event event = {
-        .events = syslog_connection_writes(one) ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = one};
+    struct epoll_event event = {.events = syslog_connection_writes(one) ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                                .data.ptr = one};
     return epoll_ctl(self->epoll, operation, one->descriptor, &event) == 0;
 }
 
@@ -254,10 +253,9 @@ static void accept_connection(struct syslog_listener *self, const struct listeni
         close(descriptor);
         return;
     }
-    struct syslog_connection *one =
-        syslog_connection_new(descriptor, &from, now,
-                              at->address.transport == SYSLOG_TLS ? self->credentials : NULL,
-                              self->config.client_ca != NULL);
+    struct syslog_connection *one = syslog_connection_new(
+        descriptor, &from, now, at->address.transport == SYSLOG_TLS ? self->credentials : NULL,
+        self->config.client_ca != NULL);
     if (!one)
         return;
     one->next = self->connections;
@@ -406,8 +404,8 @@ static bool open_socket(struct syslog_listener *self, struct listening *at)
     struct sockaddr_in6 own;
     socklen_t size = socket_address(&at->address.endpoint, &own);
     bool stream = at->address.transport != SYSLOG_UDP;
-    at->descriptor = socket(own.sin6_family,
-                            (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    at->descriptor =
+        socket(own.sin6_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (at->descriptor < 0)
         return false;
     set_options(self, at);
@@ -510,7 +508,8 @@ static void destroy(struct syslog_listener **self_p)
     *self_p = NULL;
 }
 
-struct syslog_listener *syslog_listener_start(const struct syslog_listener_config *config, struct fault *fault)
+struct syslog_listener *syslog_listener_start(const struct syslog_listener_config *config,
+                                              struct fault *fault)
 {
     struct syslog_listener *self = calloc(1, sizeof(*self));
     if (!self || config->address_count > SYSLOG_ADDRESSES_MAX) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The syslog listener: a thread with the sockets of all its addresses, UDP, TCP (RFC 6587) and TLS (RFC 5425),
- * IPv4 and IPv6. What it hears goes into the intake. Connections, their buffers and how long they may be idle
- * are bounded; nothing grows with who sends what.
+ * The syslog listener: a thread with the sockets of all its addresses, UDP, TCP (RFC 6587) and TLS (RFC
+ * 5425), IPv4 and IPv6. What it hears goes into the intake. Connections, their buffers and how long they may
+ * be idle are bounded; nothing grows with who sends what.
  */
 #pragma once
 
@@ -30,10 +30,10 @@ struct syslog_listener_config {
     /* Of TLS; PEM files, which outlive the listener's start only. With `client_ca` whoever connects must have
      * a certificate of it; NULL: nobody is asked for one. */
     const char *certificate, *key, *client_ca;
-    unsigned connections_max;             /* 0: 1,024 */
-    unsigned connections_of_address_max;  /* 0: 64 */
-    int64_t idle;                         /* ns after which a silent connection is ended; 0: 15 min */
-    bool local;                           /* times without a zone are this host's, else UTC */
+    unsigned connections_max;            /* 0: 1,024 */
+    unsigned connections_of_address_max; /* 0: 64 */
+    int64_t idle;                        /* ns after which a silent connection is ended; 0: 15 min */
+    bool local;                          /* times without a zone are this host's, else UTC */
     struct intake *intake;
 };
 

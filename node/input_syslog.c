@@ -13,7 +13,8 @@ static bool is_wanted(const struct config *config)
     return config_count(config, "syslog/listen") > 0;
 }
 
-static bool take_addresses(const struct config *config, struct syslog_listener_config *to, struct fault *fault)
+static bool take_addresses(const struct config *config, struct syslog_listener_config *to,
+                           struct fault *fault)
 {
     size_t n = config_count(config, "syslog/listen");
     if (n > SYSLOG_ADDRESSES_MAX)
@@ -21,10 +22,11 @@ static bool take_addresses(const struct config *config, struct syslog_listener_c
     for (size_t i = 0; i < n; i++) {
         const char *text = config_string_at(config, "syslog/listen", i);
         if (!syslog_address_parse(text, &to->addresses[to->address_count++]))
-            return fault_say(fault,
-                             "syslog/listen: %s: udp:ADDRESS:PORT is wanted, or tcp: or tls:, an IPv6 address "
-                             "in brackets",
-                             text);
+            return fault_say(
+                fault,
+                "syslog/listen: %s: udp:ADDRESS:PORT is wanted, or tcp: or tls:, an IPv6 address "
+                "in brackets",
+                text);
     }
     return true;
 }

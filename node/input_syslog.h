@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The syslog listener (events/syslog_listener.h) as picketd runs it: the section `syslog` of its configuration.
+ * The syslog listener (events/syslog_listener.h) as picketd runs it: the section `syslog` of its
+ * configuration.
  */
 #pragma once
 

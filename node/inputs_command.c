@@ -41,8 +41,10 @@ static const struct show_column input_columns[] = {
 enum source_column { SOURCE_INPUT, SOURCE_ADDRESS, SOURCE_FORMAT, SOURCE_COUNT, SOURCE_LAST };
 
 static const struct show_column source_columns[] = {
-    [SOURCE_INPUT] = {"NOT UNDERSTOOD", 0, SHOW_LEFT, false}, [SOURCE_ADDRESS] = {"FROM", 0, SHOW_LEFT, false},
-    [SOURCE_FORMAT] = {"FORMAT", 0, SHOW_LEFT, false},        [SOURCE_COUNT] = {"COUNT", 0, SHOW_RIGHT, false},
+    [SOURCE_INPUT] = {"NOT UNDERSTOOD", 0, SHOW_LEFT, false},
+    [SOURCE_ADDRESS] = {"FROM", 0, SHOW_LEFT, false},
+    [SOURCE_FORMAT] = {"FORMAT", 0, SHOW_LEFT, false},
+    [SOURCE_COUNT] = {"COUNT", 0, SHOW_RIGHT, false},
     [SOURCE_LAST] = {"LAST", 0, SHOW_RIGHT, false},
 };
 

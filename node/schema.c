@@ -219,21 +219,24 @@ static const struct config_rule rules[] = {
     {.key = "syslog/allow",
      .type = CONFIG_STRING,
      .list = true,
-     .doc = "Addresses and prefixes of those who may send, as `192.0.2.17` or `10.0.0.0/8`. Not set: anybody."},
+     .doc =
+         "Addresses and prefixes of those who may send, as `192.0.2.17` or `10.0.0.0/8`. Not set: anybody."},
     {.key = "syslog/certificate",
      .type = CONFIG_PATH,
      .doc = "Certificate for `tls`, PEM, with those between it and its root."},
     {.key = "syslog/key", .type = CONFIG_PATH, .doc = "Its private key, PEM. Readable by picketd alone."},
     {.key = "syslog/client-ca",
      .type = CONFIG_PATH,
-     .doc = "Authorities, PEM, of whose certificates a `tls` sender must have one. Not set: senders show none."},
+     .doc =
+         "Authorities, PEM, of whose certificates a `tls` sender must have one. Not set: senders show none."},
     {.key = "syslog/connections",
      .type = CONFIG_INT,
      .min = 1,
      .max = 16384,
      .preset = "1024",
-     .doc = "Connections that may be open at once, of one address 64. A new one ends that which was silent for "
-            "longest."},
+     .doc =
+         "Connections that may be open at once, of one address 64. A new one ends that which was silent for "
+         "longest."},
     {.key = "syslog/idle",
      .type = CONFIG_DURATION,
      .min = 10 * CLOCK_SECOND,
@@ -244,7 +247,8 @@ static const struct config_rule rules[] = {
      .type = CONFIG_CHOICE,
      .choices = zones,
      .preset = "utc",
-     .doc = "What is meant by a time of an event that names no zone (RSA, Snare): UTC, or the time of this host."},
+     .doc = "What is meant by a time of an event that names no zone (RSA, Snare): UTC, or the time of this "
+            "host."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,

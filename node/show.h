@@ -12,16 +12,16 @@
 
 /* What a command understands beside --json, --socket, --timeout and --help. */
 enum show_option {
-    SHOW_HEADER = 1,   /* --no-header */
-    SHOW_SITE = 2,     /* --site NAME */
-    SHOW_STATE = 4,    /* --state WORD */
-    SHOW_DOMAIN = 8,   /* --domain NAME */
-    SHOW_MODE = 16,    /* --mode sensor|standalone */
-    SHOW_WIDE = 32,    /* --wide */
-    SHOW_LIMIT = 64,   /* --limit N */
-    SHOW_PROBE = 128,  /* --probe */
-    SHOW_EVERY = 256,  /* --every SECONDS */
-    SHOW_FOLLOW = 512, /* --follow */
+    SHOW_HEADER = 1,        /* --no-header */
+    SHOW_SITE = 2,          /* --site NAME */
+    SHOW_STATE = 4,         /* --state WORD */
+    SHOW_DOMAIN = 8,        /* --domain NAME */
+    SHOW_MODE = 16,         /* --mode sensor|standalone */
+    SHOW_WIDE = 32,         /* --wide */
+    SHOW_LIMIT = 64,        /* --limit N */
+    SHOW_PROBE = 128,       /* --probe */
+    SHOW_EVERY = 256,       /* --every SECONDS */
+    SHOW_FOLLOW = 512,      /* --follow */
     SHOW_QUARANTINE = 1024, /* --quarantine */
 };
 #define SHOW_FILTERS (SHOW_SITE | SHOW_STATE | SHOW_DOMAIN | SHOW_MODE)
