@@ -84,13 +84,13 @@ static enum count read_count(struct bytes data, size_t *length, size_t *digits)
     if (data.data[n] != ' ')
         return COUNT_NONE;
     struct bytes message = behind(data, n + 1);
-    if (message.size < TELLING && message.size < value && !memchr(message.data, '\n', message.size))
-        return COUNT_MORE;
-    if (!begins_message(message) && !(message.size && message.data[0] == '<'))
-        return COUNT_NONE;
     *length = value;
     *digits = n;
-    return COUNT_READ;
+    if (begins_message(message) || (message.size && message.data[0] == '<'))
+        return COUNT_READ;
+    bool may_become = message.size < TELLING && message.size < value &&
+                      !(message.size && memchr(message.data, '\n', message.size));
+    return may_become ? COUNT_MORE : COUNT_NONE;
 }
 
 static enum syslog_frame counted(struct syslog_stream *stream, struct bytes data, size_t length,
@@ -322,7 +322,7 @@ static size_t stamp_size(struct bytes text)
     if (!month || text.data[3] != ' ')
         return 0;
     size_t at = 4;
-    while (at < text.size && at < 13 && (isdigit(text.data[at]) || text.data[at] == ' '))
+    while (at < text.size && at < 16 && (isdigit(text.data[at]) || text.data[at] == ' '))
         at++;
     if (at >= text.size || text.data[at] != ':')
         return 0;
