@@ -121,12 +121,14 @@ static bool ends_with(struct bytes text, const char *what)
     return text.size >= size && memcmp(text.data + text.size - size, what, size) == 0;
 }
 
+static const char *const splunk_keys[] = {"EventCode=",     "Logfile=",        "LogName=",     "SourceName=",
+                                          "TimeGenerated=", "\\ComputerName=", "ComputerName="};
+#define SPLUNK_KEYS (sizeof(splunk_keys) / sizeof(splunk_keys[0]))
+
 static bool is_splunk_key(struct bytes line)
 {
-    static const char *const keys[] = {"EventCode=",     "Logfile=",        "LogName=",     "SourceName=",
-                                       "TimeGenerated=", "\\ComputerName=", "ComputerName="};
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-        if (begins(line, keys[i]))
+    for (size_t i = 0; i < SPLUNK_KEYS; i++)
+        if (begins(line, splunk_keys[i]))
             return true;
     return false;
 }
@@ -134,13 +136,12 @@ static bool is_splunk_key(struct bytes line)
 /* Splunk's form begins with a header and nothing else, or with a key; keys stand on lines of their own. */
 static bool is_splunk(struct bytes first, struct bytes second)
 {
-    static const char *const keys[] = {"EventCode=", "Logfile=", "LogName=", "SourceName=", "TimeGenerated="};
     if (is_splunk_key(second))
         return true;
     if (memchr(first.data, '\t', first.size) || memchr(first.data, '|', first.size))
         return false;
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        const uint8_t *key = memmem(first.data, first.size, keys[i], strlen(keys[i]));
+    for (size_t i = 0; i < SPLUNK_KEYS; i++) {
+        const uint8_t *key = memmem(first.data, first.size, splunk_keys[i], strlen(splunk_keys[i]));
         /* A line of many pairs is some other form. */
         if (key && !memchr(key, ' ', first.size - (size_t)(key - first.data)))
             return true;
