@@ -123,7 +123,8 @@ static bool ends_with(struct bytes text, const char *what)
 
 static const char *const splunk_keys[] = {"EventCode=",     "Logfile=",        "LogName=",     "SourceName=",
                                           "TimeGenerated=", "\\ComputerName=", "ComputerName="};
-#define SPLUNK_KEYS (sizeof(splunk_keys) / sizeof(splunk_keys[0]))
+#define SPLUNK_KEY_MAX 16u
+#define SPLUNK_KEYS    (sizeof(splunk_keys) / sizeof(splunk_keys[0]))
 
 static bool is_splunk_key(struct bytes line)
 {
@@ -149,6 +150,14 @@ static bool is_splunk(struct bytes first, struct bytes second)
     return false;
 }
 
+/* "01/23/2019 05:06:07 PM" alone. */
+static bool is_time(struct bytes line)
+{
+    line = trimmed(line);
+    return line.size > 0 && line.size < 32 && isdigit(line.data[0]) &&
+           (ends_with(line, " AM") || ends_with(line, " PM"));
+}
+
 /* Where RSA's message ends; `data.size` when lines are missing. */
 static size_t rsa_end(struct bytes data, size_t first_end)
 {
@@ -161,15 +170,16 @@ static size_t rsa_end(struct bytes data, size_t first_end)
     return at;
 }
 
-/* Where Splunk's ends: before a line that begins a message, or one that begins again with the keys after the
- * text has come. */
+/* Where Splunk's ends: before a line that begins a message, or one that begins again with the keys, or a
+ * time, after the text has come. */
 static size_t splunk_end(struct bytes data, size_t first_end)
 {
     bool has_text = false;
     for (size_t at = first_end; at < data.size; at = line_end(data, at + 1)) {
         struct bytes line = behind(data, at + 1);
-        bool is_key = is_splunk_key(line);
-        if (priority_size(line) > 0 || (has_text && is_key) || (syslog_is_body(line) && !is_key))
+        bool is_key = is_splunk_key(line),
+             is_first = is_key || is_time((struct bytes){line.data, line_end(line, 0)});
+        if (priority_size(line) > 0 || (has_text && is_first) || (syslog_is_body(line) && !is_key))
             return at;
         has_text = has_text || begins(line, "Message=");
     }
@@ -186,8 +196,8 @@ static size_t message_end(struct bytes data, size_t first_end, bool idle)
         return rsa_end(data, first_end);
     if (is_splunk(first, second))
         return splunk_end(data, first_end);
-    /* Some of Splunk's begin with a line that tells the time alone: the next one must be seen. */
-    if ((ends_with(first, " AM") || ends_with(first, " PM")) && rest.size == 0 && !idle)
+    /* Some of Splunk's begin with a line that tells the time alone: the next one's key must be seen. */
+    if (is_time(first) && second.size == rest.size && rest.size < SPLUNK_KEY_MAX && !idle)
         return data.size;
     return first_end;
 }

@@ -46,3 +46,8 @@ add_executable(bench_radius EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/radius.c)
 target_link_libraries(bench_radius PRIVATE picket_events picket_base PkgConfig::MD)
 set_target_properties(bench_radius PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-radius COMMAND bench_radius DEPENDS bench_radius USES_TERMINAL)
+# Syslog events per second of CPU: tests/bench/syslog.c (target `bench-syslog`).
+add_executable(bench_syslog EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/syslog.c)
+target_link_libraries(bench_syslog PRIVATE picket_events picket_base)
+set_target_properties(bench_syslog PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-syslog COMMAND bench_syslog DEPENDS bench_syslog USES_TERMINAL)

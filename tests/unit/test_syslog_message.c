@@ -74,7 +74,7 @@ static const struct {
     {"<13>Feb 11 00:00:00 h ComputerName=b\r\n" SPLUNK "\r\n<13>x\n",
      "<13>Feb 11 00:00:00 h ComputerName=b\r\n" SPLUNK "\r~<13>x~"},
     {"01/23/2019 05:06:07 PM\nLogName=Security\nEventCode=1\nMessage=a\n01/23/2019 05:06:07 PM\n",
-     "01/23/2019 05:06:07 PM\nLogName=Security\nEventCode=1\nMessage=a\n01/23/2019 05:06:07 PM~"},
+     "01/23/2019 05:06:07 PM\nLogName=Security\nEventCode=1\nMessage=a~01/23/2019 05:06:07 PM~"},
     {"at 05:06:07 PM\nnext\n", "at 05:06:07 PM~next~"},
 };
 

@@ -40,3 +40,7 @@ set_tests_properties(test_directory PROPERTIES LABELS threads TIMEOUT 300)
 target_link_libraries(test_radius_accounting PRIVATE PkgConfig::MD)
 target_link_libraries(test_radius_listener PRIVATE PkgConfig::MD)
 target_link_libraries(test_input_radius PRIVATE PkgConfig::MD)
+
+# The syslog listener as it ships, on loopback.
+target_link_libraries(test_syslog_listener PRIVATE PkgConfig::GNUTLS)
+set_tests_properties(test_syslog_listener PROPERTIES LABELS threads)
