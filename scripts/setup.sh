@@ -9,8 +9,8 @@ packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev l
           libgnutls28-dev libkrb5-dev liblmdb-dev libmicrohttpd-dev libexpat1-dev)
 tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3 zstd tcpreplay iproute2 mandoc spin slapd
-       python3-gssapi krb5-kdc krb5-admin-server krb5-user openssl freeradius freeradius-utils)
-       python3-gssapi krb5-kdc krb5-admin-server krb5-user openssl rsyslog rsyslog-gnutls bsdutils)
+       python3-gssapi krb5-kdc krb5-admin-server krb5-user openssl freeradius freeradius-utils
+       rsyslog rsyslog-gnutls bsdutils)
 lab=(python3 iproute2 zstd samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba
      winbind smbclient ldb-tools ldap-utils libsasl2-modules-gssapi-mit krb5-user bind9-dnsutils openssl ethtool tcpdump)
 case ${1:-} in
@@ -33,8 +33,7 @@ units=()
 for p in "${missing[@]}"; do
     case $p in
     samba) units+=(smbd nmbd) ;;
-    samba-ad-dc | winbind | slapd | krb5-kdc | krb5-admin-server | freeradius) units+=("$p") ;;
-    samba-ad-dc | winbind | slapd | krb5-kdc | krb5-admin-server | rsyslog) units+=("$p") ;;
+    samba-ad-dc | winbind | slapd | krb5-kdc | krb5-admin-server | freeradius | rsyslog) units+=("$p") ;;
     esac
 done
 for unit in "${units[@]}"; do

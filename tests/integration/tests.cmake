@@ -81,6 +81,7 @@ set_tests_properties(directory_node PROPERTIES LABELS "slow;once" SKIP_RETURN_CO
 add_test(NAME radius COMMAND Python3::Interpreter ${integration}/radius.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(radius PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
 # Events by syslog from the senders that there are.
 add_test(NAME syslog_peers COMMAND Python3::Interpreter ${integration}/syslog_peers.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
