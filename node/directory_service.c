@@ -19,8 +19,9 @@
 
 #define REPORT_PERIOD (30 * CLOCK_SECOND) /* between two reports of a domain that say nothing new */
 #define REPORT_SHORTEST                                                                                      \
-    (5 * CLOCK_SECOND) /* and when a pass begins or ends, or a directory comes or goes                       \
-                        */
+    (5 * CLOCK_SECOND)                   /* and when a pass begins or ends, or a directory comes or goes     \
+                                          */
+#define TELL_PERIOD  (60 * CLOCK_SECOND) /* between two tellings of who a domain controller is */
 #define HEALTH_MAX   32u
 #define WATCHED_MAX  32u
 #define WATCH_PERIOD (60 * CLOCK_SECOND)
@@ -32,6 +33,7 @@ struct standing {
     uint8_t resume[SYNC_RESUME_MAX];
     size_t resume_size;
     int64_t reported;              /* mono; 0: never */
+    int64_t told;                  /* likewise: to the resolver, who its controller is */
     bool was_passing, was_reached; /* as reported */
     bool held;
 };
@@ -157,17 +159,34 @@ static struct report_mail *make_report(struct standing *standing, int64_t now)
     return mail;
 }
 
+/* The resolver need not find out whom the node itself talks to. */
+static bool must_tell(struct standing *standing, int64_t now)
+{
+    if (!standing->progress.controller[0] || !standing->progress.address.family ||
+        (standing->told && now - standing->told < TELL_PERIOD))
+        return false;
+    standing->told = now;
+    return true;
+}
+
 static void hear_progress(void *context, const struct directory_progress *progress)
 {
     struct directory_service *self = context;
     struct report_mail *mail = NULL;
     pthread_mutex_lock(&self->lock);
     struct standing *standing = standing_of(self, progress->domain);
+    struct resolution *resolution = NULL;
     if (standing) {
+        int64_t now = clock_monotonic(clock_system());
+        standing->told =
+            strcmp(standing->progress.controller, progress->controller) == 0 ? standing->told : 0;
         standing->progress = *progress;
-        mail = make_report(standing, clock_monotonic(clock_system()));
+        mail = make_report(standing, now);
+        resolution = self->resolution && must_tell(standing, now) ? self->resolution : NULL;
     }
     pthread_mutex_unlock(&self->lock);
+    if (resolution)
+        resolution_tell(resolution, &progress->address, progress->controller, progress->domain);
     if (mail && (mail->size == 0 || !cluster_driver_post(self->driver, &mail->mail)))
         free(mail);
 }

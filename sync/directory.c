@@ -610,6 +610,7 @@ static void fill_progress(struct domain *domain, int64_t now)
     to->method = status.method;
     to->reachable = peer != NULL;
     snprintf(to->controller, sizeof to->controller, "%s", peer ? peer->dns_host_name : "");
+    to->address = peer ? peer->address : (struct ip_address){0};
     measure_rate(domain, &status, now);
     to->full_pass_began = wall_of(status.pass_began);
     to->full_pass_ended = wall_of(status.pass_ended);

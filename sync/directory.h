@@ -32,8 +32,9 @@ struct directory_progress {
     char domain[256];
     enum directory_mode mode;
     enum directory_method method;
-    char controller[256]; /* bound to; "": none */
-    char reason[160];     /* why it is not bound, or what fails */
+    char controller[256];      /* bound to; "": none */
+    struct ip_address address; /* its */
+    char reason[160];          /* why it is not bound, or what fails */
     bool reachable;
     bool passing;           /* a full pass is under way */
     uint64_t pass_objects;  /* of it */

@@ -31,6 +31,7 @@ static const char *const names[CHECK_KINDS] = {
     [CHECK_DELETED] = "deleted-objects",
     [CHECK_CONFIGURATION] = "configuration",
     [CHECK_RANGES] = "ranges",
+    [CHECK_READING] = "reading",
 };
 
 const char *check_kind_name(enum check_kind kind)
@@ -57,6 +58,7 @@ struct check {
     struct ldap_dial_outcome dialled;
     struct ldap_exchange exchange;
     bool failed;
+    bool replicates;   /* the domain's changes */
     char trustee[300]; /* the account, as dsacls takes it */
     char sid[192];     /* of the account; "": not found */
 };
@@ -100,10 +102,15 @@ static void skip(struct check *c, enum check_kind first, const char *why)
 
 /* --- questions --- */
 
+/* What every account or unit has some of. */
+static const char *const sampled[] = {
+    "objectGUID", "sAMAccountName", "userAccountControl", "pwdLastSet", "whenCreated", "objectClass", NULL};
+
 struct seen {
     uint64_t objects;
-    bool guid;  /* an object's GUID came: it can be read, not only named */
-    bool range; /* an attribute came with a range */
+    uint64_t attributes; /* of those sampled */
+    bool guid;           /* an object's GUID came: it can be read, not only named */
+    bool range;          /* an attribute came with a range */
     char account[160];
     uint8_t sid[SID_BYTES_MAX];
     size_t sid_size;
@@ -113,6 +120,10 @@ static void see(void *context, const struct directory_object *object)
 {
     struct seen *seen = context;
     seen->objects++;
+    for (size_t i = 0; sampled[i]; i++) {
+        const struct directory_attribute *one = directory_object_find(object, sampled[i]);
+        seen->attributes += one && one->value_count;
+    }
     const struct directory_attribute *a = directory_object_find(object, "objectSid");
     if (a && a->value_count == 1 && a->values[0].size <= sizeof seen->sid) {
         seen->sid_size = a->values[0].size;
@@ -215,6 +226,7 @@ static void check_dirsync(struct check *c, enum check_kind kind, const char *con
         return;
     }
     if (code == LDAP_CODE_SUCCESS) {
+        c->replicates |= kind == CHECK_DIRSYNC;
         say(c, kind, true, "changes of %s can be replicated", context);
         return;
     }
@@ -320,6 +332,48 @@ static void check_ranges(struct check *c)
         say(c, CHECK_RANGES, false, "members of %s do not come in ranges (code %d)", dn, code);
 }
 
+/* Replication is above access rights. Units, for they hide what is below them, and two accounts that every
+ * domain has, one of them protected. Windows may tell only the first of them in one answer. */
+static void check_reading(struct check *c)
+{
+    struct ldap_query query = {
+        .base = c->dialled.peer.default_context,
+        .scope = LDAP_SUBTREE,
+        .filter = "(|(objectClass=organizationalUnit)(sAMAccountName=krbtgt)(sAMAccountName=Guest))",
+        .attributes = sampled,
+    };
+    struct seen shown, replicated;
+    struct fault fault = {.text = ""};
+    int code = 0;
+    if (!c->replicates) {
+        tell(c, CHECK_READING, CHECK_SKIPPED, "what replication shows is not known", "", "");
+        return;
+    }
+    bool asked = ask(c, &query, &shown, &code, &fault) && code == LDAP_CODE_SUCCESS;
+    query.dirsync = true;
+    query.dirsync_bytes = 1 << 20;
+    asked = asked && ask(c, &query, &replicated, &code, &fault) && code == LDAP_CODE_SUCCESS;
+    if (!asked) {
+        say(c, CHECK_READING, false, "%s (code %d)", fault.text, code);
+        return;
+    }
+    if (shown.objects >= replicated.objects && shown.attributes >= replicated.attributes) {
+        say(c, CHECK_READING, true, "searches show what replication shows");
+        return;
+    }
+    const char *context = c->dialled.peer.default_context;
+    char what[256], windows[COMMAND_MAX], samba[COMMAND_MAX];
+    (void)snprintf(what, sizeof what,
+                   "searches show %llu of %llu objects and %llu of %llu attributes that replication shows: "
+                   "the copy cannot be compared with the directory",
+                   (unsigned long long)shown.objects, (unsigned long long)replicated.objects,
+                   (unsigned long long)shown.attributes, (unsigned long long)replicated.attributes);
+    (void)snprintf(windows, sizeof windows, "dsacls \"%s\" /I:T /G \"%s:GR\"", context, c->trustee);
+    (void)snprintf(samba, sizeof samba,
+                   "samba-tool dsacl set --objectdn=\"%s\" --sddl=\"(A;CI;RPLCLORC;;;%s)\"", context, c->sid);
+    lacks(c, CHECK_READING, context, what, windows, samba);
+}
+
 /* --- a controller with an account --- */
 
 static void check_certificate(struct check *c, bool secured)
@@ -362,6 +416,7 @@ static void check_rights(struct check *c)
     check_deleted(c);
     check_configuration(c);
     check_ranges(c);
+    check_reading(c);
 }
 
 /* As far as the dialling came; what it failed at is told, the rest could not be tried. */
@@ -405,7 +460,7 @@ static void check_stages(struct check *c)
 static void check_one(struct check *c, unsigned account)
 {
     c->account = &c->config->accounts[account];
-    c->failed = false;
+    c->failed = c->replicates = false;
     if (c->refused[account]) {
         skip(c, CHECK_RESOLVE, "the account was refused before and is not tried again");
         return;

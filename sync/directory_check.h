@@ -30,6 +30,7 @@ enum check_kind {
     CHECK_DELETED,       /* CN=Deleted Objects can be read (else deletions are found by reconciliation) */
     CHECK_CONFIGURATION, /* sites can be read */
     CHECK_RANGES,        /* values of large groups come in ranges */
+    CHECK_READING,       /* searches show what DirSync shows (else the copy cannot be compared) */
     CHECK_KINDS
 };
 const char *check_kind_name(enum check_kind kind); /* "bind", "dirsync-configuration" ... */

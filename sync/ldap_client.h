@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "base/address.h"
 #include "base/fault.h"
 #include "sync/directory_object.h"
 
@@ -69,6 +70,7 @@ struct ldap_peer {
     char host[256];            /* as dialled */
     char dns_host_name[256];   /* dnsHostName */
     char account[256];         /* that is bound */
+    struct ip_address address; /* connected to */
     uint8_t invocation_id[16]; /* of its nTDSDSA: another one = another database */
     uint64_t highest_usn;      /* highestCommittedUSN at the bind */
     char default_context[512], configuration_context[512], schema_context[512], root_context[512];

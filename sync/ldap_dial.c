@@ -169,6 +169,19 @@ static void describe_address(const struct addrinfo *is, char *text, size_t capac
 #pragma GCC diagnostic pop
 }
 
+static struct ip_address address_of(const struct sockaddr *from)
+{
+    struct ip_address address = {0};
+    if (from->sa_family == AF_INET) {
+        address.family = 4;
+        memcpy(address.bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
+    } else if (from->sa_family == AF_INET6) {
+        address.family = 6;
+        memcpy(address.bytes, &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr, 16);
+    }
+    return address;
+}
+
 /* Each address in turn, each with its part of the time. */
 static int dial_addresses(const struct ldap_dial_order *order, const struct addrinfo *list,
                           struct ldap_dial_outcome *outcome, char *kdc, size_t kdc_capacity)
@@ -180,6 +193,7 @@ static int dial_addresses(const struct ldap_dial_order *order, const struct addr
     int error = EHOSTUNREACH;
     for (const struct addrinfo *at = list; at; at = at->ai_next) {
         describe_address(at, outcome->address, sizeof outcome->address, kdc, kdc_capacity);
+        outcome->peer.address = address_of(at->ai_addr);
         int fd = connect_to(at, now() + share, order->cancelled);
         if (fd >= 0)
             return fd;

@@ -180,7 +180,7 @@ class Tests:
             if line.startswith("samba "):
                 dc.must(["sh", "-c", line[len("samba "):].replace("python3", lab.PYTHON)])
         out = self.run(self.dc(), *plain)
-        assert "check failed" not in out and out.count("check passed") == 12, out
+        assert "check failed" not in out and out.count("check passed") == 13, out
 
 
 def main():

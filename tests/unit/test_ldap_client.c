@@ -244,6 +244,7 @@ static void a_search_is_answered(void **state)
     assert_non_null(peer);
     assert_string_equal(peer->host, "localhost");
     assert_string_equal(peer->dns_host_name, "dc1.corp.example");
+    assert_int_equal(peer->address.family, peer->address.bytes[0] == 127 ? 4 : 6); /* localhost is either */
     assert_string_equal(peer->account, "reader@corp.example");
     assert_string_equal(peer->default_context, base);
     assert_string_equal(peer->configuration_context, "CN=Configuration,DC=corp,DC=example");
@@ -1061,6 +1062,16 @@ static bool answer_checks(struct ldap_caller *c)
     return send_account(c, "reader");
 }
 
+/* A unit that only replication shows. */
+static bool hide_from_searches(struct ldap_caller *c)
+{
+    if (has_controls(c) && caller_asks_for(c, base))
+        return caller_entry(c, c->request.id, "OU=Hidden", "objectGUID", "0123456789abcdef") &&
+               caller_entry(c, c->request.id, "CN=krbtgt", "objectGUID", "0123456789abcdef") &&
+               caller_done(c, 0);
+    return answer_checks(c);
+}
+
 /* Nothing is. */
 static bool refuse_checks(struct ldap_caller *c)
 {
@@ -1100,6 +1111,15 @@ static void the_check_tells_what_is_missing(void **state)
     assert_non_null(strstr(c->what[CHECK_CERTIFICATE], "issued by CN=Picket test authority"));
     assert_non_null(strstr(c->what[CHECK_CERTIFICATE], "(localhost)"));
     assert_string_equal(c->what[CHECK_CLOCK], "its clock is ours");
+    server_stop(&server);
+
+    server.search = hide_from_searches;
+    server_start(&server);
+    assert_true(run_check(&server, &p, c));
+    assert_int_equal(c->count[CHECK_FAILED], 1);
+    assert_non_null(strstr(c->what[CHECK_READING], "searches show 1 of 2 objects"));
+    assert_string_equal(c->windows[CHECK_READING],
+                        "dsacls \"DC=corp,DC=example\" /I:T /G \"reader@corp.example:GR\"");
     server_stop(&server);
 
     server.search = refuse_checks;
