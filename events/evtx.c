@@ -101,7 +101,8 @@ bool evtx_read_header(struct bytes bytes, struct evtx_header *to)
 
 struct chunk {
     struct bytes bytes;
-    size_t end; /* of the records */
+    size_t end;    /* of the records */
+    bool is_known; /* its header is one */
 };
 
 /* Never written to: zeros. */
@@ -117,34 +118,35 @@ static bool is_unused(struct bytes chunk)
 
 /* Reads what a chunk says of itself. Where that is nothing (a damaged header), its records may yet be there.
  */
-static struct chunk read_chunk_header(const struct evtx *evtx, struct bytes bytes,
-                                      struct evtx_counters *counters)
+static struct chunk chunk_of(struct bytes bytes)
 {
     struct chunk chunk = {.bytes = bytes, .end = bytes.size};
     struct cursor c = cursor_of_bytes(bytes);
-    if (!cursor_match(&c, chunk_magic, sizeof(chunk_magic))) {
-        counters->bad_chunks++;
-        return chunk;
-    }
+    chunk.is_known = cursor_match(&c, chunk_magic, sizeof(chunk_magic));
     cursor_skip(&c, 40);
     size_t free_space = cursor_le32(&c);
+    if (chunk.is_known && !c.failed && free_space >= CHUNK_HEADER && free_space <= bytes.size)
+        chunk.end = free_space;
+    return chunk;
+}
+
+/* How many of its two checksums are wrong. */
+static unsigned wrong_checksums(const struct evtx *evtx, const struct chunk *chunk)
+{
+    const uint8_t *bytes = chunk->bytes.data;
+    struct cursor c = cursor_of_bytes(chunk->bytes);
+    if (!chunk->is_known || chunk->bytes.size < CHUNK_HEADER)
+        return 0;
+    cursor_skip(&c, 52);
     uint32_t crc_records = cursor_le32(&c);
     cursor_skip(&c, 64);
     uint32_t flags = cursor_le32(&c), crc_header = cursor_le32(&c);
-    cursor_skip(&c, CHUNK_HEADER - 128);
-    if (c.failed)
-        return chunk;
-    if (!(flags & FLAG_NO_CRC32)) {
-        uint32_t crc = crc_add(evtx->crc_table, UINT32_MAX, bytes.data, HEADER_CHECKED);
-        crc = ~crc_add(evtx->crc_table, crc, bytes.data + 128, CHUNK_HEADER - 128);
-        counters->bad_checksums += crc != crc_header;
-        if (free_space >= CHUNK_HEADER && free_space <= bytes.size)
-            counters->bad_checksums += ~crc_add(evtx->crc_table, UINT32_MAX, bytes.data + CHUNK_HEADER,
-                                                free_space - CHUNK_HEADER) != crc_records;
-    }
-    if (free_space >= CHUNK_HEADER && free_space <= bytes.size)
-        chunk.end = free_space;
-    return chunk;
+    if (flags & FLAG_NO_CRC32)
+        return 0;
+    uint32_t header = crc_add(evtx->crc_table, UINT32_MAX, bytes, HEADER_CHECKED);
+    header = ~crc_add(evtx->crc_table, header, bytes + 128, CHUNK_HEADER - 128);
+    uint32_t records = ~crc_add(evtx->crc_table, UINT32_MAX, bytes + CHUNK_HEADER, chunk->end - CHUNK_HEADER);
+    return (header != crc_header ? 1u : 0u) + (records != crc_records ? 1u : 0u);
 }
 
 /* The size of the record that begins at `at`; 0 when there is none. The size stands at its end once more, but
@@ -168,32 +170,37 @@ static void complete(struct event *event, uint64_t id, uint64_t filetime)
         event->time = (int64_t)(filetime - to_1970) * 100;
 }
 
-static void read_record(struct evtx *evtx, const struct chunk *chunk, size_t at, size_t size, event_sink sink,
-                        void *context, struct evtx_counters *counters)
+static bool read_record(struct evtx *evtx, const struct chunk *chunk, size_t at, size_t size, event_sink sink,
+                        void *context)
 {
     struct event_elements elements;
     struct cursor c = cursor_of(chunk->bytes.data + at + 8, 16);
     uint64_t id = cursor_le64(&c), filetime = cursor_le64(&c);
     evtx->event = (struct event){.source = EVENT_FILE};
     event_elements_begin(&elements, &evtx->event, evtx->room, sizeof(evtx->room));
-    if (!binxml_read(chunk->bytes, at + RECORD_HEADER, size - RECORD_LEAST, &elements) ||
-        evtx->event.id == 0) {
-        counters->bad_records++;
-        return;
-    }
+    if (!binxml_read(chunk->bytes, at + RECORD_HEADER, size - RECORD_LEAST, &elements) || evtx->event.id == 0)
+        return false;
     complete(&evtx->event, id, filetime);
-    counters->records++;
     sink(context, &evtx->event);
+    return true;
+}
+
+static uint64_t record_number(const struct chunk *chunk, size_t at)
+{
+    struct cursor c = cursor_of(chunk->bytes.data + at + 8, 8);
+    return cursor_le64(&c);
 }
 
 uint64_t evtx_chunk(struct evtx *evtx, struct bytes bytes, uint64_t after, event_sink sink, void *context,
                     struct evtx_counters *counters)
 {
-    uint64_t highest = 0;
+    uint64_t highest = after;
     if (is_unused(bytes))
-        return 0;
+        return highest;
+    struct chunk chunk = chunk_of(bytes);
     counters->chunks++;
-    struct chunk chunk = read_chunk_header(evtx, bytes, counters);
+    counters->bad_chunks += !chunk.is_known;
+    counters->bad_checksums += wrong_checksums(evtx, &chunk);
     for (size_t at = CHUNK_HEADER, size; at + RECORD_LEAST <= chunk.end; at += size) {
         size = record_size(&chunk, at);
         if (size == 0) {
@@ -201,12 +208,33 @@ uint64_t evtx_chunk(struct evtx *evtx, struct bytes bytes, uint64_t after, event
             counters->bad_records += !is_unused((struct bytes){bytes.data + at, RECORD_LEAST});
             break;
         }
-        struct cursor c = cursor_of(bytes.data + at + 8, 8);
-        uint64_t id = cursor_le64(&c);
-        if (id > highest)
-            highest = id;
-        if (id > after)
-            read_record(evtx, &chunk, at, size, sink, context, counters);
+        uint64_t number = record_number(&chunk, at);
+        if (number <= after)
+            continue;
+        if (!read_record(evtx, &chunk, at, size, sink, context)) {
+            counters->bad_records++;
+            continue;
+        }
+        counters->records++;
+        highest = number > highest ? number : highest;
     }
     return highest;
+}
+
+struct evtx_outline evtx_look_up(struct bytes bytes, uint64_t record)
+{
+    struct evtx_outline outline = {0};
+    struct chunk chunk = chunk_of(bytes);
+    for (size_t at = CHUNK_HEADER, size; at + RECORD_LEAST <= chunk.end; at += size) {
+        size = record_size(&chunk, at);
+        if (size == 0)
+            break;
+        uint64_t number = record_number(&chunk, at);
+        outline.highest = number > outline.highest ? number : outline.highest;
+        if (number != record)
+            continue;
+        struct cursor c = cursor_of(bytes.data + at + 16, 8);
+        outline.time = cursor_le64(&c);
+    }
+    return outline;
 }

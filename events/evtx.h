@@ -39,7 +39,16 @@ struct evtx *evtx_new(void);
 void evtx_destroy(struct evtx **evtx);
 
 /* Hands the events of a chunk (EVTX_CHUNK_BYTES, the last of a file that was cut may have less) to the sink,
- * in their order, those with a record number above `after`. Returns the highest record number it found; 0
- * when the chunk is empty, as the unused rest of a file is. */
+ * in their order, those with a record number above `after`. Returns the highest number that was handed on, at
+ * least `after`. Numbers are those of the file: events that were collected from other computers bear their
+ * own. */
 uint64_t evtx_chunk(struct evtx *evtx, struct bytes chunk, uint64_t after, event_sink sink, void *context,
                     struct evtx_counters *counters);
+
+/* What the heads of a chunk's records say, without reading them. */
+struct evtx_outline {
+    uint64_t highest; /* record number; 0: no record */
+    uint64_t time; /* when the record that was asked for was written, as the log counts; 0: it is not here */
+};
+
+struct evtx_outline evtx_look_up(struct bytes chunk, uint64_t record);
