@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * picket read: captures (or batches of activities) to a table, JSON, counts or batches.
+ * picket read: captures, event logs (or batches of activities) to a table, JSON, counts or batches.
  */
 #include "base/batch.h"
 #include "capture/source.h"
 #include "node/command.h"
 #include "node/decode_rule.h"
+#include "node/event_log.h"
 #include "node/option.h"
 #include "node/output.h"
 #include "node/progress.h"
@@ -25,8 +26,11 @@ const char command_read_options[] =
     "                      protocol; may be given several times\n"
     "  --memory MB         the most that flows and reassembly may take (192)\n"
     "\n"
-    "FILE may be - for standard input. Captures are read to their end: one that is cut off or damaged is\n"
-    "reported on standard error, and what came before counts. A file that --batches wrote is recognised.\n";
+    "FILE is a capture, a Windows event log (.evtx) or what --batches wrote, recognised by its beginning; - "
+    "is\n"
+    "standard input, for captures. They are read to their end: one that is cut off or damaged is reported "
+    "on\n"
+    "standard error, and what could be read counts.\n";
 
 struct read_job {
     bool json;
@@ -41,6 +45,7 @@ struct read_job {
     struct progress progress;
     struct engine_stats total;
     struct message_counts *total_counts;
+    struct event_log_counts *logs;
     uint64_t from_batches; /* activities read from batches, not from packets */
 };
 
@@ -193,21 +198,46 @@ static int read_batches(struct read_job *job, const char *path, FILE *file)
     return error ? command_failed(path, error) : EXIT_FINE;
 }
 
-/* A file of batches begins with zstd's magic number; anything else is for the capture reader to judge. */
+static void emit_record(void *context, struct bytes record)
+{
+    emit(context, ACTIVITY_NONE, 0, record);
+}
+
+/* What is damaged in a log is told; a log that gave anything is no failure. */
+static int read_event_log(struct read_job *job, const char *path, FILE *file)
+{
+    struct evtx_counters before = job->logs->evtx, damage;
+    struct fault fault;
+    char text[256];
+    bool is_fine = event_log_read(fileno(file), emit_record, job, &job->progress, job->logs, &fault);
+    damage = job->logs->evtx;
+    damage.bad_records -= before.bad_records;
+    damage.bad_chunks -= before.bad_chunks;
+    damage.bad_checksums -= before.bad_checksums;
+    event_log_damage(&damage, text, sizeof(text));
+    if (text[0])
+        command_failed(path, text);
+    return is_fine ? EXIT_FINE : command_failed(path, fault.text);
+}
+
+/* Batches begin with zstd's magic number, event logs with theirs; anything else is for the capture reader to
+ * judge. */
 static int read_file(struct read_job *job, const char *path)
 {
     FILE *file = strcmp(path, "-") == 0 ? NULL : fopen(path, "rb");
-    char magic[4];
-    if (file && fread(magic, 1, sizeof(magic), file) == sizeof(magic) &&
-        memcmp(magic, BATCH_MAGIC, sizeof(magic)) == 0) {
+    uint8_t magic[8] = {0};
+    int status;
+    if (file && fread(magic, 1, sizeof(magic), file) >= 4)
         rewind(file);
-        int status = read_batches(job, path, file);
-        fclose(file);
-        return status;
-    }
+    if (file && memcmp(magic, BATCH_MAGIC, 4) == 0)
+        status = read_batches(job, path, file);
+    else if (file && evtx_recognise((struct bytes){magic, sizeof(magic)}))
+        status = read_event_log(job, path, file);
+    else
+        status = read_capture(job, path);
     if (file)
         fclose(file);
-    return read_capture(job, path);
+    return status;
 }
 
 /* -- the command ------------------------------------------------------------------------------------ */
@@ -259,13 +289,36 @@ static int parse(struct read_job *job, int argc, char **argv)
     return EXIT_FINE;
 }
 
+/* One object of both, messages and events: it ends with a brace and a newline, before which events belong. */
+static void print_counts(struct read_job *job)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory)
+        return;
+    counts_print_json(job->total_counts, memory);
+    fclose(memory);
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '}'))
+        size--;
+    fwrite(text, 1, size, stdout);
+    event_log_print_counts(job->logs, size > 1, stdout);
+    fputs(size > 1 || job->logs->evtx.records > 0 ? "\n}\n" : "}\n", stdout);
+    free(text);
+}
+
 static void print_totals(struct read_job *job)
 {
+    const struct event_log_counts *logs = job->logs;
     if (job->counts)
-        counts_print_json(job->total_counts, stdout);
+        print_counts(job);
     else if (!job->json && job->total.packets > 0)
         summary_print(&job->total, stdout);
-    else if (!job->json && job->from_batches > 0)
+    if (!job->json && !job->counts && logs->files > 0)
+        printf("%llu events: %llu activities, %llu of no interest, %llu not understood\n",
+               (unsigned long long)logs->evtx.records, (unsigned long long)logs->told,
+               (unsigned long long)logs->ignored, (unsigned long long)logs->invalid);
+    if (!job->json && !job->counts && job->from_batches > 0)
         printf("%llu activities\n", (unsigned long long)job->from_batches);
     if (job->stats)
         summary_print_json(&job->total, stderr);
@@ -278,10 +331,12 @@ int command_read(int argc, char **argv)
     if (status != EXIT_FINE)
         return status;
     job.total_counts = calloc(1, sizeof(*job.total_counts));
-    if (!job.total_counts)
-        return command_failed("read", strerror(ENOMEM));
-    if (!open_outputs(&job)) {
+    job.logs = calloc(1, sizeof(*job.logs));
+    if (!job.total_counts || !job.logs || !open_outputs(&job)) {
+        if (!job.total_counts || !job.logs)
+            command_failed("read", strerror(ENOMEM));
         close_outputs(&job);
+        free(job.logs);
         free(job.total_counts);
         return EXIT_FAILED;
     }
@@ -294,6 +349,7 @@ int command_read(int argc, char **argv)
     print_totals(&job);
     if (fflush(stdout) != 0 || ferror(stdout))
         status = command_failed("standard output", strerror(errno));
+    free(job.logs);
     free(job.total_counts);
     return status;
 }

@@ -185,7 +185,7 @@ const char *result_name(enum activity_kind kind, uint64_t status)
 {
     const struct activity_kind_info *info = activity_kind_info(kind);
     const char *name = info ? info->name : "";
-    if (begins(name, "kerberos"))
+    if (begins(name, "kerberos") || begins(name, "windows_kerberos"))
         return find(kerberos_results, status);
     if (begins(name, "ldap") || begins(name, "cldap"))
         return find(ldap_results, status);
