@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "events/share.h"
+#include "node/input_evtx.h"
 #include "node/input_radius.h"
 #include "node/input_syslog.h"
 
@@ -28,6 +29,7 @@
 static const struct event_input *const table[] = {
     &input_radius,
     &input_syslog,
+    &input_evtx,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 

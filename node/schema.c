@@ -20,6 +20,7 @@ static const struct config_section sections[] = {
     {.key = "spool", .doc = "What waits on disk to be sent."},
     {.key = "radius", .doc = "Accounting records of VPN servers and access points (docs/radius.md)."},
     {.key = "syslog", .doc = "Where SIEMs and agents send Windows events (docs/siem.md)."},
+    {.key = "event-logs", .doc = "Windows event log files in a folder (docs/events.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
@@ -249,6 +250,16 @@ static const struct config_rule rules[] = {
      .preset = "utc",
      .doc = "What is meant by a time of an event that names no zone (RSA, Snare): UTC, or the time of this "
             "host."},
+    {.key = "event-logs/folder",
+     .type = CONFIG_PATH,
+     .doc = "Folder of files named `.evtx` that are put there or grow there: each of their events is read "
+            "once, also across restarts. Not set: none."},
+    {.key = "event-logs/period",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_SECOND,
+     .max = CLOCK_HOUR,
+     .preset = "5s",
+     .doc = "How often that folder is looked at."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,
