@@ -124,12 +124,27 @@ static bool has_zone(struct bytes time)
     return clock_rfc3339_parse((const char *)time.data, time.size, &ignored);
 }
 
+/* As a number, which configurations make of it to be rid of the zone: seconds, or thousandths or millionths.
+ */
+static int64_t epoch_of(const json_t *time)
+{
+    const json_int_t year_5138 = 99999999999; /* in seconds; in milliseconds it is 1973 */
+    json_int_t value = json_integer_value(time);
+    if (value <= 0 || value > INT64_MAX / 1000)
+        return 0;
+    if (value > year_5138 * 1000)
+        return value * CLOCK_MICROSECOND;
+    return value > year_5138 ? value * CLOCK_MILLISECOND
+                             : (value < INT64_MAX / CLOCK_SECOND ? value * CLOCK_SECOND : 0);
+}
+
 static void read_nxlog(struct reading *r, const json_t *root)
 {
     struct event *event = r->event;
     struct bytes time = text_of(r, root, "EventTime"), type = text_of(r, root, "EventType");
-    event->time = event_time(time);
-    if (event->time && !has_zone(time))
+    bool is_number = json_is_integer(json_object_get(root, "EventTime"));
+    event->time = is_number ? epoch_of(json_object_get(root, "EventTime")) : event_time(time);
+    if (event->time && !is_number && !has_zone(time))
         event->time -= zone_of(text_of(r, root, "EventReceivedTime"), text_of(r, root, "@timestamp"));
     if (event->time == 0) /* other agents that write the same form */
         event->time = event_time(text_of(r, root, "TimeCreated"));

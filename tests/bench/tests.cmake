@@ -51,3 +51,10 @@ add_executable(bench_syslog EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/syslog.c)
 target_link_libraries(bench_syslog PRIVATE picket_events picket_base)
 set_target_properties(bench_syslog PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-syslog COMMAND bench_syslog DEPENDS bench_syslog USES_TERMINAL)
+# What reading Windows events costs: tests/bench/events.c (target `bench-events`).
+add_executable(bench_events EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/events.c)
+target_link_libraries(bench_events PRIVATE picket_events picket_base)
+set_target_properties(bench_events PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-events
+  COMMAND bench_events ${CMAKE_CURRENT_LIST_DIR}/../data/group-add-remove-4732-4733.evtx
+  DEPENDS bench_events USES_TERMINAL)

@@ -188,6 +188,34 @@ def batches_hold_what_json_shows(cli):
 
 
 @test
+def event_logs_are_read(cli):
+    log = cli.capture("group-add-remove-4732-4733.evtx")
+    code, out, err = cli("read", log)
+    assert code == 0 and err == "", err
+    assert "group_change" in out and "member_added" in out and out.endswith(
+        "5 events: 5 activities, 0 of no interest, 0 not understood\n"), out
+    code, out, err = cli("read", "--json", log)
+    records = [json.loads(line) for line in out.splitlines()]
+    assert [r["event_id"] for r in records] == [4732, 4732, 4732, 4733, 4733], records
+    assert all(r["event_source"] == "file" and r["kind"] == "group_change" for r in records)
+    code, out, err = cli("read", "--counts", log, log)
+    assert json.loads(out) == {"events.4732": 6, "events.4733": 4}, out
+    both = json.loads(cli("read", "--counts", log, cli.capture())[1])
+    assert both["events.4732"] == 3 and len(both) > 2, both
+    path = os.path.join(cli.directory, "events.batches")
+    assert cli("read", "--batches", path, log)[0] == 0
+    assert [json.loads(line) for line in cli("read", "--json", path)[1].splitlines()] == records
+    # Damaged: what can be read is shown, and said what is wrong; what is none is a failure.
+    with open(log, "rb") as f:
+        content = bytearray(f.read())
+    content[4096 + 512 + 28] = 0x3f
+    code, out, err = cli("read", cli.file("damaged.evtx", bytes(content)))
+    assert code == 0 and "4 events" in out and "1 records cannot be read" in err, (out, err)
+    code, out, err = cli("read", cli.file("none.evtx", b"ElfFile\0" + bytes(100)))
+    assert code != 0 and "not an event log" in err, err
+
+
+@test
 def damaged_batches_are_refused(cli):
     path = os.path.join(cli.directory, "batches")
     assert cli("read", "--batches", path, cli.capture("a25_brute_ntlm.pcap"))[0] == 0

@@ -275,8 +275,22 @@ static void nxlog_zones(void **state)
         assert_int_equal(read_text(text), EVENT_TEXT_READ);
         assert_int_equal(event.time, at(cases[i].expected));
     }
-    assert_int_equal(read_text("{\"EventID\":1,\"EventTime\":\"yesterday\"}"), EVENT_TEXT_READ);
-    assert_int_equal(event.time, 0);
+    static const struct {
+        const char *number;
+        int64_t time;
+    } numbers[] = {{"1600714727", INT64_C(1600714727) * CLOCK_SECOND},
+                   {"1600714727123", INT64_C(1600714727123) * CLOCK_MILLISECOND},
+                   {"1600714727123456", INT64_C(1600714727123456) * CLOCK_MICROSECOND},
+                   {"99999999999", 0},
+                   {"9223372036854775807", 0},
+                   {"-1", 0},
+                   {"\"yesterday\"", 0}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "{\"EventID\":1,\"EventTime\":%s}", numbers[i].number);
+        assert_int_equal(read_text(text), EVENT_TEXT_READ);
+        assert_int_equal(event.time, numbers[i].time);
+    }
 }
 
 /* NXLog names the account of the log entry as 7045 names the service's. */
