@@ -10,8 +10,8 @@
  */
 #pragma once
 
+#include "cluster/connections.h"
 #include "cluster/host_resolver.h"
-#include "cluster/tcp_address.h"
 #include "cluster/transport.h"
 #include "cluster/zap.h"
 
@@ -27,7 +27,6 @@ enum frame_kind {
 /* Reads a link's frame. False: malformed. `data` is what follows the kind. */
 bool transport_frame_read(struct bytes frame, enum frame_kind *kind, struct bytes *data);
 
-#define NO_FD   (-1)
 #define NO_LINK UINT32_MAX
 #define LINKS_OF_PEER                                                                                        \
     4u /* inbound ones; a right peer has more only while links follow each other too fast                    \
@@ -85,19 +84,6 @@ struct peer {
     char failure[96], address[TCP_ADDRESS_MAX], down[64];
 };
 
-/* A connection that the inbox or the enrolment socket accepted. */
-struct inbound {
-    int fd;
-    int64_t since;
-    bool spoke; /* a node said hello */
-    bool shut;
-    char address[TCP_ADDRESS_MAX];
-};
-struct inbound_table {
-    struct inbound *entries;
-    uint32_t count, max, capacity;
-};
-
 struct listener {
     int fd;                      /* ours; ZeroMQ gets duplicates */
     char bound[TCP_ADDRESS_MAX]; /* as ZeroMQ names it, to unbind */
@@ -150,28 +136,6 @@ void sockets_close(struct transport *self);
 bool sockets_rekey(struct transport *self, const uint8_t *public_key, const uint8_t *secret_key);
 /* Binds the inbox anew with the keys that it has now: all its connections end, the ports stay open. */
 bool sockets_rebind(struct transport *self);
-
-/* What a monitor tells. */
-struct socket_event {
-    unsigned type;
-    int fd; /* or an error's number, as the type has it */
-    char endpoint[TCP_ADDRESS_MAX];
-};
-bool socket_event_take(void *monitor, struct socket_event *event);
-
-/* Ends a connection, if its other end is still `address`: descriptors are used again. */
-void connection_cut(int fd, const char *address);
-void connection_address(int fd, char to[TCP_ADDRESS_MAX]);
-
-/* --- transport_inbound.c --- */
-bool inbound_init(struct inbound_table *table, uint32_t max);
-void inbound_free(struct inbound_table *table);
-/* False: one too many, and cut. */
-bool inbound_add(struct inbound_table *table, int fd, int64_t now);
-void inbound_remove(struct inbound_table *table, int fd);
-void inbound_spoke(struct inbound_table *table, int fd);
-/* Cuts those that have existed since before `since` and did not speak. Returns how many. */
-uint32_t inbound_cut_silent(struct inbound_table *table, int64_t since);
 
 /* --- transport_links.c --- */
 struct link *links_find(struct transport *self, uint64_t route);

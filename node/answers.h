@@ -12,6 +12,7 @@
 #include "node/event_service.h"
 #include "node/outbox.h"
 #include "node/resolution.h"
+#include "node/sender.h"
 #include "node/view.h"
 
 struct answers {
@@ -19,6 +20,8 @@ struct answers {
     struct directory_probe *probe;
     struct directory_service *directory; /* NULL: this node reads no directory */
     struct outbox *outbox;
+    struct spool *spool;
+    struct sender *sender;         /* NULL: nobody receives */
     struct capture_group *capture; /* NULL: nothing is captured */
     unsigned interfaces;
     struct resolution *resolution; /* NULL: nothing is heard either; resolution_recent shows what passed */

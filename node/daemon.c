@@ -11,6 +11,7 @@
 #include "node/event_service.h"
 #include "node/notify.h"
 #include "node/outbox.h"
+#include "node/sender.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -37,6 +38,7 @@ struct daemon {
     struct directory_service *directory; /* NULL: no account to read any with */
     struct spool *spool;
     struct outbox *outbox;
+    struct sender *sender; /* NULL: nobody receives */
     struct capture_group capture;
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
@@ -284,7 +286,7 @@ static bool start_driver(struct daemon *self)
     return self->driver_started;
 }
 
-/* Nobody receives yet: what is newest is kept. */
+/* When nobody receives, what is newest is kept. */
 static bool open_spool(struct daemon *self)
 {
     struct fault fault;
@@ -293,9 +295,9 @@ static bool open_spool(struct daemon *self)
                                        .directory = config->spool,
                                        .segments = SPOOL_SEGMENTS,
                                        .segment_bytes = config->spool_bytes / SPOOL_SEGMENTS,
-                                       .drop_oldest = true};
+                                       .drop_oldest = config->sender.server_count == 0};
     if (directory_prepare(config->state, &fault) && directory_prepare(config->spool, &fault))
-        self->spool = spool_open(&spool, &fault);
+        self->spool = self->answers.spool = spool_open(&spool, &fault);
     if (self->spool) {
         const struct outbox_config outbox = {
             .spool = self->spool,
@@ -309,6 +311,20 @@ static bool open_spool(struct daemon *self)
     if (!self->outbox)
         log_error("%s", fault.text);
     return self->outbox != NULL;
+}
+
+static bool start_sender(struct daemon *self)
+{
+    struct fault fault;
+    struct sender_config config = self->config->sender;
+    if (config.server_count == 0)
+        return true;
+    config.disk = disk_system();
+    config.spool = self->spool;
+    self->sender = self->answers.sender = sender_start(&config, &fault);
+    if (!self->sender)
+        log_error("%s", fault.text);
+    return self->sender != NULL;
 }
 
 static bool make_directory(struct daemon *self)
@@ -344,7 +360,8 @@ static bool start(struct daemon *self)
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
     return open_spool(self) && make_directory(self) && make_driver(self) && start_directory(self) &&
-           start_capture(self) && start_events(self) && start_control(self) && start_driver(self);
+           start_capture(self) && start_events(self) && start_control(self) && start_driver(self) &&
+           start_sender(self);
 }
 
 static void end(struct daemon *self)
@@ -360,6 +377,7 @@ static void end(struct daemon *self)
         capture_group_stop(&self->capture);
     resolution_stop(&self->resolution);
     outbox_stop(&self->outbox);
+    sender_stop(&self->sender);
     event_service_destroy(&self->events);
     if (self->capturing)
         capture_group_free(&self->capture);

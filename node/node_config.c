@@ -298,6 +298,31 @@ static bool take_store(struct node_config *to, const char *path)
     return true;
 }
 
+/* --- the center --- */
+
+static bool take_center(struct node_config *to, const char *path)
+{
+    const struct config *config = to->config;
+    struct sender_config *sender = &to->sender;
+    size_t servers = config_count(config, "center/servers"), hours = config_count(config, "center/hours");
+    if (servers > SENDER_SERVERS || hours > SENDER_HOURS)
+        return wrong(path, "center: %u servers and %u hours at most", SENDER_SERVERS, SENDER_HOURS);
+    for (size_t i = 0; i < servers; i++) {
+        const char *text = config_string_at(config, "center/servers", i);
+        if (!sender_server_parse(&sender->servers[sender->server_count++], text))
+            return wrong(path, "center/servers: %s: HOST:PORT KEY is wanted", text);
+    }
+    for (size_t i = 0; i < hours; i++) {
+        const char *text = config_string_at(config, "center/hours", i);
+        if (!sender_hours_parse(&sender->hours[sender->hours_count++], text))
+            return wrong(path, "center/hours: %s: HH:MM-HH:MM is wanted", text);
+    }
+    sender->window = (uint64_t)config_int(config, "center/window");
+    sender->bandwidth = (uint64_t)config_int(config, "center/bandwidth");
+    sender->state = to->state;
+    return true;
+}
+
 /* --- */
 
 static bool take_name(struct node_config *to, const char *path)
@@ -362,7 +387,7 @@ static bool take_all(struct node_config *to, const char *path)
     take_plain(to);
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
            take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
-           take_store(to, path) && take_capture(to, path) && check_inputs(to, path);
+           take_store(to, path) && take_center(to, path) && take_capture(to, path) && check_inputs(to, path);
 }
 
 struct node_config *node_config_load(const char *path)

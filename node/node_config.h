@@ -7,6 +7,7 @@
 #include "cluster/driver.h"
 #include "node/capture_group.h"
 #include "node/directory_probe.h"
+#include "node/sender.h"
 #include "sync/directory.h"
 
 /* Where it is unless the command line says otherwise. */
@@ -26,7 +27,8 @@ struct node_config {
     char (*account_fields)[4][512];    /* of directory.accounts, taken apart; owned */
     char store[PATH_SIZE], spool[PATH_SIZE];
     size_t spool_bytes;
-    int64_t spool_interval; /* ns */
+    int64_t spool_interval;      /* ns */
+    struct sender_config sender; /* server_count 0: nobody receives */
     struct capture_settings capture;
 };
 

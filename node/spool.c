@@ -3,33 +3,18 @@
 
 #include "base/log.h"
 #include "cluster/crypto_sodium.h"
+#include "cluster/segment.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 #define SEGMENT_MAGIC     "picketS1"
-#define ENTRY_MAGIC       UINT32_C(0x31657053) /* "Spe1" */
 #define ACK_MAGIC         "picketA1"
 #define GENERATION_MAGIC  "picketG1"
-#define SEGMENT_HEADER    24u
-#define ENTRY_HEADER      40u
-#define NUMBER_MAX        (UINT64_C(1) << 62) /* never reached: more is damage, and would overflow */
 #define SEQUENCES_SKIPPED (UINT64_C(1) << 20) /* after damage: more than can have been lost of them */
-#define CHECKSUM_AT       32u /* in an entry's header: over what stands before it, and the payload */
-
-struct segment {
-    int file;
-    uint64_t number; /* 0: the slot is free */
-    uint64_t first, last;
-    uint64_t entries;
-    size_t size; /* used bytes, all of them good */
-    int64_t oldest;
-};
 
 struct spool {
     struct spool_config config;
@@ -49,131 +34,11 @@ struct spool {
     uint8_t *scratch; /* an entry */
 };
 
-struct entry_header {
-    uint32_t size;
-    uint64_t sequence;
-    int64_t wall;
-    uint32_t kind;
-    uint64_t checksum;
-};
-
 static bool slot_path(const struct spool *self, unsigned slot, char path[PATH_SIZE], struct fault *fault)
 {
     char name[32];
     snprintf(name, sizeof name, "%02u.segment", slot);
     return path_join(path, self->config.directory, name, fault);
-}
-
-static bool read_all(const struct spool *self, int file, void *to, size_t size, size_t at)
-{
-    const struct disk *disk = self->config.disk;
-    uint8_t *bytes = to;
-    while (size) {
-        ssize_t got = disk->read(disk->context, file, bytes, size, (off_t)at);
-        if (got <= 0)
-            return false;
-        bytes += got;
-        at += (size_t)got;
-        size -= (size_t)got;
-    }
-    return true;
-}
-
-static void put_le32(uint8_t *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static void put_le64(uint8_t *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static uint64_t checksum(uint64_t number, const uint8_t *header, size_t header_size, struct bytes payload)
-{
-    uint64_t head = XXH3_64bits_withSeed(header, header_size, number);
-    return payload.size ? XXH3_64bits_withSeed(payload.data, payload.size, head) : head;
-}
-
-/* --- reading what is there --- */
-
-static void header_write(uint8_t to[ENTRY_HEADER], const struct entry_header *header)
-{
-    put_le32(to, ENTRY_MAGIC);
-    put_le32(to + 4, header->size);
-    put_le64(to + 8, header->sequence);
-    put_le64(to + 16, (uint64_t)header->wall);
-    put_le32(to + 24, header->kind);
-    put_le32(to + 28, 0);
-    put_le64(to + CHECKSUM_AT, header->checksum);
-}
-
-static bool header_read(struct entry_header *header, const uint8_t from[ENTRY_HEADER])
-{
-    struct cursor c = cursor_of(from, ENTRY_HEADER);
-    bool magic = cursor_le32(&c) == ENTRY_MAGIC;
-    header->size = cursor_le32(&c);
-    header->sequence = cursor_le64(&c);
-    header->wall = (int64_t)cursor_le64(&c);
-    header->kind = cursor_le32(&c);
-    cursor_skip(&c, 4);
-    header->checksum = cursor_le64(&c);
-    return magic;
-}
-
-/* The entry at `at`, its payload into the scratch. False: there is none, or it is damaged. */
-static bool entry_at(const struct spool *self, const struct segment *segment, size_t at, size_t end,
-                     struct entry_header *header)
-{
-    uint8_t bytes[ENTRY_HEADER];
-    if (end - at < ENTRY_HEADER || !read_all(self, segment->file, bytes, ENTRY_HEADER, at) ||
-        !header_read(header, bytes) || header->size > end - at - ENTRY_HEADER ||
-        header->size > SPOOL_PAYLOAD_MAX ||
-        !read_all(self, segment->file, self->scratch, header->size, at + ENTRY_HEADER))
-        return false;
-    return checksum(segment->number, bytes, CHECKSUM_AT, (struct bytes){self->scratch, header->size}) ==
-           header->checksum;
-}
-
-/* Takes in what an earlier run left in a slot, as far as it is whole. */
-static bool segment_recover(struct spool *self, struct segment *segment, struct fault *fault)
-{
-    const struct disk *disk = self->config.disk;
-    struct stat status;
-    uint8_t bytes[SEGMENT_HEADER];
-    if (disk->status(disk->context, segment->file, &status) != 0)
-        return fault_say(fault, "a segment of the spool cannot be read: %s", strerror(errno));
-    size_t end = (size_t)status.st_size;
-    if (end < SEGMENT_HEADER)
-        return true;
-    if (!read_all(self, segment->file, bytes, sizeof bytes, 0))
-        return fault_say(fault, "a segment of the spool cannot be read: %s", strerror(errno));
-    struct cursor c = cursor_of(bytes, sizeof bytes);
-    bool magic = memcmp(bytes, SEGMENT_MAGIC, 8) == 0;
-    cursor_skip(&c, 8);
-    uint64_t number = cursor_le64(&c);
-    if (!magic || number == 0 || number > NUMBER_MAX ||
-        checksum(number, bytes, 16, (struct bytes){NULL, 0}) != cursor_le64(&c)) {
-        self->damaged++;
-        return true;
-    }
-    segment->number = number;
-    segment->size = SEGMENT_HEADER;
-    struct entry_header header;
-    while (entry_at(self, segment, segment->size, end, &header) && header.sequence - 1 < NUMBER_MAX &&
-           (segment->entries == 0 || header.sequence == segment->last + 1)) {
-        if (segment->entries++ == 0) {
-            segment->first = header.sequence;
-            segment->oldest = header.wall;
-        }
-        segment->last = header.sequence;
-        segment->size += ENTRY_HEADER + header.size;
-    }
-    if (segment->size != end)
-        self->damaged++;
-    return true;
 }
 
 static struct segment *oldest_segment(struct spool *self)
@@ -238,7 +103,8 @@ static bool number_save(const struct spool *self, const char *name, const char *
                         struct fault *fault)
 {
     uint8_t bytes[8];
-    put_le64(bytes, number);
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(number >> 8 * i);
     return disk_replace_checked(self->config.disk, self->config.directory, name, magic,
                                 (struct bytes){bytes, sizeof bytes}, fault);
 }
@@ -314,6 +180,7 @@ static bool recover(struct spool *self, struct fault *fault)
 {
     const struct disk *disk = self->config.disk;
     char path[PATH_SIZE];
+    bool damaged;
     if (!numbers_load(self, fault))
         return false;
     self->last = self->acknowledged;
@@ -324,8 +191,9 @@ static bool recover(struct spool *self, struct fault *fault)
         segment->file = disk->open(disk->context, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         if (segment->file < 0)
             return fault_say(fault, "%s cannot be opened: %s", path, strerror(errno));
-        if (!segment_recover(self, segment, fault))
+        if (!segment_recover(segment, disk, SEGMENT_MAGIC, self->scratch, &damaged, fault))
             return false;
+        self->damaged += damaged;
     }
     drop_disorder(self);
     for (unsigned i = 0; i < self->config.segments; i++) {
@@ -345,7 +213,7 @@ static bool recover(struct spool *self, struct fault *fault)
 struct spool *spool_open(const struct spool_config *config, struct fault *fault)
 {
     if (config->segments < 2 || config->segments > SPOOL_SEGMENTS_MAX ||
-        config->segment_bytes < SEGMENT_HEADER + ENTRY_HEADER) {
+        config->segment_bytes < SEGMENT_HEADER_SIZE + SEGMENT_ENTRY_SIZE) {
         fault_say(fault, "a spool of %u segments of %zu bytes cannot be", config->segments,
                   config->segment_bytes);
         return NULL;
@@ -424,19 +292,12 @@ static enum spool_verdict open_segment(struct spool *self)
     }
     if (!segment)
         return SPOOL_FULL;
-    uint8_t header[SEGMENT_HEADER];
-    memcpy(header, SEGMENT_MAGIC, 8);
-    put_le64(header + 8, self->numbers + 1);
-    put_le64(header + 16, checksum(self->numbers + 1, header, 16, (struct bytes){NULL, 0}));
-    if (disk->truncate(disk->context, segment->file, 0) != 0 ||
-        !disk_write_all(disk, segment->file, header, sizeof header, 0) ||
-        disk->sync(disk->context, segment->file) != 0 ||
-        disk->sync_directory(disk->context, self->config.directory) != 0)
+    if (!segment_begin(segment, disk, SEGMENT_MAGIC, self->numbers + 1, self->last + 1) ||
+        disk->sync_directory(disk->context, self->config.directory) != 0) {
+        segment_release(self, segment);
         return SPOOL_FAILED;
-    segment->number = ++self->numbers;
-    segment->size = SEGMENT_HEADER;
-    segment->first = self->last + 1;
-    segment->last = self->last;
+    }
+    self->numbers++;
     self->current = segment;
     return SPOOL_KEPT;
 }
@@ -445,34 +306,22 @@ static enum spool_verdict append(struct spool *self, enum spool_kind kind, int64
                                  bool durable)
 {
     const struct disk *disk = self->config.disk;
-    size_t size = ENTRY_HEADER + payload.size;
-    if (payload.size > SPOOL_PAYLOAD_MAX || size > self->config.segment_bytes - SEGMENT_HEADER)
+    size_t size = SEGMENT_ENTRY_SIZE + payload.size;
+    if (payload.size > SPOOL_PAYLOAD_MAX || size > self->config.segment_bytes - SEGMENT_HEADER_SIZE)
         return SPOOL_TOO_LONG;
     if (!self->current || self->current->size + size > self->config.segment_bytes) {
         enum spool_verdict verdict = open_segment(self);
         if (verdict != SPOOL_KEPT)
             return verdict;
     }
-    struct segment *segment = self->current;
-    struct entry_header header = {
-        .size = (uint32_t)payload.size, .sequence = self->last + 1, .wall = wall, .kind = (uint32_t)kind};
-    uint8_t bytes[ENTRY_HEADER];
-    header_write(bytes, &header);
-    header.checksum = checksum(segment->number, bytes, CHECKSUM_AT, payload);
-    header_write(bytes, &header);
-    /* What fails half-way is written over by the next entry: `size` has not moved. */
-    if (!disk_write_all(disk, segment->file, bytes, sizeof bytes, (off_t)segment->size) ||
-        !disk_write_all(disk, segment->file, payload.data, payload.size,
-                        (off_t)(segment->size + sizeof bytes)))
+    struct segment before = *self->current;
+    if (!segment_append(self->current, disk, wall, (uint32_t)kind, &payload, 1))
         return SPOOL_FAILED;
-    if (durable && disk->sync(disk->context, segment->file) != 0)
+    if (durable && disk->sync(disk->context, self->current->file) != 0) {
+        *self->current = before; /* written over by the next entry */
         return SPOOL_FAILED;
-    if (segment->entries++ == 0) {
-        segment->first = header.sequence;
-        segment->oldest = wall;
     }
-    segment->last = self->last = header.sequence;
-    segment->size += size;
+    self->last = self->current->last;
     if (durable)
         self->durable = self->last;
     return SPOOL_KEPT;
@@ -547,7 +396,7 @@ static bool seek(struct spool *self, uint64_t after, struct segment **segment, s
             break;
     if (!*segment)
         return false;
-    *at = SEGMENT_HEADER;
+    *at = SEGMENT_HEADER_SIZE;
     if (self->reader.segment == *segment && self->reader.number == (*segment)->number &&
         self->reader.sequence <= after)
         *at = self->reader.at;
@@ -558,11 +407,11 @@ static bool next(struct spool *self, uint64_t after, struct spool_entry *entry)
 {
     struct segment *segment;
     size_t at;
-    struct entry_header header;
+    struct segment_entry found;
     if (!seek(self, after, &segment, &at))
         return false;
     for (;;) {
-        if (!entry_at(self, segment, at, segment->size, &header)) {
+        if (!segment_read(segment, self->config.disk, &at, segment->size, &found, self->scratch)) {
             /* It was whole when it was written or recovered: the disk lost it since. */
             self->damaged++;
             log_warning("the spool has lost entries %llu to %llu", (unsigned long long)after + 1,
@@ -572,22 +421,21 @@ static bool next(struct spool *self, uint64_t after, struct spool_entry *entry)
                 return false;
             continue;
         }
-        at += ENTRY_HEADER + header.size;
-        if (header.sequence > after)
+        if (found.sequence > after)
             break;
     }
     self->reader.segment = segment;
     self->reader.number = segment->number;
-    self->reader.sequence = header.sequence;
+    self->reader.sequence = found.sequence;
     self->reader.at = at;
-    *entry = (struct spool_entry){.sequence = header.sequence,
-                                  .wall = header.wall,
-                                  .kind = (enum spool_kind)header.kind,
-                                  .payload = malloc(header.size ? header.size : 1),
-                                  .size = header.size};
+    *entry = (struct spool_entry){.sequence = found.sequence,
+                                  .wall = found.wall,
+                                  .kind = (enum spool_kind)found.kind,
+                                  .payload = malloc(found.size ? found.size : 1),
+                                  .size = found.size};
     if (!entry->payload)
         return false;
-    memcpy(entry->payload, self->scratch, header.size);
+    memcpy(entry->payload, self->scratch, found.size);
     return true;
 }
 

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What waits to be sent: batches of activities and of entities, in order, on disk, until the receiver
- * acknowledged them as durable. A fixed number of segment files of a fixed size, used in turn; each entry has
- * a length, a number and a checksum, so that a crash costs what was not synced and nothing else. All calls
- * from any thread.
+ * acknowledged them as durable. A fixed number of segment files of a fixed size (cluster/segment.h), used in
+ * turn. All calls from any thread.
  *
- * Files: DIRECTORY/NN.segment. A segment is a header {magic 8, number 8, checksum 8} and entries {magic 4,
- * size 4, sequence 8, wall 8, kind 4, 0 4, checksum 8, payload}, integers little-endian, checksums XXH3-64
- * seeded with the segment's number: what a slot held in an earlier turn is not read again.
+ * Files: DIRECTORY/NN.segment.
  * DIRECTORY/acknowledged holds the last acknowledged sequence, DIRECTORY/generation a random number made with
  * the spool: (generation, sequence) never means two things to a receiver, whatever was lost here. So where
  * something was found damaged the numbers go on far behind it, and when nothing tells how far they were the
@@ -15,9 +12,9 @@
  */
 #pragma once
 
-#include "cluster/disk.h"
+#include "cluster/segment.h"
 
-#define SPOOL_PAYLOAD_MAX  (4u * 1024u * 1024u)
+#define SPOOL_PAYLOAD_MAX  SEGMENT_PAYLOAD_MAX
 #define SPOOL_SEGMENTS_MAX 100u
 
 enum spool_kind {

@@ -56,6 +56,15 @@ add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 
+# What nodes deliver to a center arrives exactly once, whatever happens: real processes that are killed, paused, cut off
+# and run out of disk. The feeder is a node's outbox, spool and sender, without the rest.
+add_executable(feeder ${integration}/feeder.c)
+target_link_libraries(feeder PRIVATE picket_daemon)
+set_target_properties(feeder PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME delivery COMMAND Python3::Interpreter ${integration}/delivery.py --feeder $<TARGET_FILE:feeder>
+  --picket $<TARGET_FILE:picket> --picketd $<TARGET_FILE:picketd> --picket-center $<TARGET_FILE:picket-center> --seconds 40)
+set_tests_properties(delivery PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
+
 # Random fault plans against the fleet's core in virtual time; the same seeds each time.
 add_test(NAME swarm COMMAND picket-sim swarm --seeds 1..150 --hours 8 --jobs 2 --out ${CMAKE_BINARY_DIR})
 set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)

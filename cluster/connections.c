@@ -1,15 +1,56 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * The connections that a socket accepted, as its monitor tells: their number is bounded, and those on which
- * nobody speaks up are ended.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cluster/connections.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "cluster/transport_internal.h"
+#include <zmq.h>
 
 /* Entries of connections that are being cut stay until ZeroMQ says that they are closed. */
 #define SPARE 256u
+
+/* The first frame: the event's number in two bytes, its value in four, both in the machine's order; the
+ * second frame: the endpoint. */
+bool socket_event_take(void *monitor, struct socket_event *event)
+{
+    uint8_t first[6] = {0};
+    int more = 0;
+    size_t size = sizeof more;
+    *event = (struct socket_event){0};
+    if (!monitor || zmq_recv(monitor, first, sizeof first, ZMQ_DONTWAIT) < 0)
+        return false;
+    uint16_t type;
+    int32_t value;
+    memcpy(&type, first, sizeof type);
+    memcpy(&value, first + 2, sizeof value);
+    event->type = type;
+    event->fd = value;
+    zmq_getsockopt(monitor, ZMQ_RCVMORE, &more, &size);
+    if (more)
+        zmq_recv(monitor, event->endpoint, sizeof event->endpoint - 1, ZMQ_DONTWAIT);
+    return true;
+}
+
+void connection_address(int fd, char to[TCP_ADDRESS_MAX])
+{
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof from;
+    to[0] = 0;
+    if (fd < 0 || getpeername(fd, (struct sockaddr *)&from, &size) != 0)
+        return;
+    struct endpoint at = tcp_address_from(&from);
+    char text[TCP_ADDRESS_MAX];
+    if (at.address.family)
+        snprintf(to, TCP_ADDRESS_MAX, "%s", tcp_address_text(&at, text));
+}
+
+void connection_cut(int fd, const char *address)
+{
+    char now[TCP_ADDRESS_MAX];
+    connection_address(fd, now);
+    if (now[0] && strcmp(now, address) == 0)
+        shutdown(fd, SHUT_RDWR);
+}
 
 bool inbound_init(struct inbound_table *table, uint32_t max)
 {

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The subcommands of picket-center: a table in main.c, a file each.
+ */
+#pragma once
+
+#include <getopt.h>
+
+#define EXIT_FINE   0
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+
+struct center_command {
+    const char *name, *arguments, *sentence, *options;
+    int (*run)(int argc, char **argv);
+};
+extern const struct center_command center_commands[]; /* ends with one without a name */
+
+extern const char center_receive_options[], center_key_options[], center_log_options[];
+int center_receive(int argc, char **argv);
+int center_key(int argc, char **argv);
+int center_log(int argc, char **argv);
+
+/* Tells what was wrong with how a command was used; EXIT_USAGE. */
+int center_misused(const char *name, const char *what);
+/* The help of a command; EXIT_FINE. */
+int center_help(const char *name);

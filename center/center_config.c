@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/center_config.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB       (INT64_C(1) << 20)
+#define GIB       (INT64_C(1) << 30)
+#define KEY_MAGIC "picketK1"
+
+static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const log_forms[] = {"auto", "plain", "journal", "json", NULL};
+
+static const struct config_section sections[] = {
+    {.key = "center", .doc = "The process itself, and who may deliver to it."},
+    {.key = "log", .doc = "What was received, on disk."},
+};
+
+static const struct config_rule rules[] = {
+    {.key = "center/state",
+     .type = CONFIG_PATH,
+     .preset = "/var/lib/picket-center",
+     .doc = "Directory of the center's key and of what it received. Nobody else may read it; two processes "
+            "may not share it."},
+    {.key = "center/listen",
+     .type = CONFIG_ENDPOINT,
+     .list = true,
+     .preset = "[::]:49210",
+     .doc = "Where nodes dial the center. `[::]` means IPv4 too."},
+    {.key = "center/authority",
+     .type = CONFIG_STRING,
+     .required = true,
+     .doc = "Public key of the fleet's authority, 64 hexadecimal digits, as `picket fleet show` prints it: "
+            "only nodes of that fleet are let in."},
+    {.key = "center/connections",
+     .type = CONFIG_INT,
+     .min = 16,
+     .max = 30000,
+     .preset = "4096",
+     .doc = "Connections at a time."},
+    {.key = "center/log-level",
+     .type = CONFIG_CHOICE,
+     .choices = log_levels,
+     .preset = "notice",
+     .doc = "What is less important than this is not logged."},
+    {.key = "center/log-form",
+     .type = CONFIG_CHOICE,
+     .choices = log_forms,
+     .preset = "auto",
+     .doc = "Form of the log on standard error; `auto`: for the journal when it listens."},
+    {.key = "log/segment",
+     .type = CONFIG_SIZE,
+     .min = 8 * MIB,
+     .max = GIB,
+     .preset = "64M",
+     .doc = "Size of a file of it."},
+    {.key = "log/size",
+     .type = CONFIG_SIZE,
+     .min = 0,
+     .max = 1024 * 1024 * GIB,
+     .preset = "0",
+     .doc = "Beyond this the oldest files are removed. 0: none are, and a full disk stops acknowledgements."},
+};
+
+const struct config_schema center_schema = {
+    .title = "Configuration of the center",
+    .introduction =
+        "The keys of the center's configuration file: `picket-center receive --config FILE`. `picket-center "
+        "receive --check --config FILE` says whether it is right.\n",
+    .sections = sections,
+    .section_count = sizeof(sections) / sizeof(sections[0]),
+    .rules = rules,
+    .rule_count = sizeof(rules) / sizeof(rules[0]),
+};
+
+static void report(void *context, const char *fault)
+{
+    (void)context;
+    fprintf(stderr, "picket-center: %s\n", fault);
+}
+
+static bool wrong(const char *path, const char *what)
+{
+    fprintf(stderr, "picket-center: %s: %s\n", path, what);
+    return false;
+}
+
+static bool take_authority(struct center_config *to, const char *path)
+{
+    const char *text = config_string(to->config, "center/authority");
+    bool fine =
+        strlen(text) == 2 * PUBLIC_KEY_SIZE && strspn(text, "0123456789abcdefABCDEF") == 2 * PUBLIC_KEY_SIZE;
+    for (size_t i = 0; fine && i < PUBLIC_KEY_SIZE; i++) {
+        const char digits[3] = {text[2 * i], text[2 * i + 1], '\0'};
+        to->authority[i] = (uint8_t)strtoul(digits, NULL, 16);
+    }
+    return fine || wrong(path, "center/authority: 64 hexadecimal digits are wanted");
+}
+
+static bool take_listen(struct center_config *to, const char *path)
+{
+    size_t n = config_count(to->config, "center/listen");
+    if (n > CENTER_LISTEN)
+        return wrong(path, "center/listen: too many");
+    for (size_t i = 0; i < n; i++) {
+        char address[IP_ADDRESS_TEXT_MAX];
+        struct endpoint endpoint = config_endpoint_at(to->config, "center/listen", i);
+        ip_address_text(&endpoint.address, address);
+        snprintf(to->listen[to->listen_count++], sizeof(to->listen[0]),
+                 strchr(address, ':') ? "tcp://[%s]:%u" : "tcp://%s:%u", address, endpoint.port);
+    }
+    return true;
+}
+
+static bool take_all(struct center_config *to, const char *path)
+{
+    static const enum log_form forms[] = {LOG_FORM_AUTO, LOG_FORM_PLAIN, LOG_FORM_JOURNAL, LOG_FORM_JSON};
+    const struct config *config = to->config;
+    enum log_level level;
+    struct fault fault;
+    to->state = config_string(config, "center/state");
+    to->connections = (unsigned)config_int(config, "center/connections");
+    to->segment_bytes = (size_t)config_int(config, "log/segment");
+    to->log_bytes = (uint64_t)config_int(config, "log/size");
+    if (log_level_by_name(config_string(config, "center/log-level"), &level))
+        log_set_level(level);
+    log_set_form(forms[config_choice(config, "center/log-form")]);
+    if (!path_join(to->log, to->state, "log", &fault) ||
+        !path_join(to->refused, to->state, "refused", &fault))
+        return wrong(path, fault.text);
+    return take_listen(to, path) && take_authority(to, path);
+}
+
+struct center_config *center_config_load(const char *path)
+{
+    struct center_config *to = calloc(1, sizeof(*to));
+    if (!to)
+        return NULL;
+    to->config = config_load(&center_schema, path, report, NULL);
+    if (!to->config || !take_all(to, path))
+        center_config_free(&to);
+    return to;
+}
+
+void center_config_free(struct center_config **config)
+{
+    if (!*config)
+        return;
+    config_destroy(&(*config)->config);
+    free(*config);
+    *config = NULL;
+}
+
+bool center_prepare(const struct center_config *config, struct fault *fault)
+{
+    return directory_prepare(config->state, fault) && directory_prepare(config->log, fault) &&
+           directory_prepare(config->refused, fault);
+}
+
+static bool make_key(const char *state, uint8_t seed[KEY_SEED_SIZE], struct fault *fault)
+{
+    crypto_random(seed, KEY_SEED_SIZE);
+    return disk_replace_checked(disk_system(), state, "key", KEY_MAGIC, (struct bytes){seed, KEY_SEED_SIZE},
+                                fault);
+}
+
+static bool load_seed(const char *state, uint8_t seed[KEY_SEED_SIZE], struct fault *fault)
+{
+    char path[PATH_SIZE];
+    struct disk_content content;
+    if (!path_join(path, state, "key", fault))
+        return false;
+    enum disk_found found = disk_read_checked(disk_system(), path, KEY_MAGIC, 256, &content, fault);
+    if (found == DISK_ABSENT)
+        return make_key(state, seed, fault);
+    if (found == DISK_FAILED)
+        return false;
+    bool fine = content.size == KEY_SEED_SIZE;
+    if (fine)
+        memcpy(seed, content.data, KEY_SEED_SIZE);
+    disk_content_free(&content);
+    return fine || fault_say(fault, "%s is not the center's key", path);
+}
+
+bool center_keys_load(const char *state, uint8_t public_key[CURVE_KEY_SIZE], uint8_t secret[CURVE_KEY_SIZE],
+                      struct fault *fault)
+{
+    uint8_t *seed = secret_alloc(KEY_SEED_SIZE);
+    struct crypto_sodium *keys = NULL;
+    if (!seed)
+        return fault_say(fault, "no memory for secrets");
+    bool loaded = load_seed(state, seed, fault);
+    if (loaded)
+        keys = crypto_sodium_new(seed, NULL);
+    secret_free(seed);
+    if (!keys)
+        return loaded ? fault_say(fault, "no memory for secrets") : false;
+    crypto_sodium_curve(keys, public_key, secret);
+    crypto_sodium_destroy(&keys);
+    return true;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket-center receive, and picket-center key.
+ */
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "center/center_command.h"
+#include "center/receiver.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+const char center_receive_options[] = "options:\n"
+                                      "  --config FILE  configuration (" CENTER_CONFIG_FILE ")\n"
+                                      "  --check        only says whether the configuration is right\n"
+                                      "  --help         shows this help\n";
+
+const char center_key_options[] = "options:\n"
+                                  "  --config FILE  configuration (" CENTER_CONFIG_FILE ")\n"
+                                  "  --help         shows this help\n";
+
+static int stop_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void say_counters(const struct receiver *receiver)
+{
+    struct receiver_counters counters;
+    receiver_counters(receiver, &counters);
+#define SAY(name, doc)                                                                                       \
+    if (counters.name)                                                                                       \
+        log_notice("%s: %llu", doc, (unsigned long long)counters.name);
+    RECEIVER_COUNTERS(SAY)
+#undef SAY
+}
+
+static int receive(const struct center_config *config)
+{
+    struct fault fault;
+    struct receiver *receiver = NULL;
+    int stop = stop_signals(), lock = -1;
+    if (center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0)
+        receiver = receiver_new(config, &fault);
+    if (receiver) {
+        log_notice("picket-center %s receives", picket_version());
+        receiver_run(receiver, stop);
+        say_counters(receiver);
+    } else {
+        fprintf(stderr, "picket-center: %s\n", fault.text);
+    }
+    int status = receiver ? EXIT_FINE : EXIT_FAILED;
+    receiver_destroy(&receiver);
+    if (lock >= 0)
+        close(lock);
+    if (stop >= 0)
+        close(stop);
+    return status;
+}
+
+struct options {
+    const char *config;
+    int check;
+};
+
+/* EXIT_FINE: go on. */
+static int parse(const char *name, int argc, char **argv, struct options *to, int *done)
+{
+    const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                     {"check", no_argument, &to->check, 1},
+                                     {"help", no_argument, NULL, 'h'},
+                                     {0}};
+    *to = (struct options){.config = CENTER_CONFIG_FILE};
+    *done = 0;
+    opterr = 0;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'c') {
+            to->config = optarg;
+        } else if (c == 'h') {
+            *done = 1;
+            return center_help(name);
+        } else if (c != 0) {
+            return center_misused(name, "an option that is not known, or without its value");
+        }
+    }
+    return optind < argc ? center_misused(name, "only options are wanted") : EXIT_FINE;
+}
+
+int center_receive(int argc, char **argv)
+{
+    struct options options;
+    int done, status = parse("receive", argc, argv, &options, &done);
+    if (status != EXIT_FINE || done)
+        return status;
+    struct center_config *config = center_config_load(options.config);
+    if (!config)
+        return EXIT_USAGE;
+    if (options.check)
+        printf("%s: fine\n", options.config);
+    else
+        status = receive(config);
+    center_config_free(&config);
+    return status;
+}
+
+int center_key(int argc, char **argv)
+{
+    struct options options;
+    struct fault fault;
+    uint8_t public_key[CURVE_KEY_SIZE];
+    char hex[2 * CURVE_KEY_SIZE + 1];
+    int done, status = parse("key", argc, argv, &options, &done);
+    if (status != EXIT_FINE || done)
+        return status;
+    struct center_config *config = center_config_load(options.config);
+    if (!config)
+        return EXIT_USAGE;
+    uint8_t *secret = secret_alloc(CURVE_KEY_SIZE);
+    if (secret && center_prepare(config, &fault) &&
+        center_keys_load(config->state, public_key, secret, &fault)) {
+        struct text text = text_to(hex, sizeof(hex));
+        text_hex(&text, (struct bytes){public_key, sizeof(public_key)});
+        text_end(&text);
+        puts(hex);
+    } else {
+        fprintf(stderr, "picket-center: %s\n", secret ? fault.text : "no memory for secrets");
+        status = EXIT_FAILED;
+    }
+    secret_free(secret);
+    center_config_free(&config);
+    return status;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The receiver: takes what the fleet's nodes send (docs/delivery.md), appends it to the log, and acknowledges
+ * what is on the disk, many batches with one sync. One thread; its sockets, ZeroMQ's own threads and the
+ * handler of ZAP (cluster/zap.h) belong to it.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "center/center_config.h"
+
+struct receiver;
+
+/* Opens the keys, the log and the sockets. NULL with the reason. */
+struct receiver *receiver_new(const struct center_config *config, struct fault *fault);
+void receiver_destroy(struct receiver **receiver);
+
+/* Receives until `stop` is readable. */
+void receiver_run(struct receiver *receiver, int stop);
+
+#define RECEIVER_COUNTERS(X)                                                                                 \
+    X(batches, "batches stored")                                                                             \
+    X(records, "records in them")                                                                            \
+    X(bytes, "bytes stored")                                                                                 \
+    X(syncs, "commits to the disk")                                                                          \
+    X(known, "batches that had come before")                                                                 \
+    X(missing, "batches before which something had not come")                                                \
+    X(fenced, "batches of a synchronizer that holds its domain no longer")                                   \
+    X(malformed, "batches that were none")                                                                   \
+    X(garbage, "messages that were none")                                                                    \
+    X(strangers, "messages before a HELLO")                                                                  \
+    X(welcomed, "nodes that said HELLO")                                                                     \
+    X(denied, "nodes that were not let in")                                                                  \
+    X(silent, "connections ended because nobody spoke up")                                                   \
+    X(crowded, "connections ended because there were too many")                                              \
+    X(log_failures, "times that the log could not be written")
+struct receiver_counters {
+#define RECEIVER_COUNTER(name, doc) uint64_t name;
+    RECEIVER_COUNTERS(RECEIVER_COUNTER)
+#undef RECEIVER_COUNTER
+};
+void receiver_counters(const struct receiver *receiver, struct receiver_counters *counters);
+/* Where it listens: "tcp://ADDRESS:PORT". NULL past the last. */
+const char *receiver_endpoint(const struct receiver *receiver, unsigned index);
