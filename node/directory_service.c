@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/change_batch.h"
 #include "node/entity_names.h"
 #include "node/sync_report.h"
 #include "node/view_entity.h"
@@ -78,25 +77,11 @@ static struct standing *standing_of(struct directory_service *self, const char *
 
 /* --- what the directory tells, on its threads --- */
 
-/* Who vouches for it stands in front of it. */
-static enum spool_verdict keep_batch(struct directory_service *self, const struct sync_token *token,
-                                     uint64_t sequence, struct bytes batch)
-{
-    uint8_t *payload = malloc(CHANGE_BATCH_HEAD_MAX + batch.size);
-    if (!payload)
-        return SPOOL_FAILED;
-    size_t head = change_batch_head(payload, token, sequence);
-    memcpy(payload + head, batch.data, batch.size);
-    enum spool_verdict verdict = spool_append(self->spool, SPOOL_ENTITIES, clock_wall(clock_system()),
-                                              (struct bytes){payload, head + batch.size}, true);
-    free(payload);
-    return verdict;
-}
-
 static bool hear_batch(void *context, const struct sync_token *token, uint64_t sequence, struct bytes batch)
 {
     struct directory_service *self = context;
-    enum spool_verdict verdict = keep_batch(self, token, sequence, batch);
+    enum spool_verdict verdict =
+        spool_append(self->spool, SPOOL_ENTITIES, clock_wall(clock_system()), batch, true);
     if (verdict != SPOOL_KEPT)
         log_warning("%s: a batch of entities (%llu) cannot be kept: %s", token->domain,
                     (unsigned long long)sequence, verdict == SPOOL_FULL ? "the spool is full" : "disk");

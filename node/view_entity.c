@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "node/change_batch.h"
 #include "node/entity_names.h"
 #include "node/view.h"
+#include "sync/entity_batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -293,35 +293,64 @@ static void answer_search(struct json_writer *w, const struct control_request *r
 #define BATCHES_SHOWN 20u
 #define CHANGES_SHOWN 50u /* of each batch */
 
-static void write_change(struct json_writer *w, const struct change_summary *change)
+static void write_spooled_entity(struct json_writer *w, const struct entity *entity)
+{
+    char dn[ENTITY_STRING_MAX];
+    uint32_t fields = 0;
+    for (unsigned i = 0; i < ENTITY_PRESENT_WORDS; i++)
+        fields += (uint32_t)__builtin_popcountll(entity->present[i]);
+    entity_dn(entity, dn, sizeof(dn));
+    json_write_string(w, "what", entity->deleted ? "deleted" : "whole");
+    json_write_string(w, "name", dn);
+    json_write_string(w, "kind", entity_kind_name(entity->kind));
+    write_guid(w, "guid", &entity->guid);
+    json_write_uint(w, "fields", fields);
+}
+
+static void write_spooled(struct json_writer *w, const struct entity_batch_record *record)
 {
     json_write_object(w, NULL);
-    json_write_string(w, "what", change->deleted ? "deleted" : change->whole ? "whole" : "changed");
-    write_text(w, "name", change->dn.size ? change->dn : change->kind);
-    write_text(w, "kind", change->kind);
-    if (change->guid.size == GUID_SIZE)
-        write_guid(w, "guid", (const struct guid *)(const void *)change->guid.data);
-    json_write_uint(w, "fields", change->fields);
-    json_write_uint(w, "links", change->links);
+    if (record->kind == ENTITY_BATCH_ENTITY) {
+        write_spooled_entity(w, &record->entity);
+    } else {
+        json_write_string(w, "what",
+                          record->kind == ENTITY_BATCH_REMOVED ? "removed"
+                          : record->kind == ENTITY_BATCH_LINKS ? "links"
+                                                               : "unknown");
+        if (record->kind != ENTITY_BATCH_UNKNOWN)
+            write_guid(w, "guid", &record->guid);
+    }
+    if (record->kind == ENTITY_BATCH_LINKS) {
+        json_write_string(w, "name", entity_link_info(record->link)->field);
+        json_write_uint(w, "links", record->added + record->removed);
+    }
     json_write_close(w);
+}
+
+static void write_header(struct json_writer *w, const struct entity_batch_header *header)
+{
+    json_write_string(w, "domain", header->token.domain);
+    json_write_uint(w, "term", header->token.term);
+    json_write_uint(w, "incarnation", header->token.incarnation);
+    json_write_uint(w, "sequence", header->sequence);
+    json_write_uint(w, "records", header->count);
+    json_write_bool(w, "cut", header->count > CHANGES_SHOWN);
 }
 
 static void write_changes(struct json_writer *w, struct bytes payload)
 {
-    struct change_batch batch;
-    struct change_summary change;
-    if (!change_batch_read(&batch, payload))
-        return;
-    json_write_string(w, "domain", batch.token.domain);
-    json_write_uint(w, "term", batch.token.term);
-    json_write_uint(w, "incarnation", batch.token.incarnation);
-    json_write_uint(w, "sequence", batch.sequence);
-    json_write_uint(w, "records", batch.count);
-    json_write_bool(w, "cut", batch.count > CHANGES_SHOWN);
-    json_write_array(w, "entities");
-    for (unsigned i = 0; i < CHANGES_SHOWN && change_batch_next(&batch, &change); i++)
-        write_change(w, &change);
-    json_write_close(w);
+    bool damaged;
+    struct entity_batch_record *record = calloc(1, sizeof(*record)); /* too large for a stack */
+    struct entity_batch_reader *reader = entity_batch_reader_new();
+    if (record && reader && entity_batch_reader_feed(reader, &payload) == BATCH_READY) {
+        write_header(w, entity_batch_reader_header(reader));
+        json_write_array(w, "entities");
+        for (unsigned i = 0; i < CHANGES_SHOWN && entity_batch_reader_next(reader, record, &damaged); i++)
+            write_spooled(w, record);
+        json_write_close(w);
+    }
+    entity_batch_reader_destroy(&reader);
+    free(record);
 }
 
 static void write_batch(struct json_writer *w, const struct spool_entry *entry)

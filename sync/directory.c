@@ -120,35 +120,110 @@ static void forget_write(struct domain *domain)
 {
     if (domain->write)
         entity_store_abort(&domain->write);
-    directory_batch_clear(&domain->batch);
-    domain->batch_refused = false;
+    domain->batching = domain->batch_refused = false;
     domain->places[0].number = domain->places[1].number = 0;
 }
 
-/* Hands what changed to the node, while the token is good. */
-static bool hand_over(struct domain *domain)
+static bool same_token(const struct sync_token *a, const struct sync_token *b)
 {
-    const struct directory_callbacks *callbacks = &domain->directory->callbacks;
-    bool kept = !domain->batch_refused;
-    if (kept && domain->batch.changes && callbacks->batch) {
-        pthread_mutex_lock(&domain->gate);
-        kept = domain->elected && callbacks->batch(callbacks->context, &domain->token, ++domain->sequence,
-                                                   directory_batch_bytes(&domain->batch));
-        pthread_mutex_unlock(&domain->gate);
-    }
-    directory_batch_clear(&domain->batch);
-    return kept;
+    return a->term == b->term && a->draw == b->draw && a->incarnation == b->incarnation &&
+           memcmp(a->node, b->node, sizeof a->node) == 0;
 }
 
-/* What only look-ups brought is every node's own business. */
-static void take_change(struct domain *domain, const struct entity_change *change, unsigned c)
+/* Hands a batch to the node, while the token is good. */
+static void take_batch(void *context, uint64_t sequence, struct bytes frame)
+{
+    struct domain *domain = context;
+    const struct directory_callbacks *callbacks = &domain->directory->callbacks;
+    if (domain->batch_refused)
+        return;
+    domain->sequence = sequence;
+    pthread_mutex_lock(&domain->gate);
+    domain->batch_refused = !domain->elected || !same_token(&domain->token, &domain->batch_token) ||
+                            !callbacks->batch(callbacks->context, &domain->batch_token, sequence, frame);
+    pthread_mutex_unlock(&domain->gate);
+}
+
+static bool hand_over(struct domain *domain)
+{
+    if (domain->batching)
+        entity_batch_end(domain->batch);
+    domain->batching = false;
+    return !domain->batch_refused;
+}
+
+/* What was not handed over of an earlier batch is dropped. */
+static void begin_batch(struct domain *domain)
+{
+    if (domain->batching)
+        return;
+    pthread_mutex_lock(&domain->gate);
+    domain->batch_token = domain->token;
+    pthread_mutex_unlock(&domain->gate);
+    entity_batch_begin(domain->batch, &domain->batch_token, domain->sequence + 1);
+    domain->batching = true;
+}
+
+static bool make_room_for_targets(struct domain *domain, uint32_t count)
+{
+    if (count <= domain->targets_capacity)
+        return true;
+    struct guid *more = realloc(domain->targets, count * sizeof *more);
+    if (!more)
+        return false;
+    domain->targets = more;
+    domain->targets_capacity = count;
+    return true;
+}
+
+/* The edges of one link that came, or of one that went. */
+static void take_edges(struct domain *domain, const struct entity_change *change, enum entity_link link,
+                       bool removed)
+{
+    bool all = change->whole_links >> link & 1;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < change->edge_count; i++)
+        if (change->edges[i].link == link && change->edges[i].removed == removed)
+            domain->targets[count++] = change->edges[i].target;
+    if (!all || !removed)
+        entity_batch_add_links(domain->batch, &change->guid, link,
+                               removed ? ENTITY_BATCH_DROPPED
+                               : all   ? ENTITY_BATCH_ALL
+                                       : ENTITY_BATCH_ADDED,
+                               domain->targets, count);
+}
+
+static void take_links(struct domain *domain, const struct entity_change *change)
+{
+    uint64_t links = change->whole_links;
+    for (uint32_t i = 0; i < change->edge_count; i++)
+        links |= UINT64_C(1) << change->edges[i].link;
+    if (!make_room_for_targets(domain, change->edge_count)) {
+        domain->refused++;
+        return;
+    }
+    for (unsigned link = 0; link < ENTITY_LINKS; link++) {
+        if (!(links >> link & 1))
+            continue;
+        take_edges(domain, change, (enum entity_link)link, true);
+        take_edges(domain, change, (enum entity_link)link, false);
+    }
+}
+
+/* The entity as it is now, and what became of its links. What only look-ups brought is every node's own
+ * business. */
+static void take_change(struct domain *domain, const struct entity_change *change)
 {
     if (!domain->core || !domain->directory->callbacks.batch)
         return;
-    if (!directory_batch_take(&domain->batch, change, domain->places[c].domain))
-        domain->refused++;
-    if (directory_batch_is_full(&domain->batch) && !hand_over(domain))
-        domain->batch_refused = true;
+    begin_batch(domain);
+    if (change->deleted) {
+        entity_batch_remove(domain->batch, &change->guid);
+        return;
+    }
+    if (entity_store_applied(domain->write, domain->changed))
+        entity_batch_add(domain->batch, domain->changed);
+    take_links(domain, change);
 }
 
 /* The changes are handed over before they are committed: a crash in between tells them twice. */
@@ -197,7 +272,7 @@ static enum entity_applied apply(struct domain *domain, unsigned c, const struct
     enum entity_applied applied = entity_store_apply(domain->write, change, origin, number, pass, wall());
     domain->refused += applied == ENTITY_REFUSED;
     if (applied != ENTITY_UNCHANGED && applied != ENTITY_REFUSED)
-        take_change(domain, change, c);
+        take_change(domain, change);
     return applied;
 }
 
@@ -236,7 +311,7 @@ static void swept(void *to, const struct guid *guid)
 {
     struct domain *domain = to;
     struct entity_change gone = {.guid = *guid, .deleted = true};
-    take_change(domain, &gone, domain->sweeping);
+    take_change(domain, &gone);
 }
 
 /* -- what replication orders ----------------------------------------------------------------------- */
@@ -740,7 +815,9 @@ static void close_domain(struct domain *domain)
     arena_destroy(&domain->arena);
     if (domain->read)
         entity_store_read_close(&domain->read);
-    directory_batch_close(&domain->batch);
+    entity_batch_writer_destroy(&domain->batch);
+    free(domain->targets);
+    free(domain->changed);
     free(domain->entity);
     free(domain->filter);
     free(domain->answered_keys);
@@ -771,11 +848,13 @@ static bool open_domain(struct directory *directory, unsigned i, struct fault *f
     domain->lookup = lookup_new(&directory->config.lookup, seed);
     domain->arena = arena_new(OBJECT_ARENA);
     domain->entity = calloc(1, sizeof *domain->entity);
+    domain->changed = calloc(1, sizeof *domain->changed);
+    domain->batch = entity_batch_writer_new(1, take_batch, domain);
     domain->filter = malloc(FILTER_MAX);
     domain->answered_keys = calloc(LOOKUP_KEYS_MAX, sizeof *domain->answered_keys);
     translate_attribute_list(domain->attributes);
     if (domain->waker < 0 || !domain->lookup || !domain->arena || !domain->entity || !domain->filter ||
-        !domain->answered_keys || !directory_batch_open(&domain->batch))
+        !domain->answered_keys || !domain->changed || !domain->batch)
         return fault_say(fault, "%s: no memory for its directory", domain->name);
     domain->looker = ldap_client_new(domain->config, &callbacks, fault);
     return domain->looker != NULL;

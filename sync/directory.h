@@ -64,8 +64,8 @@ const char *directory_issue_name(enum directory_issue issue); /* NULL past the l
 
 /* Called from the directory's threads. */
 struct directory_callbacks {
-    /* Keep these entity changes (a msgpack batch, sync/directory_batch.h) safely before returning true: the
-     * commit that follows lets the directory forget them. */
+    /* Keep this batch of entities (a frame of sync/entity_batch.h, which bears token and sequence) safely
+     * before returning true: the commit that follows lets the directory forget it. */
     bool (*batch)(void *context, const struct sync_token *token, uint64_t sequence, struct bytes batch);
     /* Something worth telling the fleet changed (at most once a second). */
     void (*progress)(void *context, const struct directory_progress *progress);

@@ -6,8 +6,8 @@
 
 #include "base/arena.h"
 #include "sync/directory.h"
-#include "sync/directory_batch.h"
 #include "sync/distinguished_name.h"
+#include "sync/entity_batch.h"
 #include "sync/replication.h"
 
 #include <pthread.h>
@@ -69,8 +69,12 @@ struct domain {
     bool reading; /* the snapshot is fresh */
     bool looked_up;
     struct place places[REPLICATION_CONTEXTS];
-    struct directory_batch batch; /* what changed since the last commit */
-    bool batch_refused;
+    struct entity_batch_writer *batch; /* what changed since the last commit */
+    struct entity *changed;            /* of a change, as the store has it now */
+    struct sync_token batch_token;
+    bool batching, batch_refused;
+    struct guid *targets; /* of links on their way into the batch */
+    uint32_t targets_capacity;
     uint64_t sequence, refused;
     unsigned raised, listing, sweeping;
     uint32_t listed, list_limit;

@@ -3,11 +3,6 @@
 
 #include <stdlib.h>
 
-#define PAIRS 6u
-
-static const struct batch_form form = {
-    .format = "picket-entities", .version = ENTITY_BATCH_VERSION, .record_max = ENTITY_BATCH_RECORD_MAX};
-
 /* -- writing ------------------------------------------------------------------------------------------------
  */
 
@@ -18,28 +13,21 @@ struct entity_batch_writer {
     struct sync_token token;
     uint64_t sequence; /* of the batch that is being filled */
     bool dropping;     /* what was added is given up */
-    uint8_t record[ENTITY_BATCH_RECORD_MAX];
+    uint8_t record[BATCH_ENTITIES_RECORD_MAX];
 };
 
 static void set_header(struct entity_batch_writer *writer)
 {
-    uint8_t pairs[BATCH_HEADER_MAX / 2];
-    struct msgpack_writer w;
+    uint8_t pairs[BATCH_FENCE_MAX];
     const struct sync_token *token = &writer->token;
-    msgpack_writer_init(&w, pairs, sizeof pairs);
-    msgpack_put_text(&w, "domain");
-    msgpack_put_string(&w, token->domain, strnlen(token->domain, sizeof token->domain));
-    msgpack_put_text(&w, "term");
-    msgpack_put_uint(&w, token->term);
-    msgpack_put_text(&w, "draw");
-    msgpack_put_uint(&w, token->draw);
-    msgpack_put_text(&w, "node");
-    msgpack_put_binary(&w, token->node, sizeof token->node);
-    msgpack_put_text(&w, "incarnation");
-    msgpack_put_uint(&w, token->incarnation);
-    msgpack_put_text(&w, "sequence");
-    msgpack_put_uint(&w, writer->sequence);
-    batch_writer_set_pairs(writer->frames, (struct bytes){pairs, w.size}, PAIRS);
+    struct batch_fence fence = {.term = token->term,
+                                .draw = token->draw,
+                                .incarnation = token->incarnation,
+                                .sequence = writer->sequence};
+    memcpy(fence.domain, token->domain, sizeof fence.domain);
+    memcpy(fence.node, token->node, sizeof fence.node);
+    batch_writer_set_pairs(writer->frames, (struct bytes){pairs, batch_fence_write(pairs, &fence)},
+                           BATCH_FENCE_PAIRS);
 }
 
 static void take_frame(void *context, struct bytes frame)
@@ -59,7 +47,7 @@ struct entity_batch_writer *entity_batch_writer_new(int zstd_level, entity_batch
         return NULL;
     writer->sink = sink;
     writer->context = context;
-    writer->frames = batch_writer_new_of(&form, zstd_level, take_frame, writer);
+    writer->frames = batch_writer_new_of(&batch_entities, zstd_level, take_frame, writer);
     if (!writer->frames)
         entity_batch_writer_destroy(&writer);
     return writer;
@@ -113,23 +101,37 @@ void entity_batch_remove(struct entity_batch_writer *writer, const struct guid *
     add_record(writer, &w);
 }
 
-void entity_batch_add_links(struct entity_batch_writer *writer, const struct guid *source,
-                            enum entity_link link, bool removed, const struct guid *targets, uint32_t count)
+static void add_links(struct entity_batch_writer *writer, const struct guid *source, enum entity_link link,
+                      const char *what, const struct guid *targets, uint32_t count)
 {
-    for (uint32_t at = 0; at < count; at += ENTITY_BATCH_LINKS_MAX) {
+    struct msgpack_writer w = begin_record(writer, "links");
+    msgpack_put_map(&w, 3);
+    msgpack_put_text(&w, "source");
+    msgpack_put_binary(&w, source->bytes, GUID_SIZE);
+    msgpack_put_text(&w, "link");
+    msgpack_put_text(&w, entity_link_info(link)->field);
+    msgpack_put_text(&w, what);
+    msgpack_put_array(&w, count);
+    for (uint32_t i = 0; i < count; i++)
+        msgpack_put_binary(&w, targets[i].bytes, GUID_SIZE);
+    add_record(writer, &w);
+}
+
+void entity_batch_add_links(struct entity_batch_writer *writer, const struct guid *source,
+                            enum entity_link link, enum entity_batch_links what, const struct guid *targets,
+                            uint32_t count)
+{
+    uint32_t at = 0;
+    if (count == 0 && what != ENTITY_BATCH_ALL)
+        return;
+    do {
         uint32_t part = count - at < ENTITY_BATCH_LINKS_MAX ? count - at : ENTITY_BATCH_LINKS_MAX;
-        struct msgpack_writer w = begin_record(writer, "links");
-        msgpack_put_map(&w, 3);
-        msgpack_put_text(&w, "source");
-        msgpack_put_binary(&w, source->bytes, GUID_SIZE);
-        msgpack_put_text(&w, "link");
-        msgpack_put_text(&w, entity_link_info(link)->field);
-        msgpack_put_text(&w, removed ? "removed" : "added");
-        msgpack_put_array(&w, part);
-        for (uint32_t i = 0; i < part; i++)
-            msgpack_put_binary(&w, targets[at + i].bytes, GUID_SIZE);
-        add_record(writer, &w);
-    }
+        const char *key = what == ENTITY_BATCH_DROPPED          ? "removed"
+                          : what == ENTITY_BATCH_ALL && at == 0 ? "all"
+                                                                : "added";
+        add_links(writer, source, link, key, part ? targets + at : NULL, part);
+        at += part;
+    } while (at < count);
 }
 
 uint64_t entity_batch_end(struct entity_batch_writer *writer)
@@ -152,7 +154,7 @@ struct entity_batch_reader {
 struct entity_batch_reader *entity_batch_reader_new(void)
 {
     struct entity_batch_reader *reader = calloc(1, sizeof *reader);
-    if (reader && !(reader->frames = batch_reader_new_of(&form)))
+    if (reader && !(reader->frames = batch_reader_new_of(&batch_entities)))
         entity_batch_reader_destroy(&reader);
     return reader;
 }
@@ -180,59 +182,24 @@ static bool take_guid(const struct msgpack_item *item, uint8_t to[GUID_SIZE])
     return true;
 }
 
-static bool take_domain(const struct msgpack_item *item, struct sync_token *token)
-{
-    if (item->type != MSGPACK_STRING || item->bytes.size >= sizeof token->domain ||
-        memchr(item->bytes.data, 0, item->bytes.size))
-        return false;
-    memset(token->domain, 0, sizeof token->domain);
-    memcpy(token->domain, item->bytes.data, item->bytes.size);
-    return true;
-}
-
-/* A bit for each of the pairs, so that all must be there. */
-static unsigned take_pair(const struct msgpack_item *key, const struct msgpack_item *value,
-                          struct entity_batch_header *header)
-{
-    struct {
-        const char *name;
-        uint64_t *to;
-    } numbers[] = {
-        {"term", &header->token.term},
-        {"draw", &header->token.draw},
-        {"incarnation", &header->token.incarnation},
-        {"sequence", &header->sequence},
-    };
-    for (unsigned i = 0; i < 4; i++) {
-        if (!is_text(key, numbers[i].name) || value->type != MSGPACK_UINT)
-            continue;
-        *numbers[i].to = value->uint;
-        return 1u << i;
-    }
-    if (is_text(key, "node") && take_guid(value, header->token.node))
-        return 1u << 4;
-    if (is_text(key, "domain") && take_domain(value, &header->token))
-        return 1u << 5;
-    return 0;
-}
-
 static bool read_header(struct entity_batch_reader *reader)
 {
     uint32_t count;
+    struct batch_fence fence;
     struct cursor c = batch_reader_pairs(reader->frames, &count);
-    unsigned seen = 0;
-    memset(&reader->header, 0, sizeof reader->header);
-    for (uint32_t i = 0; i < count && !c.failed; i++) {
-        struct msgpack_item key = msgpack_next(&c);
-        struct cursor before = c;
-        struct msgpack_item value = msgpack_next(&c);
-        seen |= take_pair(&key, &value, &reader->header);
-        c = before;
-        msgpack_skip(&c);
-    }
-    reader->records = batch_reader_records(reader->frames, &reader->header.count);
-    reader->left = reader->header.count;
-    return !c.failed && seen == (1u << PAIRS) - 1;
+    struct entity_batch_header *header = &reader->header;
+    memset(header, 0, sizeof *header);
+    if (!batch_fence_read(&fence, c, count))
+        return false;
+    memcpy(header->token.domain, fence.domain, sizeof header->token.domain);
+    memcpy(header->token.node, fence.node, sizeof header->token.node);
+    header->token.term = fence.term;
+    header->token.draw = fence.draw;
+    header->token.incarnation = fence.incarnation;
+    header->sequence = fence.sequence;
+    reader->records = batch_reader_records(reader->frames, &header->count);
+    reader->left = header->count;
+    return true;
 }
 
 enum batch_verdict entity_batch_reader_feed(struct entity_batch_reader *reader, struct bytes *input)
@@ -274,6 +241,7 @@ static bool read_links(struct cursor *c, struct entity_batch_record *record)
     struct msgpack_item map = msgpack_next(c);
     bool source = false, link = false;
     record->added = record->removed = 0;
+    record->all = false;
     if (map.type != MSGPACK_MAP)
         return false;
     for (uint32_t i = 0; i < map.count; i++) {
@@ -287,7 +255,8 @@ static bool read_links(struct cursor *c, struct entity_batch_record *record)
             read = link = value.type == MSGPACK_STRING;
             if (read)
                 record->link = entity_link_by_name((const char *)value.bytes.data, value.bytes.size);
-        } else if (is_text(&key, "added")) {
+        } else if (is_text(&key, "added") || is_text(&key, "all")) {
+            record->all = is_text(&key, "all");
             read = read_targets(c, &record->added_at, &record->added);
         } else if (is_text(&key, "removed")) {
             read = read_targets(c, &record->removed_at, &record->removed);

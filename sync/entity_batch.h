@@ -10,19 +10,20 @@
  *
  *     {"entity": {...}}      as it is now, whole (entity_encode)
  *     {"removed": bin 16}    the directory has it no longer
- *     {"links": {"source": bin 16, "link": str, "added": [bin 16 ...], "removed": [bin 16 ...]}}
+ *     {"links": {"source": bin 16, "link": str, "added": [bin 16 ...], "removed": [bin 16 ...],
+ *                "all": [bin 16 ...]}}
  *
- * A reader skips records and keys that it does not know. Sequences grow by one from batch to batch of a
- * token.
+ * `all` is instead of `added`: what is not in it, nor added by the records that follow, is gone. Applying a
+ * batch twice changes nothing. A reader skips records and keys that it does not know. Sequences grow by one
+ * from batch to batch of a token.
  */
 #pragma once
 
 #include "base/batch.h"
+#include "base/batch_fence.h"
 #include "sync/entity.h"
 
-#define ENTITY_BATCH_VERSION    1
-#define ENTITY_BATCH_LINKS_MAX  4096u /* targets in one record */
-#define ENTITY_BATCH_RECORD_MAX (128u * 1024u)
+#define ENTITY_BATCH_LINKS_MAX 4096u /* targets in one record */
 
 /* Goes with every batch of entities: the receiver refuses a deposed synchronizer's (CLUSTER.md 3.3). The
  * node fills it from the claim. */
@@ -47,9 +48,15 @@ void entity_batch_begin(struct entity_batch_writer *writer, const struct sync_to
                         uint64_t sequence);
 void entity_batch_add(struct entity_batch_writer *writer, const struct entity *entity);
 void entity_batch_remove(struct entity_batch_writer *writer, const struct guid *guid);
-/* Any number of targets; `removed` says whether the links came or went. */
+enum entity_batch_links {
+    ENTITY_BATCH_ADDED,
+    ENTITY_BATCH_DROPPED,
+    ENTITY_BATCH_ALL, /* these are all there are; there may be none */
+};
+/* Any number of targets. */
 void entity_batch_add_links(struct entity_batch_writer *writer, const struct guid *source,
-                            enum entity_link link, bool removed, const struct guid *targets, uint32_t count);
+                            enum entity_link link, enum entity_batch_links what, const struct guid *targets,
+                            uint32_t count);
 /* Sends what has been added, if anything. Returns the next sequence. */
 uint64_t entity_batch_end(struct entity_batch_writer *writer);
 
@@ -73,6 +80,7 @@ struct entity_batch_record {
     enum entity_batch_record_kind kind;
     struct guid guid; /* of what was removed, or where the links begin */
     enum entity_link link;
+    bool all;                           /* what was added is all there is */
     uint32_t added, removed;            /* how many */
     struct cursor added_at, removed_at; /* entity_batch_next_target */
     struct entity entity;

@@ -69,6 +69,10 @@ enum entity_applied entity_store_apply(struct entity_store_write *write, const s
                                        enum entity_origin origin, uint32_t context, uint32_t pass,
                                        int64_t now);
 
+/* The entity as the last entity_store_apply() left it: a view until the next call. False: it is none (its
+ * transaction has failed). */
+bool entity_store_applied(struct entity_store_write *write, struct entity *to);
+
 /* A full pass that ended has seen every object that exists: buries entities of the context that were last
  * told before it, at most `limit` in this transaction. `pass` must grow from one full pass to the next; an
  * increment or look-up bears the newest pass that the store has seen. `removed` (may be NULL) is called for

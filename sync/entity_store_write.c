@@ -68,6 +68,7 @@ struct entity_store_write {
     struct entity old, new;
     struct keys old_keys, new_keys;
     struct entity_change burial;
+    uint32_t applied; /* the number of what was applied last; 0: nothing */
     uint8_t old_record[ENTITY_BYTES_MAX], record[ENTITY_BYTES_MAX];
 };
 
@@ -987,6 +988,7 @@ static enum entity_applied apply(struct entity_store_write *write, const struct 
 {
     struct application a = {.change = change, .seconds = seconds_of(now)};
     struct bytes rdn, above;
+    write->applied = 0;
     a.number = number_of(write, &change->guid);
     a.is_new = !a.number;
     if (!a.is_new && !read_row(write, a.number, write->old_record, &a.old_head, &write->old, &a.old_size))
@@ -1015,6 +1017,7 @@ static enum entity_applied apply(struct entity_store_write *write, const struct 
     set_mark(write, a.number, (struct mark){a.seconds, pass, (uint16_t)context, !change->deleted});
     if (write->failed)
         return ENTITY_REFUSED;
+    write->applied = a.number;
     if (!a.had || (a.was_dead && !change->deleted))
         return ENTITY_ADDED;
     if (!a.was_dead && change->deleted)
@@ -1043,6 +1046,20 @@ enum entity_applied entity_store_apply(struct entity_store_write *write, const s
     *burial = *change;
     burial->whole = false;
     return apply(write, burial, origin, context, pass ? pass : in->newest_pass, now);
+}
+
+bool entity_store_applied(struct entity_store_write *write, struct entity *to)
+{
+    MDB_val value;
+    struct entity_record_head head;
+    uint32_t number = write->applied;
+    if (write->failed || !number || !get(write, TABLE_ROWS, val_of(&number, sizeof number), &value) ||
+        !entity_record_decode(bytes_of(value), &head, to))
+        return false;
+    to->domain = write->contexts[head.context - 1].context.domain;
+    to->parent = parent_dn(write, head.parent);
+    to->seen = to->changed;
+    return head.context > 0 && !write->failed;
 }
 
 /* -- sweeping

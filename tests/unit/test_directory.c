@@ -4,6 +4,7 @@
  * controllers in memory.
  */
 #include "sync/directory.h"
+#include "sync/entity_batch.h"
 
 #include "base/clock.h"
 #include "tests/unit/directory_server.h"
@@ -26,7 +27,7 @@ struct stage {
     uint64_t random;
 
     bool refuse_batches;
-    unsigned batches, points, progresses;
+    unsigned batches, wrong_batches, points, progresses;
     uint64_t last_term;
     unsigned raised;
     unsigned found, missing;
@@ -35,16 +36,35 @@ struct stage {
 
 static struct stage *stage;
 
+/* Whether it is one batch with the fence that it is told with, and nothing but records. */
+static bool is_batch(const struct sync_token *token, uint64_t sequence, struct bytes batch)
+{
+    struct entity_batch_record *record = calloc(1, sizeof *record);
+    struct entity_batch_reader *reader = entity_batch_reader_new();
+    bool damaged = true;
+    if (record && reader && entity_batch_reader_feed(reader, &batch) == BATCH_READY) {
+        const struct entity_batch_header *header = entity_batch_reader_header(reader);
+        while (entity_batch_reader_next(reader, record, &damaged))
+            damaged = true;
+        damaged = damaged || header->sequence != sequence || header->token.term != token->term ||
+                  strcmp(header->token.domain, token->domain) != 0;
+    }
+    entity_batch_reader_destroy(&reader);
+    free(record);
+    return !damaged;
+}
+
 static bool keep_batch(void *context, const struct sync_token *token, uint64_t sequence, struct bytes batch)
 {
     (void)context;
-    struct cursor c = cursor_of_bytes(batch);
+    bool right = is_batch(token, sequence, batch);
     pthread_mutex_lock(&stage->lock);
     bool keep = !stage->refuse_batches;
     stage->batches++;
+    stage->wrong_batches += !right;
     stage->last_term = token->term;
     pthread_mutex_unlock(&stage->lock);
-    return keep && sequence && msgpack_skip(&c) && cursor_done(&c);
+    return keep;
 }
 
 static void see_progress(void *context, const struct directory_progress *progress)
@@ -165,6 +185,7 @@ static int close_stage(void **state)
 {
     (void)state;
     directory_destroy(&stage->directory);
+    assert_int_equal(stage->wrong_batches, 0);
     for (unsigned s = 0; s < SERVERS; s++)
         server_close(&stage->servers[s]);
     gnutls_certificate_free_credentials(stage->credentials);
