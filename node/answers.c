@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "node/view_delivery.h"
 #include "node/view_inputs.h"
 
 #include <stdarg.h>
@@ -34,6 +35,7 @@ struct view_facts {
     unsigned heard_count;
     struct view_health health[VIEW_HEALTH_MAX];
     unsigned health_count;
+    struct view_delivery delivery;
 };
 
 static void collect_directory(const struct answers *self, struct view_facts *facts)
@@ -62,6 +64,15 @@ static void collect_events(const struct answers *self, struct view_facts *facts)
         facts->health[facts->health_count++] =
             (struct view_health){health->subject, health->issue, health->text};
     }
+}
+
+static void collect_delivery(const struct answers *self, struct view_facts *facts)
+{
+    struct view_delivery *delivery = &facts->delivery;
+    view_delivery_collect(delivery, self->outbox, self->spool, self->sender, clock_wall(clock_system()));
+    for (unsigned i = 0; i < delivery->issue_count && facts->health_count < VIEW_HEALTH_MAX; i++)
+        facts->health[facts->health_count++] = (struct view_health){
+            delivery->issues[i].subject, delivery->issues[i].issue, delivery->issues[i].text};
 }
 
 static void give_view(const struct answers *self, struct cluster_driver *driver,
@@ -94,6 +105,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
     }
     collect_directory(self, &facts);
     collect_events(self, &facts);
+    collect_delivery(self, &facts);
     cluster_driver_counters(driver, collect_counter, &counters);
     struct view_source source = {
         .core = cluster_driver_core(driver),
@@ -109,6 +121,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .health = facts.health,
         .health_count = facts.health_count,
         .capture = self->capture ? &capture : NULL,
+        .delivery = &facts.delivery,
     };
     view_answer(w, request, &source);
 }

@@ -161,6 +161,21 @@ static void show_capture(const struct show_style *style, const json_t *answer)
               show_number(capture, "activities_dropped", 0));
 }
 
+static void show_delivery(const struct show_style *style, const json_t *answer)
+{
+    const json_t *delivery = json_object_get(answer, "delivery");
+    const char *state = show_text(delivery, "state"), *server = show_text(delivery, "server");
+    if (!state)
+        return;
+    show_line(style, NULL,
+              "delivery here: %s%s%s; %" PRId64 " of %" PRId64 " batches acknowledged, spool %" PRId64
+              " %% full; dropped: %" PRId64 " activities",
+              strcmp(state, "no_center") == 0 ? "no center is configured" : state, server ? " to " : "",
+              server ? server : "", show_number(delivery, "acknowledged", 0),
+              show_number(delivery, "spool_last", 0), show_number(delivery, "spool_percent", 0),
+              show_number(delivery, "dropped", 0));
+}
+
 void show_status(const struct show_style *style, const json_t *answer)
 {
     const json_t *fleet = json_object_get(answer, "fleet"), *view = json_object_get(answer, "view");
@@ -171,6 +186,7 @@ void show_status(const struct show_style *style, const json_t *answer)
     show_problems(style, answer);
     show_counts(style, answer);
     show_capture(style, answer);
+    show_delivery(style, answer);
     fputc('\n', style->to);
     domain_table(style, answer);
     if (style->header)

@@ -52,7 +52,8 @@ struct view_source {
     unsigned progress_count;
     const struct view_health *health;
     unsigned health_count;
-    const struct view_capture *capture; /* NULL: this node does not capture */
+    const struct view_capture *capture;   /* NULL: this node does not capture */
+    const struct view_delivery *delivery; /* node/view_delivery.h; NULL: not known */
 };
 
 /* Answers a request that does not change anything and is no stream. */

@@ -3,6 +3,7 @@
  * The state of the fleet on one screen: counts, problems, domains.
  */
 #include "node/duration.h"
+#include "node/view_delivery.h"
 #include "node/view_internal.h"
 
 #include <stdarg.h>
@@ -169,4 +170,5 @@ void view_status(struct json_writer *w, const struct view_source *source)
     view_problems(w, source);
     view_domains(w, "domains", source);
     write_capture(w, source->capture);
+    view_delivery_write(w, source->delivery);
 }
