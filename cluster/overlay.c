@@ -191,9 +191,23 @@ static bool suits(const struct cluster *self, uint32_t index, const struct wish 
     return overlay_find(self, &id) < 0 && (wish->any || !backed_off(self, &id));
 }
 
+static bool anybody_suits(const struct cluster *self, const struct wish *wish)
+{
+    for (uint32_t i = 1; i < self->members.count; i++)
+        if (suits(self, i, wish))
+            return true;
+    return false;
+}
+
 static uint32_t choose(struct cluster *self, const struct wish *wish)
 {
     uint32_t count = self->members.count;
+    /* A small fleet whose members are all neighbours: the same draws, but nobody is looked at so often. */
+    if (count <= RANDOM_PROBES && !anybody_suits(self, wish)) {
+        for (unsigned i = 0; i < RANDOM_PROBES + 1; i++)
+            core_random(self);
+        return NO_MEMBER;
+    }
     for (unsigned i = 0; i < RANDOM_PROBES; i++) {
         uint32_t index = (uint32_t)(core_random(self) % count);
         if (suits(self, index, wish))
@@ -231,8 +245,8 @@ struct tally {
 static struct tally tally_links(const struct cluster *self)
 {
     struct tally tally = {0};
-    for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        const struct link *link = &self->links[i];
+    for (uint16_t used = self->overlay.used; used; used &= (uint16_t)(used - 1)) {
+        const struct link *link = &self->links[__builtin_ctz(used)];
         bool active = link->state == LINK_ACTIVE;
         bool pending = link->state == LINK_DIALLING || link->state == LINK_REQUESTED;
         tally.active += active;
@@ -568,9 +582,9 @@ void overlay_tick(struct cluster *self)
     if (self->mono < overlay->due || self->left || self->revoked)
         return;
     overlay->due = self->mono + self->config.timers.link_silence;
-    for (unsigned i = 0; i < CLUSTER_LINKS; i++) {
-        struct link *link = &self->links[i];
-        if (link->state != LINK_FREE && self->mono >= link->deadline)
+    for (uint16_t used = overlay->used; used; used &= (uint16_t)(used - 1)) {
+        struct link *link = &self->links[__builtin_ctz(used)];
+        if (self->mono >= link->deadline)
             watch(self, link);
     }
     if (self->mono >= overlay->renew_due)
@@ -585,8 +599,7 @@ void overlay_tick(struct cluster *self)
         overlay->due = least(overlay->due, next);
     if (tally.outside + tally.outside_pending < self->config.outside_links)
         overlay->due = least(overlay->due, overlay->outside_retry > next ? overlay->outside_retry : next);
-    for (unsigned i = 0; i < CLUSTER_LINKS; i++)
-        if (self->links[i].state != LINK_FREE)
-            overlay->due = least(overlay->due, self->links[i].deadline);
+    for (uint16_t used = overlay->used; used; used &= (uint16_t)(used - 1))
+        overlay->due = least(overlay->due, self->links[__builtin_ctz(used)].deadline);
     overlay->due = least(overlay->due, overlay->renew_due);
 }

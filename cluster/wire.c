@@ -31,6 +31,10 @@ struct bytes wire_heartbeats(struct bytes message)
 
 static bool read_uint(struct cursor *c, uint64_t *value)
 {
+    if (!cursor_done(c) && *c->at < 0x80) { /* all keys are: one byte, which is the number */
+        *value = *c->at++;
+        return true;
+    }
     struct msgpack_item item = msgpack_next(c);
     *value = item.uint;
     return item.type == MSGPACK_UINT;

@@ -984,18 +984,28 @@ static int64_t calm_after(const struct sim_world *world)
     return QUIET_HOLDERS + (world->checker->ever_hostile ? world->options.replace_after / 3 : 0);
 }
 
+static unsigned able_candidates(const struct sim_world *world, unsigned domain)
+{
+    unsigned count = 0;
+    for (uint32_t c = 0; c < world->candidate_count[domain]; c++)
+        count += able(world, world->candidates[domain][c], domain);
+    return count;
+}
+
 static void check_holders(struct sim_world *world, unsigned domain)
 {
     struct checker *checker = world->checker;
     struct domain_watch *watch = &checker->domains[domain];
-    unsigned active = 0, candidates = 0;
+    unsigned active = 0;
+    bool somebody = false;
     uint32_t who[2] = {0, 0};
     struct claim claim;
-    for (uint32_t i = 0; i < world->count; i++) {
+    for (uint32_t c = 0; c < world->candidate_count[domain]; c++) {
+        uint32_t i = world->candidates[domain][c];
         const struct sim_node *node = &world->nodes[i];
-        if (!(node->granted >> domain & 1) || node->state != NODE_UP)
+        if (node->state != NODE_UP)
             continue;
-        candidates += able(world, i, domain);
+        somebody = somebody || able(world, i, domain);
         if (!node->ever_hostile && !bit_get(world->revoked, i) &&
             cluster_holds(node->core, world->domain_names[domain], &claim)) {
             if (active < 2)
@@ -1006,7 +1016,7 @@ static void check_holders(struct sim_world *world, unsigned domain)
     watch->active = active;
     if (active || checker->hostile_candidates >> domain & 1)
         watch->vacant_since = world->time;
-    if (!candidates)
+    if (!somebody)
         watch->able_since = world->time;
     int64_t still = watch->last_claim > checker->quiet_since ? watch->last_claim : checker->quiet_since;
     if (world->time - still >= calm_after(world)) {
@@ -1022,7 +1032,7 @@ static void check_holders(struct sim_world *world, unsigned domain)
     if (world->time - since > world->options.liveness && world->options.min_observers <= 1) {
         checker_violation(world, SIM_INVARIANT_REPLACED,
                           "%s has no holder for %llds, with %u able candidates", world->domain_names[domain],
-                          (long long)((world->time - since) / 1000), candidates);
+                          (long long)((world->time - since) / 1000), able_candidates(world, domain));
         watch->vacant_since = world->time;
     }
 }
@@ -1066,14 +1076,10 @@ static void check_agreement(struct sim_world *world)
 void checker_second(struct sim_world *world)
 {
     struct checker *checker = world->checker;
-    bool quiet = world->network_count == 0;
-    for (uint32_t i = 0; i < world->count && (quiet || checker->ever_hostile); i++) {
-        const struct sim_node *node = &world->nodes[i];
-        if (node->state >= NODE_PAUSED)
-            quiet = false;
-        if (node->hostile_now)
+    bool quiet = world->network_count == 0 && world->standing == 0;
+    for (uint32_t i = 0; i < world->count && checker->ever_hostile; i++)
+        if (world->nodes[i].hostile_now)
             checker->enemies_until = world->time;
-    }
     if (!quiet)
         checker->quiet_since = world->time;
     else if (world->last_change > checker->quiet_since)

@@ -134,10 +134,9 @@ bool network_reaches(const struct sim_world *world, uint32_t from, uint32_t to)
     return passes(world, from, to) || passes(world, to, from);
 }
 
-static const struct sim_link *quality(const struct sim_world *world, uint32_t from, uint32_t to)
+static const struct sim_link *quality(const struct sim_world *world, uint32_t from, uint32_t to, bool inside)
 {
-    const struct sim_link *link =
-        world->nodes[from].site == world->nodes[to].site ? &world->options.inside : &world->options.between;
+    const struct sim_link *link = inside ? &world->options.inside : &world->options.between;
     for (unsigned i = 0; i < world->network_count; i++) {
         const struct active_fault *active = &world->faults[world->network_faults[i]];
         bool against;
@@ -146,6 +145,11 @@ static const struct sim_link *quality(const struct sim_world *world, uint32_t fr
             link = &active->fault.link;
     }
     return link;
+}
+
+static bool one_site(const struct sim_world *world, uint32_t a, uint32_t b)
+{
+    return world->nodes[a].site == world->nodes[b].site;
 }
 
 /* Until when the pair is clogged; 0: it is not. Half of the links of the fault's nodes are clogged one by one
@@ -218,6 +222,7 @@ static uint32_t link_make(struct sim_world *world, uint32_t node, uint32_t peer)
     world->links[number] = (struct link){
         .node = {node, peer},
         .state = LINK_DIALLING,
+        .inside = one_site(world, node, peer),
         .generation = generation,
         .latency = {sim_random_pair(seed, STREAM_LATENCY, peer, node),
                     sim_random_pair(seed, STREAM_LATENCY, node, peer)},
@@ -255,7 +260,7 @@ static int64_t latency(const struct link *link, unsigned side, uint64_t message,
 /* TCP's and CURVE's handshakes: three trips and a half. */
 static int64_t dial_time(struct sim_world *world, uint32_t node, uint32_t peer)
 {
-    const struct sim_link *link = quality(world, node, peer);
+    const struct sim_link *link = quality(world, node, peer, one_site(world, node, peer));
     return 2 + 4 * link->latency + 2 * link->jitter;
 }
 
@@ -293,6 +298,8 @@ static unsigned side_of(const struct link *link, uint32_t node)
 
 static bool refused(const struct sim_world *world, uint32_t a, uint32_t b)
 {
+    if (!world->refusals)
+        return false;
     return bit_get(world->nodes[a].revoked, b) || bit_get(world->nodes[b].revoked, a);
 }
 
@@ -361,6 +368,7 @@ void network_refuse(struct sim_world *world, uint32_t node, uint32_t peer)
     if (!n->revoked)
         abort();
     bit_set(n->revoked, peer);
+    world->refusals = true;
     uint32_t number = link_find(world, node, peer);
     if (number != NONE)
         link_drop(world, number, NONE);
@@ -477,7 +485,7 @@ void network_send(struct sim_world *world, uint32_t from, uint32_t to, uint32_t 
     }
     struct link *link = &world->links[number];
     unsigned side = side_of(link, to);
-    const struct sim_link *q = quality(world, from, to);
+    const struct sim_link *q = quality(world, from, to, link->inside);
     link->used = world->time;
     if (link->queued[side] >= QUEUE_MAX || !passes(world, from, to) ||
         (q->loss &&

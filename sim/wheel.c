@@ -43,6 +43,7 @@ static void append(struct wheel *wheel, int64_t time, uint32_t index)
     if (wheel->head[slot] == WHEEL_NONE) {
         wheel->head[slot] = index;
         wheel->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
+        wheel->occupied_words |= UINT64_C(1) << (slot / 64);
     } else {
         wheel->events[wheel->tail[slot]].next = index;
     }
@@ -121,23 +122,40 @@ static void advance(struct wheel *wheel, int64_t now)
     }
 }
 
+static void vacate(struct wheel *wheel, unsigned slot)
+{
+    wheel->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+    if (!wheel->occupied[slot / 64])
+        wheel->occupied_words &= ~(UINT64_C(1) << (slot / 64));
+}
+
+/* The first time from `time` on, which is within the wheel, that has an event; the wheel's end when none has.
+ */
+static int64_t occupied_from(const struct wheel *wheel, int64_t time)
+{
+    unsigned slot = (unsigned)(time & MASK), word = slot / 64;
+    uint64_t bits = wheel->occupied[word] >> (slot % 64);
+    if (bits)
+        return time + __builtin_ctzll(bits);
+    /* The words in the order of their times; last this one again, for what is before the slot is a turn
+     * later.
+     */
+    unsigned next = (word + 1) % 64;
+    uint64_t words = wheel->occupied_words >> next | wheel->occupied_words << (64 - next) % 64;
+    if (!words)
+        return wheel->now + WHEEL_SLOTS;
+    unsigned behind = (unsigned)__builtin_ctzll(words);
+    return time - slot % 64 + 64 * (behind + 1) + __builtin_ctzll(wheel->occupied[(next + behind) % 64]);
+}
+
 /* The next time with an event within the wheel, `limit` when there is none before it. */
 static int64_t next_occupied(const struct wheel *wheel, int64_t limit)
 {
-    int64_t time = wheel->now;
+    int64_t found = occupied_from(wheel, wheel->now);
     int64_t end = wheel->now + WHEEL_SLOTS;
     if (end > limit + 1)
         end = limit + 1;
-    while (time < end) {
-        unsigned slot = (unsigned)(time & MASK);
-        uint64_t bits = wheel->occupied[slot / 64] >> (slot % 64);
-        if (bits) {
-            int64_t found = time + __builtin_ctzll(bits);
-            return found < end ? found : end;
-        }
-        time += 64 - (int64_t)(slot % 64);
-    }
-    return end;
+    return found < end ? found : end;
 }
 
 bool wheel_take(struct wheel *wheel, int64_t until, struct sim_event *event)
@@ -149,7 +167,7 @@ bool wheel_take(struct wheel *wheel, int64_t until, struct sim_event *event)
             *event = wheel->events[index];
             wheel->head[slot] = event->next;
             if (event->next == WHEEL_NONE)
-                wheel->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+                vacate(wheel, slot);
             wheel->events[index].next = wheel->free;
             wheel->free = index;
             return true;
@@ -165,18 +183,11 @@ unsigned wheel_peek(const struct wheel *wheel, const struct sim_event **events, 
 {
     unsigned count = 0;
     int64_t end = wheel->now + WHEEL_SLOTS;
-    for (int64_t time = wheel->now; time < end && count < most;) {
-        unsigned slot = (unsigned)(time & MASK);
-        uint64_t bits = wheel->occupied[slot / 64] >> (slot % 64);
-        if (!bits) {
-            time += 64 - (int64_t)(slot % 64);
-            continue;
-        }
-        time += __builtin_ctzll(bits);
+    for (int64_t time = wheel->now; time < end && count < most; time++) {
+        time = occupied_from(wheel, time);
         for (uint32_t i = wheel->head[time & MASK]; time < end && i != WHEEL_NONE && count < most;
              i = wheel->events[i].next)
             events[count++] = &wheel->events[i];
-        time++;
     }
     return count;
 }

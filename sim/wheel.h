@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WHEEL_SLOTS 4096u
+#define WHEEL_SLOTS 4096u /* 64 words of 64 bits */
 #define WHEEL_NONE  UINT32_MAX
 
 struct sim_event {
@@ -36,7 +36,8 @@ struct wheel {
     uint32_t capacity, free;
     uint32_t head[WHEEL_SLOTS], tail[WHEEL_SLOTS];
     uint64_t occupied[WHEEL_SLOTS / 64];
-    struct wheel_far *far; /* heap */
+    uint64_t occupied_words; /* bit i: some bit of occupied[i] is set */
+    struct wheel_far *far;   /* heap */
     uint32_t far_count, far_capacity;
 };
 

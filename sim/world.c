@@ -302,6 +302,8 @@ static void node_seed(struct sim_world *world, uint32_t number, bool strange)
     /* One of its own site, two others, as an administrator would name them; and whoever is found by the name
      * of all of them. */
     uint32_t count = world->count;
+    if (strange && cluster_member_count(world->nodes[number].core) >= count)
+        return; /* it knows all there are */
     uint32_t site = world->nodes[number].site;
     uint32_t first = (uint32_t)(((uint64_t)site * count + world->options.sites - 1) / world->options.sites);
     uint64_t random = sim_random(world->options.seed, STREAM_START, number, (uint64_t)world->time, 3);
@@ -326,6 +328,7 @@ static void heap_large(struct sim_world *world)
     if (world->count < LARGE_WORLD)
         return;
     mallopt(M_TOP_PAD, HEAP_STEP);
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* the tables of members too */
     world->heap_end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
 }
 
@@ -387,6 +390,7 @@ static void acquaint(struct sim_world *world)
 {
     for (uint32_t i = 0; i < world->count; i++) {
         struct cluster *core = world->nodes[i].core;
+        heap_huge(world);
         for (uint32_t j = 0; core && j < world->count; j++) {
             if (!world->nodes[j].core || i == j)
                 continue;
@@ -470,6 +474,7 @@ void world_kill(struct sim_world *world, uint32_t number)
     cluster_destroy(&node->core);
     if (node->state == NODE_SUSPENDED || node->state == NODE_FROZEN)
         clocks_rebase(node, world->time);
+    world->standing -= node->state >= NODE_PAUSED;
     node->state = NODE_DOWN;
     node->generation++;
     node->armed = false;
@@ -491,6 +496,7 @@ void world_stop(struct sim_world *world, uint32_t number, enum node_state how)
         return;
     clocks_rebase(node, world->time);
     node->state = how;
+    world->standing++;
     node->stopped_mono = node->clocks.mono;
     network_stopped(world, number);
     world_changed(world);
@@ -503,6 +509,7 @@ void world_resume(struct sim_world *world, uint32_t number)
         return;
     clocks_rebase(node, world->time);
     node->state = NODE_UP;
+    world->standing--;
     run_clock_skip(node, node->clocks.mono - node->stopped_mono);
     world_changed(world);
     /* Which of its events the process sees first, the timer or the messages that waited, nobody can say. */
@@ -536,7 +543,7 @@ static void obey_notices(struct sim_world *world, uint32_t number)
             if (strcmp(notice->domain, world->domain_names[d]) == 0)
                 look |= 1u << d;
     }
-    struct bytes policy = update->notice_count ? cluster_policy(node->core) : (struct bytes){0};
+    struct bytes policy = cluster_policy(node->core);
     if (policy.size && !node->disk.full && policy.size != node->disk.policy_size) {
         uint32_t capacity = node->disk.policy_size;
         if (bytes_keep(&node->disk.policy, &capacity, policy.data, policy.size))
@@ -655,9 +662,12 @@ void world_step(struct sim_world *world, uint32_t number, struct cluster_event *
             return;
         }
     }
-    obey_notices(world, number);
-    obey_dials(world, number);
-    obey_messages(world, number);
+    if (update->notice_count)
+        obey_notices(world, number);
+    if (update->dial_count)
+        obey_dials(world, number);
+    if (update->message_count)
+        obey_messages(world, number);
     checker_after(world, number, event);
 }
 
@@ -846,8 +856,10 @@ bool sim_world_run(struct sim_world *world, int64_t until)
     unsigned taken = 0;
     while (!(world->stop && world->violated) && wheel_take(&world->wheel, until, &event)) {
         world->time = world->wheel.now;
-        if (ahead && taken++ % AHEAD_STEPS == 0)
+        if (ahead && taken++ % AHEAD_STEPS == 0) {
             look_ahead(world);
+            heap_huge(world);
+        }
         on_event(world, &event);
     }
     if (!(world->stop && world->violated))
@@ -893,6 +905,20 @@ static void grant_candidates(struct sim_world *world)
             world->nodes[i].granted |= (uint8_t)(1u << d);
         }
     }
+}
+
+static bool list_candidates(struct sim_world *world)
+{
+    for (unsigned d = 0; d < world->options.domains; d++) {
+        uint32_t *list = malloc(world->count * sizeof *list);
+        if (!list)
+            return false;
+        world->candidates[d] = list;
+        for (uint32_t i = 0; i < world->count; i++)
+            if (world->nodes[i].granted >> d & 1)
+                list[world->candidate_count[d]++] = i;
+    }
+    return true;
 }
 
 static bool make_node(struct sim_world *world, uint32_t number)
@@ -962,6 +988,8 @@ static bool make_world(struct sim_world *world)
     if (!policy_make(world))
         return false;
     grant_candidates(world);
+    if (!list_candidates(world))
+        return false;
     for (uint32_t i = 0; i < world->count; i++)
         if (!make_node(world, i))
             return false;
@@ -1036,6 +1064,8 @@ void sim_world_destroy(struct sim_world **world_p)
     free(world->nodes);
     free(world->revoked);
     free(world->receivers);
+    for (unsigned d = 0; d < world->options.domains; d++)
+        free(world->candidates[d]);
     free(world->site_names);
     free(world->policy);
     free(world);
@@ -1101,10 +1131,11 @@ enum election_state sim_node_state(const struct sim_world *world, unsigned node,
 unsigned sim_domain_active(const struct sim_world *world, unsigned domain, unsigned *node)
 {
     unsigned found = 0;
-    for (uint32_t i = 0; i < world->count; i++) {
+    for (uint32_t c = 0; c < world->candidate_count[domain]; c++) {
+        uint32_t i = world->candidates[domain][c];
         const struct sim_node *n = &world->nodes[i];
         struct claim claim;
-        if (!(n->granted >> domain & 1) || n->state != NODE_UP || bit_get(world->revoked, i) ||
+        if (n->state != NODE_UP || bit_get(world->revoked, i) ||
             !cluster_holds(n->core, world->domain_names[domain], &claim))
             continue;
         if (!found++ && node)

@@ -121,6 +121,7 @@ struct link {
     uint8_t state;
     bool wants[2]; /* the core of node[i] dialled it */
     bool told;     /* the cores know of it */
+    bool inside;   /* both ends are of one site */
     uint8_t attempts;
     uint16_t generation;
     uint16_t queued[2];  /* towards node[i] */
@@ -200,9 +201,13 @@ struct sim_world {
     uint32_t *network_faults; /* numbers of those that are on and touch the network */
     unsigned network_count, network_capacity;
     unsigned ongoing;    /* faults that have begun and whose end is still to come */
+    unsigned standing;   /* nodes paused, suspended or frozen */
+    bool refusals;       /* some node's driver refuses the links of others */
     int64_t last_change; /* a fault began or ended, a process started or ended */
 
-    struct receiver *receivers; /* domains x options.receivers */
+    struct receiver *receivers;            /* domains x options.receivers */
+    uint32_t *candidates[SIM_DOMAINS_MAX]; /* of each domain, ascending */
+    uint32_t candidate_count[SIM_DOMAINS_MAX];
     struct checker *checker;
     struct sim_verdict verdicts[SIM_INVARIANT_COUNT];
     bool violated, stop;
