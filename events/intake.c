@@ -84,6 +84,18 @@ bool intake_record(struct intake *self, struct bytes record, uint64_t tag)
     return taken;
 }
 
+bool intake_offer(struct intake *self, struct bytes record, uint64_t tag)
+{
+    bool taken = self->config.record(self->config.context, record, tag);
+    if (!taken)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    receive(self);
+    self->counters.understood++;
+    pthread_mutex_unlock(&self->lock);
+    return true;
+}
+
 void intake_ignore(struct intake *self)
 {
     pthread_mutex_lock(&self->lock);

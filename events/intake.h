@@ -52,6 +52,9 @@ void intake_event(struct intake *intake, const struct event *event, const struct
  * (event_input_ops.kept). */
 bool intake_record(struct intake *intake, struct bytes record, uint64_t tag);
 
+/* The same from who gives it again when there was no room: then nothing is lost, and nothing counted. */
+bool intake_offer(struct intake *intake, struct bytes record, uint64_t tag);
+
 /* A message that was understood and says nothing that Picket reads. */
 void intake_ignore(struct intake *intake);
 

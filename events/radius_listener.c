@@ -407,14 +407,12 @@ static bool hand_on(struct radius_listener *self, struct answer *answer)
         pthread_mutex_lock(&self->mutex);
         self->status.waiting++;
         pthread_mutex_unlock(&self->mutex);
-        if (intake_record(self->intake, activity_finish(&self->writer), answer->ticket + 1))
+        if (intake_offer(self->intake, activity_finish(&self->writer), answer->ticket + 1))
             return true;
         *place = NULL;
         pthread_mutex_lock(&self->mutex);
         self->status.waiting--;
         pthread_mutex_unlock(&self->mutex);
-    } else {
-        intake_lose(self->intake, 1);
     }
     radius_accounting_settle(self->server, self->outcome.ticket, false);
     free(answer);

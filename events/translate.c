@@ -487,9 +487,8 @@ static void put_account_attributes(struct job *job)
     }
 }
 
-/* Attributes whose values are secrets; Windows logs none of the first, but the administrator's password of a
- * computer (LAPS) it does. */
-static bool is_secret(struct bytes attribute)
+/* Windows logs none of the first, but the administrator's password of a computer (LAPS) it does. */
+bool event_attribute_is_secret(struct bytes attribute)
 {
     static const char *const secrets[] = {"unicodePwd",
                                           "userPassword",
@@ -527,7 +526,8 @@ static void put_directory_change(struct job *job)
         list_pair(job, operation, attribute, (struct bytes){0});
         activity_list_end(job->w);
     }
-    if (value.size && !is_secret(attribute) && activity_list_begin(job->w, FIELD_ATTRIBUTE_VALUES)) {
+    if (value.size && !event_attribute_is_secret(attribute) &&
+        activity_list_begin(job->w, FIELD_ATTRIBUTE_VALUES)) {
         list_pair(job, operation, attribute, value);
         activity_list_end(job->w);
     }

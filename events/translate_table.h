@@ -68,3 +68,6 @@ struct event_attribute {
     const char *attribute;
 };
 extern const struct event_attribute event_account_attributes[]; /* ends with NULL */
+
+/* Whether the values of an attribute of the directory are secrets, which no activity bears. */
+bool event_attribute_is_secret(struct bytes attribute);

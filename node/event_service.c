@@ -6,6 +6,7 @@
 #include "events/share.h"
 #include "node/input_evtx.h"
 #include "node/input_radius.h"
+#include "node/input_samba.h"
 #include "node/input_syslog.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ static const struct event_input *const table[] = {
     &input_radius,
     &input_syslog,
     &input_evtx,
+    &input_samba,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 

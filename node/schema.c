@@ -22,6 +22,7 @@ static const struct config_section sections[] = {
     {.key = "radius", .doc = "Accounting records of VPN servers and access points (docs/radius.md)."},
     {.key = "syslog", .doc = "Where SIEMs and agents send Windows events (docs/siem.md)."},
     {.key = "event-logs", .doc = "Windows event log files in a folder (docs/events.md)."},
+    {.key = "samba", .doc = "Audit logs of the Samba domain controller on this host (docs/samba.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
@@ -286,6 +287,15 @@ static const struct config_rule rules[] = {
      .max = CLOCK_HOUR,
      .preset = "5s",
      .doc = "How often that folder is looked at."},
+    {.key = "samba/logs",
+     .type = CONFIG_PATH,
+     .list = true,
+     .doc = "Files that smb.conf's `log level` sends the JSON audit classes to, at most 16. Not set: none is "
+            "read."},
+    {.key = "samba/from-beginning",
+     .type = CONFIG_BOOL,
+     .preset = "no",
+     .doc = "What a log held before it was followed for the first time is read too."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,
