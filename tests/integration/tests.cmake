@@ -95,3 +95,8 @@ set_tests_properties(radius PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 6
 add_test(NAME syslog_peers COMMAND Python3::Interpreter ${integration}/syslog_peers.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(syslog_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900)
+
+# The audit log of a real Samba domain controller, rotated meanwhile.
+add_test(NAME samba_log COMMAND Python3::Interpreter ${integration}/samba_log.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(samba_log PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
