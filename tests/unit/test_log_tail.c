@@ -484,9 +484,9 @@ static void test_many_wait(void **state)
 static void test_damaged_positions(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "something else\n",
-                                        "picket-log-positions 1 0\n\n1 2\nx\n"
-                                        "1 2 3 99999 0 0 /nowhere\n1 2 3 4 0 0 /nowhere\n"};
+    static const char damaged[] = "picket-log-positions 1 0\n\n1 2\nx\n1 2 3 99999 0 0 /nowhere\n"
+                                  "1 2 3 4 0 0 /nowhere\n";
+    static const char *const texts[] = {"", "something else\n", damaged};
     write_lines(3);
     for (unsigned i = 0; i < 3; i++) {
         int f = open(self.positions, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
