@@ -36,6 +36,8 @@ struct view_facts {
     struct view_health health[VIEW_HEALTH_MAX];
     unsigned health_count;
     struct view_delivery delivery;
+    struct view_input inputs[EVENT_INPUTS_MAX];
+    unsigned input_count;
 };
 
 static void collect_directory(const struct answers *self, struct view_facts *facts)
@@ -55,9 +57,18 @@ static void collect_directory(const struct answers *self, struct view_facts *fac
 
 static void collect_events(const struct answers *self, struct view_facts *facts)
 {
-    facts->heard_count = 0;
+    struct event_input_state state;
+    facts->heard_count = facts->input_count = 0;
     if (!self->events)
         return;
+    while (facts->input_count < EVENT_INPUTS_MAX &&
+           event_service_input(self->events, facts->input_count, &state))
+        facts->inputs[facts->input_count++] = (struct view_input){state.name,
+                                                                  state.running,
+                                                                  state.counters.received,
+                                                                  state.counters.understood,
+                                                                  state.counters.invalid,
+                                                                  state.counters.dropped};
     while (facts->health_count < VIEW_HEALTH_MAX &&
            event_service_health(self->events, facts->heard_count, &facts->heard[facts->heard_count])) {
         const struct event_health *health = &facts->heard[facts->heard_count++];
@@ -122,6 +133,8 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .health_count = facts.health_count,
         .capture = self->capture ? &capture : NULL,
         .delivery = &facts.delivery,
+        .inputs = facts.inputs,
+        .input_count = facts.input_count,
     };
     view_answer(w, request, &source);
 }

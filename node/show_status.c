@@ -176,6 +176,21 @@ static void show_delivery(const struct show_style *style, const json_t *answer)
               show_number(delivery, "dropped", 0));
 }
 
+static void show_input_counts(const struct show_style *style, const json_t *answer)
+{
+    const json_t *inputs = json_object_get(answer, "inputs");
+    for (size_t i = 0; i < json_array_size(inputs); i++) {
+        const json_t *input = json_array_get(inputs, i);
+        show_line(style, NULL,
+                  "%s here: %" PRId64 " received, %" PRId64 " understood, %" PRId64 " not, %" PRId64
+                  " dropped%s",
+                  or_dash(show_text(input, "input")), show_number(input, "received", 0),
+                  show_number(input, "understood", 0), show_number(input, "invalid", 0),
+                  show_number(input, "dropped", 0),
+                  json_is_true(json_object_get(input, "running")) ? "" : "; does not run");
+    }
+}
+
 void show_status(const struct show_style *style, const json_t *answer)
 {
     const json_t *fleet = json_object_get(answer, "fleet"), *view = json_object_get(answer, "view");
@@ -187,6 +202,7 @@ void show_status(const struct show_style *style, const json_t *answer)
     show_counts(style, answer);
     show_capture(style, answer);
     show_delivery(style, answer);
+    show_input_counts(style, answer);
     fputc('\n', style->to);
     domain_table(style, answer);
     if (style->header)

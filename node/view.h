@@ -32,6 +32,13 @@ struct view_capture {
     uint64_t packets, activities, dropped, activities_dropped;
 };
 
+/* An input of events. */
+struct view_input {
+    const char *name;
+    bool running;
+    uint64_t received, understood, invalid, dropped;
+};
+
 /* A health issue of the directory or of an input. */
 struct view_health {
     const char *domain; /* or the input */
@@ -54,6 +61,8 @@ struct view_source {
     unsigned health_count;
     const struct view_capture *capture;   /* NULL: this node does not capture */
     const struct view_delivery *delivery; /* node/view_delivery.h; NULL: not known */
+    const struct view_input *inputs;
+    unsigned input_count;
 };
 
 /* Answers a request that does not change anything and is no stream. */

@@ -164,6 +164,23 @@ static void write_capture(struct json_writer *w, const struct view_capture *capt
     json_write_close(w);
 }
 
+static void write_inputs(struct json_writer *w, const struct view_source *source)
+{
+    json_write_array(w, "inputs");
+    for (unsigned i = 0; i < source->input_count; i++) {
+        const struct view_input *input = &source->inputs[i];
+        json_write_object(w, NULL);
+        json_write_string(w, "input", input->name);
+        json_write_bool(w, "running", input->running);
+        json_write_uint(w, "received", input->received);
+        json_write_uint(w, "understood", input->understood);
+        json_write_uint(w, "invalid", input->invalid);
+        json_write_uint(w, "dropped", input->dropped);
+        json_write_close(w);
+    }
+    json_write_close(w);
+}
+
 void view_status(struct json_writer *w, const struct view_source *source)
 {
     write_counts(w, source->core);
@@ -171,4 +188,5 @@ void view_status(struct json_writer *w, const struct view_source *source)
     view_domains(w, "domains", source);
     write_capture(w, source->capture);
     view_delivery_write(w, source->delivery);
+    write_inputs(w, source);
 }

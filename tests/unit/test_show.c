@@ -37,7 +37,8 @@
     "{" VIEW "\"members\":{\"all\":3,\"online\":2,\"late\":0,\"offline\":1,\"unheard\":0,\"left\":0,"        \
     "\"revoked\":0,\"sensors\":1,\"standalone\":2},\"problems\":["                                           \
     "{\"severity\":\"warning\",\"subject\":\"eu.corp.example\",\"text\":\"DC-HQ-2 silent for 22 min\"}],"    \
-    "\"capture\":null," DOMAINS "}"
+    "\"capture\":null,\"inputs\":[{\"input\":\"syslog\",\"running\":false,\"received\":9,\"understood\":5,"  \
+    "\"invalid\":1,\"dropped\":2}]," DOMAINS "}"
 
 static void members_are_sorted_and_counted(void **state)
 {
@@ -93,6 +94,7 @@ static void status_tells_problems_first(void **state)
                              "! eu.corp.example: DC-HQ-2 silent for 22 min\n"
                              "\n"
                              "members: 2 online, 1 offline (1 on domain controllers, 2 standalone)\n"
+                             "syslog here: 9 received, 5 understood, 1 not, 2 dropped; does not run\n"
                              "\n"
                              "DOMAIN STATE SYNCHRONIZER TERM SINCE CANDIDATES MODE HERE CAUSE NEXT\n"
                              "corp.example held dc1-s01 3 2d04h 2/2 proactive - dc1-s01 replicates it\n"

@@ -200,6 +200,7 @@ static const uint8_t fleet[FLEET_ID_SIZE] = {0xab};
 static const struct view_counter transport[] = {{"full", 5}};
 static const struct view_directory directories[] = {
     {"corp.example", "dc1:389", false, NOW - 5000, "refused"}};
+static const struct view_input inputs[] = {{"syslog", true, 9, 5, 1, 2}};
 static const struct view_capture capture = {.interfaces = 2, .absent = 1, .packets = 10};
 
 static json_t *answer_to(const char *request_text)
@@ -216,7 +217,9 @@ static json_t *answer_to(const char *request_text)
                                  .transport_count = 1,
                                  .directories = directories,
                                  .directory_count = 1,
-                                 .capture = &capture};
+                                 .capture = &capture,
+                                 .inputs = inputs,
+                                 .input_count = 1};
     assert_true(control_request_read(
         &request, (struct bytes){(const uint8_t *)request_text, strlen(request_text)}, &fault));
     json_writer_init(&w, 1 << 20);
@@ -341,6 +344,9 @@ static void problems_are_told(void **state)
     assert_true(told(answer, "off", "offline at hq: silent for 3 s"));
     assert_true(told(answer, "capture", "1 of 2 interfaces"));
     assert_int_equal(json_array_size(json_object_get(answer, "problems")), 3);
+    const json_t *input = json_array_get(json_object_get(answer, "inputs"), 0);
+    assert_string_equal(text_at(input, "input"), "syslog");
+    assert_int_equal(json_integer_value(json_object_get(input, "dropped")), 2);
     const json_t *counts = json_object_get(answer, "members");
     assert_int_equal(json_integer_value(json_object_get(counts, "all")), MEMBERS);
     assert_int_equal(json_integer_value(json_object_get(counts, "offline")), 1);
