@@ -187,14 +187,14 @@ enum siem_outcome siem_bad(struct siem_job *job, const char *reason)
 void siem_put(struct siem_job *job, struct bytes name, struct bytes value)
 {
     struct event *event = job->event;
-    for (uint32_t i = 0; i < event->count; i++)
-        if (event->fields[i].name.size == name.size &&
-            strncasecmp((const char *)event->fields[i].name.data, (const char *)name.data, name.size) == 0)
-            return;
     if (event->count == EVENT_FIELDS_MAX) {
         event->truncated = true;
         return;
     }
+    for (uint32_t i = 0; i < event->count; i++)
+        if (event->fields[i].name.size == name.size &&
+            strncasecmp((const char *)event->fields[i].name.data, (const char *)name.data, name.size) == 0)
+            return;
     event->fields[event->count++] = (struct event_field){name, value};
 }
 

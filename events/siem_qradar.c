@@ -72,7 +72,7 @@ static size_t pair_end(struct bytes text, bool tabs)
 static void take_pairs(struct pairs *pairs, struct bytes text, bool tabs)
 {
     while ((text = siem_trim(text)).size > 0 && !pairs->has_message) {
-        size_t key = key_at(text), end = pair_end(text, tabs);
+        size_t key = key_at(text);
         if (key == KEYS) { /* a header, or a key that is not known */
             size_t pass = 1;
             while (pass < text.size && text.data[pass - 1] != ' ' && text.data[pass - 1] != '\t')
@@ -80,6 +80,7 @@ static void take_pairs(struct pairs *pairs, struct bytes text, bool tabs)
             text = siem_from(text, pass);
             continue;
         }
+        size_t end = pair_end(text, tabs);
         struct bytes value = siem_from(text, strlen(keys[key].key) + 1);
         pairs->has_message = keys[key].value == MESSAGE;
         if (!pairs->has_message)

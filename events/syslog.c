@@ -172,30 +172,35 @@ static size_t rsa_end(struct bytes data, size_t first_end)
 
 /* Where Splunk's ends: before a line that begins a message, or one that begins again with the keys, or a
  * time, after the text has come. */
-static size_t splunk_end(struct bytes data, size_t first_end)
+static size_t splunk_end(struct syslog_stream *stream, struct bytes data, size_t first_end)
 {
-    bool has_text = false;
-    for (size_t at = first_end; at < data.size; at = line_end(data, at + 1)) {
+    size_t at = stream->line ? stream->line : first_end;
+    while (at < data.size) {
         struct bytes line = behind(data, at + 1);
+        size_t end = line_end(data, at + 1);
         bool is_key = is_splunk_key(line),
-             is_first = is_key || is_time((struct bytes){line.data, line_end(line, 0)});
-        if (priority_size(line) > 0 || (has_text && is_first) || (syslog_is_body(line) && !is_key))
+             is_first = is_key || is_time((struct bytes){line.data, end - at - 1});
+        if (priority_size(line) > 0 || (stream->has_text && is_first) || (syslog_is_body(line) && !is_key))
             return at;
-        has_text = has_text || begins(line, "Message=");
+        stream->line = at; /* what is whole need not be looked at again */
+        if (end == data.size)
+            return end;
+        stream->has_text |= begins(line, "Message=");
+        at = end;
     }
     return data.size;
 }
 
 /* Where the message ends whose first line ends at `first_end`; `data.size`: not here. */
-static size_t message_end(struct bytes data, size_t first_end, bool idle)
+static size_t message_end(struct syslog_stream *stream, struct bytes data, size_t first_end, bool idle)
 {
     struct bytes first = trimmed((struct bytes){data.data, first_end});
     struct bytes rest = first_end < data.size ? behind(data, first_end + 1) : (struct bytes){0};
     struct bytes second = {rest.data, line_end(rest, 0)};
     if (ends_with(first, "RsaSA"))
         return rsa_end(data, first_end);
-    if (is_splunk(first, second))
-        return splunk_end(data, first_end);
+    if (stream->line > 0 || is_splunk(first, second))
+        return splunk_end(stream, data, first_end);
     /* Some of Splunk's begin with a line that tells the time alone: the next one's key must be seen. */
     if (is_time(first) && second.size == rest.size && rest.size < SPLUNK_KEY_MAX && !idle)
         return data.size;
@@ -207,12 +212,13 @@ static enum syslog_frame lines(struct syslog_stream *stream, struct bytes data, 
 {
     size_t first_end = line_end(data, stream->searched), end = data.size;
     if (first_end < data.size)
-        end = message_end(data, first_end, idle);
+        end = message_end(stream, data, first_end, idle);
     if (end == data.size && !idle && data.size < SYSLOG_MESSAGE_MAX) {
         stream->searched = first_end;
         return SYSLOG_FRAME_MORE;
     }
-    stream->searched = 0;
+    stream->searched = stream->line = 0;
+    stream->has_text = false;
     *message = (struct bytes){data.data, end < SYSLOG_MESSAGE_MAX ? end : SYSLOG_MESSAGE_MAX};
     *used = end == data.size ? message->size : message->size + 1;
     stream->passing = end >= SYSLOG_MESSAGE_MAX;

@@ -20,6 +20,8 @@ enum syslog_frame {
 struct syslog_stream {
     size_t searched; /* of the bytes at hand, in vain */
     size_t skip;     /* bytes of a counted message that was cut, still to come */
+    size_t line;     /* of a message of several lines: where the last one looked at begins; 0: none */
+    bool has_text;   /* of it: the event's text has come */
     bool passing;    /* until the next line feed: the rest of a line that was cut */
 };
 
