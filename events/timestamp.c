@@ -354,6 +354,8 @@ bool timestamp_read_any(struct bytes text, bool local, int64_t now, int64_t *tim
         "MMM dd HH:mm:ss",          "MM/dd/yyyy hh:mm:ss.S a",  "MM/dd/yyyy hh:mm:ss a",
         "MM/dd/yyyy HH:mm:ss.S",    "MM/dd/yyyy HH:mm:ss",      "yyyy/MM/dd HH:mm:ss",
     };
+    if (text.size == 0)
+        return false;
     if (timestamp_read_epoch(text, time) || timestamp_read_cim(text, local, time) ||
         clock_rfc3339_parse((const char *)text.data, text.size, time))
         return true;
