@@ -240,6 +240,34 @@ static const struct binding *put_end(struct job *job, const struct end_fields *f
     return binding;
 }
 
+/* An event says which computer it happened on, by name: the collector that brings it vouches for that as for
+ * all that it says. Of a domain controller, names without a domain are those of its domain. */
+static void put_logged_on(struct job *job)
+{
+    struct bytes name = view_text(job->view, FIELD_EVENT_COMPUTER), domain = {0};
+    if (name.size == 0 || job->view->at[FIELD_DESTINATION])
+        return;
+    const uint8_t *dot = memchr(name.data, '.', name.size);
+    if (dot) {
+        domain = (struct bytes){dot + 1, name.size - (size_t)(dot + 1 - name.data)};
+        name.size = (size_t)(dot - name.data);
+    }
+    const struct resolver_entity *entity =
+        resolver_find_computer(job->resolver, name, domain, asking_of(job));
+    if (!entity || !is_machine(entity)) {
+        leave_unresolved(job, destination_fields.what);
+        return;
+    }
+    job->tally.destination = true;
+    put_computer(job, &destination_fields, entity);
+    activity_put_uint(job->writer, FIELD_DESTINATION_CONFIDENCE, 100);
+    activity_put_text(job->writer, FIELD_DESTINATION_HOW, "event");
+    if (!entity->is_controller)
+        return;
+    activity_put_bool(job->writer, FIELD_DESTINATION_IS_CONTROLLER, true);
+    job->home = text_bytes(entity->domain);
+}
+
 /* -- the account that acts -- */
 
 enum account_how { HOW_NOBODY, HOW_NAMED, HOW_TICKET, HOW_CONNECTION };
@@ -275,8 +303,42 @@ static struct bytes stated_domain(const struct job *job, enum activity_field fie
     return domain.size ? domain : job->home;
 }
 
+static const struct resolver_entity *find_sid(struct job *job, struct bytes sid)
+{
+    struct lookup_key key;
+    return lookup_key_sid(&key, sid) ? resolver_find(job->resolver, &key, asking_of(job)) : NULL;
+}
+
+/* S-1-5-21-...: of a domain, or of a computer's own accounts; all others are nobody in particular (SYSTEM).
+ */
+static bool is_account_sid(struct bytes sid)
+{
+    static const uint8_t begins[] = {0, 0, 0, 0, 0, 5, 21, 0, 0, 0};
+    return sid.size > 2 + sizeof(begins) && memcmp(sid.data + 2, begins, sizeof(begins)) == 0;
+}
+
+/* Of an event: by SID, else by name. Without a domain, and not logged by a controller, it is a name of the
+ * computer's own, which no directory has. */
+static enum account_how find_event_actor(struct job *job, const struct resolver_entity **entity)
+{
+    const struct view *view = job->view;
+    struct bytes name = view_text(view, FIELD_ACCOUNT), sid = view_text(view, FIELD_ACTING_SID);
+    struct bytes domain = stated_domain(job, FIELD_ACCOUNT_DOMAIN);
+    *entity = NULL;
+    if (sid.size && !is_account_sid(sid))
+        return HOW_NOBODY;
+    if (sid.size && (*entity = find_sid(job, sid)))
+        return HOW_NAMED;
+    if (resolver_is_anonymous(name) || domain.size == 0)
+        return sid.size ? HOW_NAMED : HOW_NOBODY;
+    *entity = resolver_find_account(job->resolver, name, domain, asking_of(job));
+    return HOW_NAMED;
+}
+
 static enum account_how find_actor(struct job *job, const struct resolver_entity **entity)
 {
+    if (job->view->at[FIELD_EVENT_ID])
+        return find_event_actor(job, entity);
     const struct view *view = job->view;
     struct bytes name = view_text(view, FIELD_ACCOUNT);
     const struct principal *principal;
@@ -343,16 +405,20 @@ static void put_service(struct job *job)
 {
     const struct view *view = job->view;
     struct bytes service = view_text(view, FIELD_SERVICE), realm = view_text(view, FIELD_SERVICE_REALM);
+    const struct resolver_entity *entity = NULL;
     if (view->activity->kind == ACTIVITY_KERBEROS_AP) {
         service = view_text(view, FIELD_TICKET_SERVICE);
         realm = view_text(view, FIELD_TICKET_REALM);
+    } else if (view->activity->kind == ACTIVITY_WINDOWS_KERBEROS_TGS) {
+        entity = find_sid(job, view_text(view, FIELD_SERVICE_SID));
+        realm = job->home;
     } else if (view->activity->kind != ACTIVITY_KERBEROS_TGS) {
         return;
     }
     if (service.size == 0 || is_krbtgt(service))
         return;
-    const struct resolver_entity *entity =
-        resolver_find_account(job->resolver, service, realm, asking_of(job));
+    if (!entity)
+        entity = resolver_find_account(job->resolver, service, realm, asking_of(job));
     if (!entity) {
         leave_unresolved(job, "service");
         return;
@@ -511,10 +577,73 @@ static void put_replication_target(struct job *job)
         put_target_entity(job, find_dn(job, dn, true));
 }
 
+/* -- of events: SIDs and GUIDs first, for names change -- */
+
+static void put_group_target(struct job *job)
+{
+    const struct view *view = job->view;
+    struct bytes member = view_text(view, FIELD_MEMBER_SID), dn = view_text(view, FIELD_MEMBER_DN);
+    const struct resolver_entity *group = find_sid(job, view_text(view, FIELD_GROUP_ACCOUNT_SID));
+    struct bytes domain = stated_domain(job, FIELD_GROUP_ACCOUNT_DOMAIN);
+    if (!group && domain.size)
+        group = resolver_find_account(job->resolver, view_text(view, FIELD_GROUP_ACCOUNT), domain,
+                                      asking_of(job));
+    put_group_entity(job, group);
+    if (member.size == 0 && dn.size == 0)
+        return;
+    const struct resolver_entity *entity = find_sid(job, member);
+    put_target_entity(job, entity || dn.size == 0 ? entity : find_dn(job, dn, true));
+}
+
+static void put_changed_account(struct job *job)
+{
+    const struct view *view = job->view;
+    const struct resolver_entity *entity = find_sid(job, view_text(view, FIELD_CHANGED_ACCOUNT_SID));
+    struct bytes domain = stated_domain(job, FIELD_CHANGED_ACCOUNT_DOMAIN);
+    if (!entity && domain.size)
+        entity = resolver_find_account(job->resolver, view_text(view, FIELD_CHANGED_ACCOUNT), domain,
+                                       asking_of(job));
+    put_target_entity(job, entity);
+}
+
+static void put_directory_target(struct job *job)
+{
+    const struct view *view = job->view;
+    struct bytes guid = view_text(view, FIELD_OBJECT_GUID), dn = view_text(view, FIELD_LDAP_DN);
+    const struct resolver_entity *entity = NULL;
+    struct lookup_key key;
+    struct guid id;
+    uint64_t members;
+    struct bytes member = first_member(view, &members);
+    if (guid.size == GUID_SIZE) {
+        memcpy(id.bytes, guid.data, GUID_SIZE);
+        if (lookup_key_guid(&key, &id))
+            entity = resolver_find(job->resolver, &key, asking_of(job));
+    }
+    if (!entity && dn.size)
+        entity = find_dn(job, dn, guid.size == 0);
+    if (member.size == 0) {
+        put_target_entity(job, entity);
+        return;
+    }
+    put_group_entity(job, entity);
+    put_target_entity(job, find_dn(job, member, true));
+}
+
 static void put_target(struct job *job)
 {
     const struct view *view = job->view;
     switch (view->activity->kind) {
+    case ACTIVITY_GROUP_CHANGE:
+        put_group_target(job);
+        break;
+    case ACTIVITY_ACCOUNT_CHANGE:
+        put_changed_account(job);
+        break;
+    case ACTIVITY_DIRECTORY_ACCESS:
+    case ACTIVITY_DIRECTORY_CHANGE:
+        put_directory_target(job);
+        break;
     case ACTIVITY_LDAP_MODIFY:
     case ACTIVITY_LDAP_ADD:
     case ACTIVITY_LDAP_DELETE:
@@ -595,6 +724,7 @@ void resolver_complete(struct resolver *resolver, const struct activity *activit
     const struct binding *source = put_end(&job, &source_fields, &job.tally.source);
     const struct binding *destination = put_end(&job, &destination_fields, &job.tally.destination);
     job.home = home_of(resolver, destination);
+    put_logged_on(&job);
     put_account(&job, source);
     put_service(&job);
     put_target(&job);

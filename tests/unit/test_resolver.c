@@ -768,6 +768,109 @@ static void targets_are_named(void **state)
     assert_int_equal(complete(true), 1); /* what was made is */
 }
 
+/* --- Windows events --- */
+
+static void event(enum activity_kind kind, const char *computer)
+{
+    activity_begin(&writer, kind, 1);
+    number(FIELD_EVENT_ID, 1);
+    text(FIELD_EVENT_COMPUTER, computer);
+}
+
+static void sid_of(enum activity_field field, uint32_t rid)
+{
+    uint8_t sid[SID_BYTES_MAX], size;
+    lab_sid(rid, sid, &size);
+    activity_put_sid(&writer, field, sid, size);
+}
+
+static void an_event_names_its_computer_and_who_acted(void **state)
+{
+    (void)state;
+    event(ACTIVITY_NTLM_VALIDATION, "dc1.corp.example");
+    text(FIELD_ACCOUNT, "user01");
+    complete(false);
+    assert_string_equal(value_of(FIELD_DESTINATION_COMPUTER), "DC1");
+    assert_string_equal(value_of(FIELD_DESTINATION_IS_CONTROLLER), "true");
+    assert_string_equal(value_of(FIELD_DESTINATION_HOW), "event");
+    assert_string_equal(value_of(FIELD_ACCOUNT_NAME), "user01");
+    assert_string_equal(value_of(FIELD_ACCOUNT_HOW), "named");
+    /* A name of a member's own is none of the directory's. */
+    event(ACTIVITY_NTLM_VALIDATION, "WS01");
+    text(FIELD_ACCOUNT, "Administrator");
+    complete(false);
+    assert_string_equal(value_of(FIELD_DESTINATION_COMPUTER), "WS01");
+    assert_string_equal(value_of(FIELD_DESTINATION_IS_CONTROLLER), "");
+    assert_string_equal(value_of(FIELD_ACCOUNT_NAME), "");
+    assert_string_equal(value_of(FIELD_UNRESOLVED), "");
+    /* The SID says it, whatever the name. */
+    event(ACTIVITY_SERVICE_INSTALL, "ws02.corp.example");
+    sid_of(FIELD_ACTING_SID, 1003);
+    text(FIELD_ACCOUNT, "renamed");
+    complete(false);
+    assert_string_equal(value_of(FIELD_ACCOUNT_NAME), "user04");
+    event(ACTIVITY_SERVICE_INSTALL, "ws02.corp.example");
+    sid_of(FIELD_ACTING_SID, 999999);
+    complete(false);
+    assert_string_equal(value_of(FIELD_UNRESOLVED), "account");
+    /* SYSTEM is nobody. */
+    static const uint8_t system[] = {1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0};
+    event(ACTIVITY_SERVICE_INSTALL, "nowhere.corp.example");
+    activity_put_sid(&writer, FIELD_ACTING_SID, system, sizeof(system));
+    text(FIELD_ACCOUNT, "SYSTEM");
+    complete(false);
+    assert_string_equal(value_of(FIELD_UNRESOLVED), "destination");
+    event(ACTIVITY_WINDOWS_KERBEROS_TGS, "dc1.corp.example");
+    text(FIELD_SERVICE, "WS03$");
+    complete(false);
+    assert_string_equal(value_of(FIELD_SERVICE_OWNER), "WS03$");
+    event(ACTIVITY_WINDOWS_KERBEROS_TGS, "dc1.corp.example");
+    text(FIELD_SERVICE, "old");
+    sid_of(FIELD_SERVICE_SID, 502);
+    complete(false);
+    assert_string_equal(value_of(FIELD_SERVICE_OWNER), "krbtgt");
+}
+
+static void an_event_names_what_it_changed(void **state)
+{
+    (void)state;
+    event(ACTIVITY_GROUP_CHANGE, "dc1.corp.example");
+    sid_of(FIELD_GROUP_ACCOUNT_SID, 512);
+    sid_of(FIELD_MEMBER_SID, 1004);
+    complete(false);
+    assert_string_equal(value_of(FIELD_GROUP_NAME), "Domain Admins");
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "user05");
+    event(ACTIVITY_GROUP_CHANGE, "dc1.corp.example");
+    text(FIELD_GROUP_ACCOUNT, "VPN-Users");
+    text(FIELD_MEMBER_DN, "CN=user06,OU=Staff,DC=corp,DC=example");
+    complete(false);
+    assert_string_equal(value_of(FIELD_GROUP_NAME), "VPN-Users");
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "user06");
+    event(ACTIVITY_GROUP_CHANGE, "dc1.corp.example");
+    text(FIELD_GROUP_ACCOUNT, "gone");
+    complete(false);
+    assert_string_equal(value_of(FIELD_UNRESOLVED), "group");
+    event(ACTIVITY_ACCOUNT_CHANGE, "dc1.corp.example");
+    sid_of(FIELD_CHANGED_ACCOUNT_SID, 1005);
+    complete(false);
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "user06");
+    event(ACTIVITY_ACCOUNT_CHANGE, "dc1.corp.example");
+    text(FIELD_CHANGED_ACCOUNT, "user07");
+    complete(false);
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "user07");
+    uint8_t guid[16] = {(uint8_t)502, 502 >> 8};
+    event(ACTIVITY_DIRECTORY_ACCESS, "dc1.corp.example");
+    activity_put_uuid(&writer, FIELD_OBJECT_GUID, guid);
+    complete(false);
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "krbtgt");
+    event(ACTIVITY_DIRECTORY_CHANGE, "dc1.corp.example");
+    text(FIELD_LDAP_DN, "CN=VPN-Users,OU=Staff,DC=corp,DC=example");
+    text_list(FIELD_ATTRIBUTE_VALUES, "add:member=CN=user08,OU=Staff,DC=corp,DC=example", NULL);
+    complete(false);
+    assert_string_equal(value_of(FIELD_GROUP_NAME), "VPN-Users");
+    assert_string_equal(value_of(FIELD_TARGET_NAME), "user08");
+}
+
 /* --- asking --- */
 
 static void what_is_missing_is_asked_and_waited_for(void **state)
@@ -952,6 +1055,8 @@ int main(void)
         TEST(an_account_is_followed_by_its_tickets),
         TEST(who_impersonates_acts),
         TEST(targets_are_named),
+        TEST(an_event_names_its_computer_and_who_acted),
+        TEST(an_event_names_what_it_changed),
         TEST(what_is_missing_is_asked_and_waited_for),
         TEST(a_name_of_several_is_nobodys),
         TEST(names_stay_names_without_a_directory),
