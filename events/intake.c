@@ -57,13 +57,15 @@ static void refuse(struct intake *self, const struct intake_message *message, co
     quarantine_put(self->config.quarantine, &origin, reason, message->bytes, now);
 }
 
-void intake_event(struct intake *self, const struct event *event, const struct intake_message *from)
+enum intake_verdict intake_event_tagged(struct intake *self, const struct event *event,
+                                        const struct intake_message *from, uint64_t tag)
 {
+    enum intake_verdict verdict = INTAKE_DONE;
     pthread_mutex_lock(&self->lock);
     int64_t now = receive(self);
     switch (self->config.translate(event, &self->writer)) {
     case EVENT_TOLD:
-        hand_on(self, activity_finish(&self->writer), 0);
+        verdict = hand_on(self, activity_finish(&self->writer), tag) ? INTAKE_POSTED : INTAKE_FULL;
         break;
     case EVENT_IGNORED:
         self->counters.ignored++;
@@ -73,6 +75,12 @@ void intake_event(struct intake *self, const struct event *event, const struct i
         break;
     }
     pthread_mutex_unlock(&self->lock);
+    return verdict;
+}
+
+void intake_event(struct intake *self, const struct event *event, const struct intake_message *from)
+{
+    intake_event_tagged(self, event, from, 0);
 }
 
 bool intake_record(struct intake *self, struct bytes record, uint64_t tag)

@@ -48,6 +48,16 @@ void intake_destroy(struct intake **intake);
 /* An event: translated, and the activity handed on. */
 void intake_event(struct intake *intake, const struct event *event, const struct intake_message *from);
 
+/* The same, for an input that acknowledges only what is safe: the activity bears the tag, which comes back
+ * when it is (event_input_ops.kept). */
+enum intake_verdict {
+    INTAKE_DONE,   /* nothing of it is to become safe */
+    INTAKE_POSTED, /* the tag will come back */
+    INTAKE_FULL,   /* there was no room: dropped */
+};
+enum intake_verdict intake_event_tagged(struct intake *intake, const struct event *event,
+                                        const struct intake_message *from, uint64_t tag);
+
 /* A finished activity. False: there was no room. A `tag` that is not 0 comes back when the activity is safe
  * (event_input_ops.kept). */
 bool intake_record(struct intake *intake, struct bytes record, uint64_t tag);
