@@ -8,6 +8,7 @@
 #include "node/input_radius.h"
 #include "node/input_samba.h"
 #include "node/input_syslog.h"
+#include "node/input_wef.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,6 +33,7 @@ static const struct event_input *const table[] = {
     &input_syslog,
     &input_evtx,
     &input_samba,
+    &input_wef,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 
