@@ -22,7 +22,8 @@
  * selection: hence several of one channel. */
 static const char query[] = "<QueryList><Query Id=\"0\">"
     /* Sign-ins, Kerberos, NTLM, access to directory objects */
-    SELECT("Security", RANGE(4624, 4625) OR ID(4662) OR RANGE(4768, 4771) OR ID(4776) OR ID(4794) OR ID(5136))
+    SELECT("Security",
+           RANGE(4624, 4625) OR ID(4662) OR ID(4697) OR RANGE(4768, 4771) OR ID(4776) OR ID(4794) OR ID(5136))
     /* Accounts and groups */
     SELECT("Security", ID(4720) OR RANGE(4722, 4726) OR RANGE(4728, 4730) OR RANGE(4732, 4733) OR ID(4738))
         SELECT("Security", RANGE(4740, 4743) OR ID(4753) OR RANGE(4756, 4758) OR ID(4763))

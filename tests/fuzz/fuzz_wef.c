@@ -2,11 +2,12 @@
  *
  * The event collector: the first byte says who asks and where, the rest is an envelope, twice (so that what
  * was kept of the first, a bookmark, goes into the second's answer). Then what is saved is loaded again, and
- * the input itself is loaded as if it had been saved.
+ * the input itself is loaded as if it had been saved, and read as if it were sealed.
  */
 #include <assert.h>
 #include <stdlib.h>
 
+#include "events/wef_sealed.h"
 #include "events/wef_session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -64,5 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     free(saved);
     wef_session_destroy(&session);
+    struct wef_sealed sealed;
+    wef_sealed_read(wef_sealed_content_type(WEF_SPNEGO), soap, WEF_SPNEGO, &sealed);
     return 0;
 }

@@ -12,6 +12,7 @@ target_link_libraries(test_sim_swarm PRIVATE picket_sim)
 target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 target_link_libraries(test_ldap_client PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
+target_link_libraries(test_wef_sealed PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
 
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
