@@ -21,12 +21,14 @@
 /* The events that event_translate() reads. Windows' query parser takes about twenty comparisons in one
  * selection: hence several of one channel. */
 static const char query[] = "<QueryList><Query Id=\"0\">"
-    /* Sign-ins, Kerberos, NTLM, access to directory objects */
-    SELECT("Security",
-           RANGE(4624, 4625) OR ID(4662) OR ID(4697) OR RANGE(4768, 4771) OR ID(4776) OR ID(4794) OR ID(5136))
+    /* Sign-ins, Kerberos, NTLM, services */
+    SELECT("Security", RANGE(4624, 4625) OR ID(4697) OR RANGE(4768, 4771) OR ID(4776) OR ID(4794))
+    /* Access to objects of the directory, and their changes */
+    SELECT("Security", ID(4662) OR RANGE(5136, 5139) OR ID(5141))
     /* Accounts and groups */
-    SELECT("Security", ID(4720) OR RANGE(4722, 4726) OR RANGE(4728, 4730) OR RANGE(4732, 4733) OR ID(4738))
-        SELECT("Security", RANGE(4740, 4743) OR ID(4753) OR RANGE(4756, 4758) OR ID(4763))
+    SELECT("Security", ID(4720) OR RANGE(4722, 4734) OR ID(4738) OR RANGE(4740, 4744) OR RANGE(4746, 4749))
+        SELECT("Security",
+               RANGE(4751, 4754) OR RANGE(4756, 4759) OR RANGE(4761, 4763) OR ID(4767) OR ID(4781))
     /* Certificate services */
     SELECT("Security", ID(4870) OR ID(4882) OR RANGE(4885, 4888) OR ID(4890) OR ID(4896))
     /* Services installed, NTLM audited, expensive LDAP searches */

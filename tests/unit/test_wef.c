@@ -453,7 +453,7 @@ static void test_query(void **state)
         assert_in_range(comparisons, 1, 20);
         selections++;
     }
-    assert_int_equal(selections, 7);
+    assert_int_equal(selections, 8);
 }
 
 static void test_events_and_bookmarks(void **state)

@@ -195,14 +195,15 @@ static bool asked_for(uint32_t id)
 static void test_all_that_is_read_is_asked_for(void **state)
 {
     (void)state;
-    unsigned count = 0;
+    unsigned count = 0, wrong = 0;
     for (uint32_t id = 0; id < 65536; id++) {
         bool read = event_row(id) != NULL;
         if (read != asked_for(id))
             print_error("event %u: %s\n", (unsigned)id, read ? "read, not asked for" : "asked for, not read");
-        assert_int_equal(read, asked_for(id));
+        wrong += read != asked_for(id);
         count += read;
     }
+    assert_int_equal(wrong, 0);
     assert_true(count > 40);
 }
 
