@@ -13,6 +13,8 @@ target_link_libraries(test_run PRIVATE picket_sim PkgConfig::JANSSON)
 
 target_link_libraries(test_ldap_client PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
 target_link_libraries(test_wef_sealed PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
+target_link_libraries(test_wef_listener PRIVATE PkgConfig::GNUTLS PkgConfig::KRB5)
+set_tests_properties(test_wef_listener PROPERTIES LABELS threads TIMEOUT 300)
 
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
