@@ -832,11 +832,16 @@ void wef_listener_describe(struct wef_listener *self, struct text *to)
     }
 }
 
-bool wef_listener_source(struct wef_listener *self, uint32_t i, struct wef_source *source)
+bool wef_listener_source(struct wef_listener *self, uint32_t i, struct wef_source *source, char *bookmark,
+                         size_t capacity)
 {
     pthread_mutex_lock(&self->lock);
     bool found = wef_session_source(self->session, i, clock_wall(clock_system()), source);
+    size_t size = found && source->bookmark.size < capacity ? source->bookmark.size : found ? capacity : 0;
+    if (size)
+        memcpy(bookmark, source->bookmark.data, size);
     pthread_mutex_unlock(&self->lock);
-    source->bookmark = (struct bytes){0};
+    if (found)
+        source->bookmark = (struct bytes){.data = (const uint8_t *)bookmark, .size = size};
     return found;
 }

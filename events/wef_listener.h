@@ -60,5 +60,6 @@ void wef_listener_status(struct wef_listener *listener, struct wef_status *statu
 /* "http 0.0.0.0:5985, https [::]:5986; 12 sources". */
 void wef_listener_describe(struct wef_listener *listener, struct text *to);
 
-/* Copies of its sources' state, bookmarks left out. False past the last. */
-bool wef_listener_source(struct wef_listener *listener, uint32_t i, struct wef_source *source);
+/* A copy of a source's state, with as much of its bookmark as there is room for. False past the last. */
+bool wef_listener_source(struct wef_listener *listener, uint32_t i, struct wef_source *source, char *bookmark,
+                         size_t capacity);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/address.h"
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/text.h"
@@ -18,6 +19,16 @@ struct input_trouble {
     unsigned number;   /* as published; 0: it has none */
     const char *issue; /* its name for programs, a constant */
     char text[256];
+};
+
+/* One of those that an input hears, where it knows them one by one: a computer that forwards. */
+struct input_source {
+    char name[256];
+    struct ip_address address;
+    int64_t subscribed, heard, event; /* wall ns of the last; 0: not yet */
+    uint64_t events, refused;
+    bool silent, ended;
+    char position[1024]; /* where it is to go on, in the words of its protocol; empty: not known */
 };
 
 struct event_input {
@@ -41,6 +52,8 @@ struct event_input {
     void (*describe)(void *input, struct text *to);
     /* What is wrong with it, if anything. May be NULL. */
     bool (*trouble)(void *input, struct input_trouble *trouble);
+    /* Its sources; false past the last. May be NULL. */
+    bool (*source)(void *input, uint32_t i, struct input_source *to);
     /* A record that was put in with that tag is safe: on the thread that made it so, which it must not hold
      * up, and never after stop() was called. May be NULL. */
     void (*kept)(void *input, uint64_t tag);

@@ -257,6 +257,17 @@ bool event_service_input(struct event_service *self, unsigned i, struct event_in
     return true;
 }
 
+bool event_service_source(struct event_service *self, unsigned input, uint32_t i, struct input_source *source)
+{
+    if (input >= self->count || !self->inputs[input].input->source)
+        return false;
+    const struct service_input *one = &self->inputs[input];
+    pthread_mutex_lock(&self->lock);
+    bool found = one->running && one->input->source(one->running, i, source);
+    pthread_mutex_unlock(&self->lock);
+    return found;
+}
+
 static bool tell_deaf(const struct service_input *one, struct event_health *health)
 {
     if (one->running)

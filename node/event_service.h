@@ -39,6 +39,10 @@ struct event_input_state {
 /* False past the last. */
 bool event_service_input(struct event_service *self, unsigned i, struct event_input_state *state);
 
+/* The i-th source of the input of that number. False past the last, or when it does not tell of sources. */
+bool event_service_source(struct event_service *self, unsigned input, uint32_t i,
+                          struct input_source *source);
+
 struct event_health {
     char subject[64];  /* "input syslog" */
     unsigned number;   /* as published; 0: it has none */

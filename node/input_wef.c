@@ -215,13 +215,32 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
     text_uint(&t, status.counts.silent);
     text_string(&t, status.counts.silent == 1 ? " source is silent: " : " sources are silent, of them ");
     uint32_t i = 0;
-    while (wef_listener_source(self->listener, i++, &source) && !source.silent)
+    while (wef_listener_source(self->listener, i++, &source, NULL, 0) && !source.silent)
         continue;
     char heard[CLOCK_RFC3339_MAX];
     text_put(&t, source.name, strnlen(source.name, 80));
     text_string(&t, " since ");
     text_string(&t, clock_rfc3339(source.heard, heard));
     text_end(&t);
+    return true;
+}
+
+static bool tell_source(void *input, uint32_t i, struct input_source *to)
+{
+    struct input *self = input;
+    struct wef_source source;
+    if (!wef_listener_source(self->listener, i, &source, to->position, sizeof(to->position) - 1))
+        return false;
+    to->position[source.bookmark.size] = '\0';
+    memcpy(to->name, source.name, sizeof(to->name));
+    to->address = source.address;
+    to->subscribed = source.subscribed;
+    to->heard = source.heard;
+    to->event = source.event;
+    to->events = source.events;
+    to->refused = source.foreign;
+    to->silent = source.silent;
+    to->ended = source.ended;
     return true;
 }
 
@@ -242,5 +261,6 @@ const struct event_input input_wef = {
     .stop = stop,
     .describe = describe,
     .trouble = tell_trouble,
+    .source = tell_source,
     .kept = kept,
 };

@@ -289,9 +289,14 @@ static void test_acknowledges_what_is_safe(void **state)
     wef_listener_status(w.listener, &status);
     assert_int_equal(status.counts.events, 2);
     assert_int_equal(status.connections, 1);
-    assert_true(wef_listener_source(w.listener, 0, &source));
+    char bookmark[512];
+    assert_true(wef_listener_source(w.listener, 0, &source, bookmark, 5));
+    assert_int_equal(source.bookmark.size, 5);
+    assert_true(wef_listener_source(w.listener, 0, &source, bookmark, sizeof bookmark));
+    assert_int_equal(source.bookmark.size, 92);
+    assert_bytes_equal(bookmark, "<BookmarkList>", 14);
     assert_string_equal(source.name, "dc01.corp.example");
-    assert_false(wef_listener_source(w.listener, 1, &source));
+    assert_false(wef_listener_source(w.listener, 1, &source, NULL, 0));
     char text[256];
     struct text t = text_to(text, sizeof text);
     wef_listener_describe(w.listener, &t);
