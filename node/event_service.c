@@ -29,6 +29,7 @@
 #define TAG_BITS 56
 
 static const struct event_input *const table[] = {
+    &input_wef,
     &input_radius,
     &input_syslog,
     &input_evtx,
