@@ -34,7 +34,6 @@ static const struct event_input *const table[] = {
     &input_syslog,
     &input_evtx,
     &input_samba,
-    &input_wef,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 

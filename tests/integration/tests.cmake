@@ -100,6 +100,7 @@ set_tests_properties(syslog_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE
 add_test(NAME samba_log COMMAND Python3::Interpreter ${integration}/samba_log.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(samba_log PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+
 # Windows Event Forwarding: sources of our own, with certificates and with tickets of a real KDC.
 add_test(NAME wef COMMAND Python3::Interpreter ${integration}/wef.py --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(wef PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900)
