@@ -106,3 +106,48 @@ bool ip_address_equal(const struct ip_address *a, const struct ip_address *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
+
+static unsigned bits_of(const struct ip_address *address)
+{
+    return address->family == 4 ? 32 : 128;
+}
+
+bool ip_address_within(const struct ip_address *address, const struct ip_address *network, unsigned bits)
+{
+    unsigned whole = bits / 8, rest = bits % 8;
+    if (address->family != network->family || bits > bits_of(network))
+        return false;
+    if (memcmp(address->bytes, network->bytes, whole) != 0)
+        return false;
+    return rest == 0 || (address->bytes[whole] ^ network->bytes[whole]) >> (8 - rest) == 0;
+}
+
+/* Decimal, without a sign or spaces. */
+static bool read_bits(const char *text, unsigned most, uint8_t *bits)
+{
+    unsigned value = 0, digits = 0;
+    for (; *text >= '0' && *text <= '9' && digits < 4; text++, digits++)
+        value = value * 10 + (unsigned)(*text - '0');
+    *bits = (uint8_t)value;
+    return digits > 0 && *text == 0 && value <= most;
+}
+
+bool ip_prefix_parse(const char *text, struct ip_address *network, uint8_t *bits)
+{
+    char address[IP_ADDRESS_TEXT_MAX];
+    size_t size = strcspn(text, "/");
+    if (size >= sizeof address)
+        return false;
+    memcpy(address, text, size);
+    address[size] = '\0';
+    if (!ip_address_parse(address, network))
+        return false;
+    unsigned most = bits_of(network);
+    *bits = (uint8_t)most;
+    if (text[size] && !read_bits(text + size + 1, most, bits))
+        return false;
+    for (unsigned i = *bits; i < most; i++)
+        if (network->bytes[i / 8] >> (7 - i % 8) & 1)
+            return false;
+    return true;
+}

@@ -26,3 +26,10 @@ const char *ip_address_text(const struct ip_address *address, char to[IP_ADDRESS
 bool ip_address_parse(const char *text, struct ip_address *to);
 
 bool ip_address_equal(const struct ip_address *a, const struct ip_address *b);
+
+/* Whether the first `bits` of the address are those of the network, of the same family. */
+bool ip_address_within(const struct ip_address *address, const struct ip_address *network, unsigned bits);
+
+/* "10.0.0.0/8", "2001:db8::1": an address is a prefix of all its bits. False when it is neither, or has bits
+ * behind its prefix. */
+bool ip_prefix_parse(const char *text, struct ip_address *network, uint8_t *bits);

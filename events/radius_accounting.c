@@ -52,18 +52,10 @@ static int by_prefix(const void *a, const void *b)
     return x->number < y->number ? -1 : 1;
 }
 
-static bool within(const struct ip_address *address, const struct ip_address *network, uint8_t bits)
-{
-    unsigned whole = bits / 8u, rest = bits % 8u;
-    if (address->family != network->family || memcmp(address->bytes, network->bytes, whole) != 0)
-        return false;
-    return rest == 0 || (address->bytes[whole] ^ network->bytes[whole]) >> (8 - rest) == 0;
-}
-
 static struct client *client_of(struct radius_accounting *server, const struct ip_address *address)
 {
     for (unsigned i = 0; i < server->client_count; i++)
-        if (within(address, &server->clients[i].is.network, server->clients[i].is.bits))
+        if (ip_address_within(address, &server->clients[i].is.network, server->clients[i].is.bits))
             return &server->clients[i];
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "base/socket_address.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -90,37 +91,6 @@ struct radius_listener {
 
 /* --- prefixes --- */
 
-static bool read_bits(const char *text, uint8_t most, uint8_t *bits)
-{
-    unsigned value = 0;
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 3 || text[digits])
-        return false;
-    for (size_t i = 0; i < digits; i++)
-        value = value * 10 + (unsigned)(text[i] - '0');
-    *bits = (uint8_t)value;
-    return value <= most;
-}
-
-bool radius_prefix_parse(const char *text, struct ip_address *network, uint8_t *bits)
-{
-    char address[IP_ADDRESS_TEXT_MAX];
-    size_t size = strcspn(text, "/");
-    if (size >= sizeof address)
-        return false;
-    memcpy(address, text, size);
-    address[size] = '\0';
-    if (!ip_address_parse(address, network))
-        return false;
-    *bits = network->family == 4 ? 32 : 128;
-    if (text[size] && !read_bits(text + size + 1, *bits, bits))
-        return false;
-    for (unsigned i = *bits; i < (network->family == 4 ? 32u : 128u); i++)
-        if (network->bytes[i / 8] >> (7 - i % 8) & 1)
-            return false;
-    return true;
-}
-
 static void prefix_text(const struct radius_client_file *client, char to[RADIUS_CLIENT_TEXT])
 {
     char address[IP_ADDRESS_TEXT_MAX];
@@ -133,23 +103,6 @@ static void prefix_text(const struct radius_client_file *client, char to[RADIUS_
 
 /* --- sockets --- */
 
-static socklen_t socket_address(const struct endpoint *endpoint, struct sockaddr_storage *to)
-{
-    memset(to, 0, sizeof *to);
-    if (endpoint->address.family == 4) {
-        struct sockaddr_in *in = (struct sockaddr_in *)to;
-        in->sin_family = AF_INET;
-        in->sin_port = htons(endpoint->port);
-        memcpy(&in->sin_addr, endpoint->address.bytes, 4);
-        return sizeof *in;
-    }
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)to;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons(endpoint->port);
-    memcpy(&in6->sin6_addr, endpoint->address.bytes, 16);
-    return sizeof *in6;
-}
-
 static struct ip_address address_of(const struct in6_addr *in6)
 {
     struct ip_address address = {.family = IN6_IS_ADDR_V4MAPPED(in6) ? 4 : 6};
@@ -158,18 +111,6 @@ static struct ip_address address_of(const struct in6_addr *in6)
     else
         memcpy(address.bytes, in6->s6_addr, 16);
     return address;
-}
-
-static struct endpoint endpoint_of(const struct sockaddr_storage *from)
-{
-    if (from->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)from;
-        struct endpoint e = {.address = {.family = 4}, .port = ntohs(in->sin_port)};
-        memcpy(e.address.bytes, &in->sin_addr, 4);
-        return e;
-    }
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
-    return (struct endpoint){.address = address_of(&in6->sin6_addr), .port = ntohs(in6->sin6_port)};
 }
 
 /* Which of our addresses a datagram came to. The message is made one to answer with from there: by the route
@@ -209,7 +150,7 @@ static void set_options(int s, int family)
 static int open_socket(const struct endpoint *endpoint)
 {
     struct sockaddr_storage address;
-    socklen_t size = socket_address(endpoint, &address);
+    socklen_t size = socket_address_of(endpoint, &address);
     int s = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s < 0)
         return -1;
@@ -226,7 +167,8 @@ static uint16_t port_of(int s)
 {
     struct sockaddr_storage address = {.ss_family = AF_INET};
     socklen_t size = sizeof address;
-    return getsockname(s, (struct sockaddr *)&address, &size) == 0 ? endpoint_of(&address).port : 0;
+    return getsockname(s, (struct sockaddr *)&address, &size) == 0 ? socket_address_endpoint(&address).port
+                                                                   : 0;
 }
 
 /* --- answers --- */
@@ -439,7 +381,7 @@ static void take_one(struct radius_listener *self, const struct opening *opening
     struct radius_outcome *outcome = &self->outcome;
     struct radius_datagram datagram = {
         .bytes = {slot->bytes, self->messages[i].msg_len},
-        .from = endpoint_of(&slot->from),
+        .from = socket_address_endpoint(&slot->from),
         .to = {.address = destination_of(&self->messages[i].msg_hdr), .port = opening->port},
         .wall = wall,
         .monotonic = monotonic,

@@ -62,7 +62,3 @@ struct radius_listener_status {
     uint64_t waiting;   /* records that are not kept yet */
 };
 void radius_listener_status(struct radius_listener *listener, struct radius_listener_status *status);
-
-/* "10.0.0.0/8", "2001:db8::1": an address is a prefix of all its bits. False when it is neither, or has bits
- * behind its prefix. */
-bool radius_prefix_parse(const char *text, struct ip_address *network, uint8_t *bits);

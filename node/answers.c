@@ -33,6 +33,7 @@ struct view_facts {
     struct directory_health raised[VIEW_HEALTH_MAX];
     struct event_health heard[VIEW_HEALTH_MAX];
     unsigned heard_count;
+    char naming[NAME_METHODS][256];
     struct view_health health[VIEW_HEALTH_MAX];
     unsigned health_count;
     struct view_delivery delivery;
@@ -86,6 +87,16 @@ static void collect_delivery(const struct answers *self, struct view_facts *fact
             delivery->issues[i].subject, delivery->issues[i].issue, delivery->issues[i].text};
 }
 
+static void collect_naming(const struct answers *self, struct view_facts *facts)
+{
+    for (unsigned i = 0; self->naming && i < NAME_METHODS && facts->health_count < VIEW_HEALTH_MAX; i++) {
+        if (!naming_service_health(self->naming, i, facts->naming[i], sizeof(facts->naming[i])))
+            return;
+        facts->health[facts->health_count++] =
+            (struct view_health){"naming", "name_resolution_fails", facts->naming[i]};
+    }
+}
+
 static void give_view(const struct answers *self, struct cluster_driver *driver,
                       const struct control_request *request, struct json_writer *w)
 {
@@ -94,6 +105,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
     struct view_directory directories[DIRECTORIES_MAX];
     struct view_capture capture = {.interfaces = self->interfaces};
     struct view_facts facts;
+    struct prober_counters naming;
     unsigned count = 0;
     while (count < DIRECTORIES_MAX && directory_probe_state(self->probe, count, &states[count])) {
         const struct directory_state *state = &states[count];
@@ -117,6 +129,8 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
     collect_directory(self, &facts);
     collect_events(self, &facts);
     collect_delivery(self, &facts);
+    collect_naming(self, &facts);
+    bool asks = self->naming && naming_service_counters(self->naming, &naming);
     cluster_driver_counters(driver, collect_counter, &counters);
     struct view_source source = {
         .core = cluster_driver_core(driver),
@@ -135,6 +149,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .delivery = &facts.delivery,
         .inputs = facts.inputs,
         .input_count = facts.input_count,
+        .naming = asks ? &naming : NULL,
     };
     view_answer(w, request, &source);
 }

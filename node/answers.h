@@ -10,6 +10,7 @@
 #include "node/directory_probe.h"
 #include "node/directory_service.h"
 #include "node/event_service.h"
+#include "node/naming_service.h"
 #include "node/outbox.h"
 #include "node/resolution.h"
 #include "node/sender.h"
@@ -26,6 +27,7 @@ struct answers {
     unsigned interfaces;
     struct resolution *resolution; /* NULL: nothing is heard either; resolution_recent shows what passed */
     struct event_service *events;  /* NULL: no input of events is wanted */
+    struct naming_service *naming; /* NULL: computers are not asked for their names */
 };
 
 void answers_make(const struct answers *self, struct cluster_driver *driver,

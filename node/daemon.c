@@ -9,6 +9,7 @@
 #include "node/control.h"
 #include "node/directory_service.h"
 #include "node/event_service.h"
+#include "node/naming_service.h"
 #include "node/notify.h"
 #include "node/outbox.h"
 #include "node/sender.h"
@@ -42,6 +43,7 @@ struct daemon {
     struct capture_group capture;
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
+    struct naming_service *naming; /* NULL: computers are not asked for their names */
     bool driver_started, directory_started, capturing;
     int signal_descriptor;
     int ended_descriptor; /* readable when the driver ended by itself */
@@ -202,13 +204,21 @@ static bool start_resolution(struct daemon *self)
         log_error("random numbers: %s", strerror(errno));
         return false;
     }
+    if (naming_service_wanted(self->config->config)) {
+        self->naming = self->answers.naming = naming_service_new(self->config->config, &fault);
+        config.ask_name = self->naming ? naming_service_ask : NULL;
+        config.ask_name_context = self->naming;
+    }
     self->resolution = resolution_start(&config, &fault);
     self->answers.resolution = self->resolution;
-    if (!self->resolution)
+    if (!self->resolution ||
+        (self->naming && !naming_service_start(self->naming, self->resolution, &fault))) {
         log_error("%s", fault.text);
-    else if (self->directory)
+        return false;
+    }
+    if (self->directory)
         directory_service_tell(self->directory, self->resolution);
-    return self->resolution != NULL;
+    return true;
 }
 
 static bool start_capture(struct daemon *self)
@@ -375,7 +385,9 @@ static void end(struct daemon *self)
     event_service_stop(self->events);
     if (self->capturing)
         capture_group_stop(&self->capture);
+    naming_service_stop(self->naming);
     resolution_stop(&self->resolution);
+    naming_service_destroy(&self->naming);
     outbox_stop(&self->outbox);
     sender_stop(&self->sender);
     event_service_destroy(&self->events);

@@ -171,7 +171,8 @@ static void hear_progress(void *context, const struct directory_progress *progre
     }
     pthread_mutex_unlock(&self->lock);
     if (resolution)
-        resolution_tell(resolution, &progress->address, progress->controller, progress->domain);
+        resolution_tell(resolution, &progress->address, progress->controller, progress->domain,
+                        RESOLVER_CONFIGURED);
     if (mail && (mail->size == 0 || !cluster_driver_post(self->driver, &mail->mail)))
         free(mail);
 }

@@ -27,7 +27,7 @@ static bool read_client(const char *text, struct radius_client_file *client)
     memcpy(prefix, text, size);
     prefix[size] = '\0';
     client->secret = text + size + strspn(text + size, " \t");
-    return client->secret[0] == '/' && radius_prefix_parse(prefix, &client->network, &client->bits);
+    return client->secret[0] == '/' && ip_prefix_parse(prefix, &client->network, &client->bits);
 }
 
 static bool same_prefix(const struct radius_client_file *a, const struct radius_client_file *b)

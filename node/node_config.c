@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/event_service.h"
+#include "node/naming_service.h"
 #include "node/schema.h"
 
 #include <arpa/inet.h>
@@ -350,7 +351,8 @@ static bool take_capture(struct node_config *to, const char *path)
 static bool check_inputs(const struct node_config *to, const char *path)
 {
     struct fault fault;
-    return event_service_check(to->config, &fault) || wrong(path, "%s", fault.text);
+    return (event_service_check(to->config, &fault) && naming_service_check(to->config, &fault)) ||
+           wrong(path, "%s", fault.text);
 }
 
 static void take_plain(struct node_config *to)

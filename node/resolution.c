@@ -18,7 +18,7 @@
 
 #define TURN        (200 * CLOCK_MILLISECOND)
 #define ANSWERS_MAX 4096u /* that wait for the thread */
-#define FACTS_MAX   64u
+#define FACTS_MAX   512u
 
 struct kept {
     uint8_t *bytes;
@@ -27,6 +27,7 @@ struct kept {
 
 struct fact {
     struct ip_address address;
+    enum resolver_source source; /* RESOLVER_UNKNOWN: no more is to come of the address */
     char name[RESOLVER_DOMAIN_MAX], domain[RESOLVER_DOMAIN_MAX];
 };
 
@@ -57,8 +58,8 @@ struct resolution {
     bool ending;
     struct lookup_key *answers;
     uint32_t answer_count;
-    struct fact facts[FACTS_MAX];
-    uint32_t fact_count;
+    struct fact facts[FACTS_MAX]; /* ring */
+    uint32_t fact_first, fact_count;
     struct kept *kept; /* ring; number n stands at n modulo its size */
     uint64_t newest;   /* 0: none yet */
     struct resolution_counters counters;
@@ -145,7 +146,7 @@ static void take_record(void *context, struct bytes record)
         return;
     }
     resolver_observe(self->resolver, &self->activity);
-    if (!self->config.look_up) {
+    if (!self->config.look_up && !self->config.ask_name) {
         complete(self, record, NULL);
         return;
     }
@@ -204,19 +205,33 @@ static void take_answers(struct resolution *self)
     }
 }
 
+static void take_fact(struct resolution *self, const struct fact *fact)
+{
+    if (fact->source == RESOLVER_UNKNOWN)
+        resolution_queue_answered(self->queue, resolver_address_hash(self->resolver, &fact->address));
+    else
+        resolver_tell(self->resolver, &fact->address,
+                      (struct bytes){(const uint8_t *)fact->name, strlen(fact->name)},
+                      (struct bytes){(const uint8_t *)fact->domain, strlen(fact->domain)}, fact->source,
+                      clock_wall(clock_system()));
+}
+
 static void take_facts(struct resolution *self)
 {
-    struct fact facts[FACTS_MAX];
-    pthread_mutex_lock(&self->lock);
-    uint32_t n = self->fact_count;
-    memcpy(facts, self->facts, n * sizeof(*facts));
-    self->fact_count = 0;
-    pthread_mutex_unlock(&self->lock);
-    for (uint32_t i = 0; i < n; i++)
-        resolver_tell(self->resolver, &facts[i].address,
-                      (struct bytes){(const uint8_t *)facts[i].name, strlen(facts[i].name)},
-                      (struct bytes){(const uint8_t *)facts[i].domain, strlen(facts[i].domain)},
-                      RESOLVER_CONFIGURED, clock_wall(clock_system()));
+    for (;;) {
+        struct fact fact;
+        pthread_mutex_lock(&self->lock);
+        bool there = self->fact_count > 0;
+        if (there) {
+            fact = self->facts[self->fact_first];
+            self->fact_first = (self->fact_first + 1) % FACTS_MAX;
+            self->fact_count--;
+        }
+        pthread_mutex_unlock(&self->lock);
+        if (!there)
+            return;
+        take_fact(self, &fact);
+    }
 }
 
 static void take_waiting(struct resolution *self, int64_t now)
@@ -334,6 +349,8 @@ static bool make_parts(struct resolution *self, struct fault *fault)
         directory = resolver_store_directory(self->store);
     }
     self->resolver = resolver_new(&limits, &directory, config->seed);
+    if (self->resolver)
+        resolver_ask_names(self->resolver, config->ask_name, config->ask_name_context);
     self->queue = resolution_queue_new(&queue);
     self->answers = calloc(ANSWERS_MAX, sizeof(*self->answers));
     self->kept = calloc(config->kept, sizeof(*self->kept));
@@ -432,19 +449,31 @@ void resolution_looked_up(struct resolution *self, const struct lookup_key *key)
     wake_up(self);
 }
 
-void resolution_tell(struct resolution *self, const struct ip_address *address, const char *name,
-                     const char *domain)
+static void post_fact(struct resolution *self, const struct fact *fact)
 {
     pthread_mutex_lock(&self->lock);
-    if (self->fact_count < FACTS_MAX && strlen(name) < RESOLVER_DOMAIN_MAX &&
-        strlen(domain) < RESOLVER_DOMAIN_MAX) {
-        struct fact *fact = &self->facts[self->fact_count++];
-        fact->address = *address;
-        memcpy(fact->name, name, strlen(name) + 1);
-        memcpy(fact->domain, domain, strlen(domain) + 1);
-    }
+    if (self->fact_count < FACTS_MAX)
+        self->facts[(self->fact_first + self->fact_count++) % FACTS_MAX] = *fact;
+    else
+        self->counters.forgotten++;
     pthread_mutex_unlock(&self->lock);
     wake_up(self);
+}
+
+void resolution_tell(struct resolution *self, const struct ip_address *address, const char *name,
+                     const char *domain, enum resolver_source source)
+{
+    struct fact fact = {.address = *address, .source = source};
+    if (strlen(name) >= sizeof(fact.name) || strlen(domain) >= sizeof(fact.domain))
+        return;
+    memcpy(fact.name, name, strlen(name) + 1);
+    memcpy(fact.domain, domain, strlen(domain) + 1);
+    post_fact(self, &fact);
+}
+
+void resolution_asked(struct resolution *self, const struct ip_address *address)
+{
+    post_fact(self, &(struct fact){.address = *address, .source = RESOLVER_UNKNOWN});
 }
 
 /* A copy of one kept activity; 0: it has gone, or there was no memory for it. */

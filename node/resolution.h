@@ -21,6 +21,8 @@ struct resolution_config {
     struct entity_store *store;    /* NULL: names stay names, addresses get the names that were heard */
     resolver_store_ask look_up;    /* directory_look_up; NULL: nothing is asked */
     void *look_up_context;
+    resolver_ask_name ask_name; /* name_asker_ask; NULL: computers are not asked for their names */
+    void *ask_name_context;
     /* Gets each activity, on the resolver's thread, valid during the call, with the tag that it was posted
      * with (0: it was captured). May be NULL. */
     void (*record)(void *context, struct bytes record, uint64_t tag);
@@ -48,9 +50,11 @@ bool resolution_post(struct resolution *resolution, struct bytes record, uint64_
 /* A look-up was answered, found or in vain (directory_callbacks.looked_up). */
 void resolution_looked_up(struct resolution *resolution, const struct lookup_key *key);
 
-/* The address is that computer's, for the node itself talks to it under that name. */
+/* The address is that computer's: the node itself talks to it under that name, or it was asked for it. */
 void resolution_tell(struct resolution *resolution, const struct ip_address *address, const char *name,
-                     const char *domain);
+                     const char *domain, enum resolver_source source);
+/* All that can be asked of the address was answered, or not. */
+void resolution_asked(struct resolution *resolution, const struct ip_address *address);
 
 /* Kept activities with numbers above `after`, oldest first, at most `max` (then the newest of them), each as
  * one JSON object; `number` counts up from 1. Returns the number of the newest there is: what `after` is next

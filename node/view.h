@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cluster/cluster.h"
+#include "naming/prober.h"
 #include "node/control_request.h"
 #include "node/json_writer.h"
 #include "sync/directory.h"
@@ -63,6 +64,7 @@ struct view_source {
     const struct view_delivery *delivery; /* node/view_delivery.h; NULL: not known */
     const struct view_input *inputs;
     unsigned input_count;
+    const struct prober_counters *naming; /* NULL: computers are not asked for their names */
 };
 
 /* Answers a request that does not change anything and is no stream. */

@@ -181,6 +181,27 @@ static void write_inputs(struct json_writer *w, const struct view_source *source
     json_write_close(w);
 }
 
+static void write_naming(struct json_writer *w, const struct prober_counters *naming)
+{
+    if (!naming) {
+        json_write_null(w, "naming");
+        return;
+    }
+    json_write_object(w, "naming");
+    json_write_uint(w, "addresses", naming->addresses);
+    json_write_uint(w, "waiting", naming->waiting);
+    json_write_uint(w, "refused", naming->full);
+    for (unsigned i = 0; i < NAME_METHODS; i++) {
+        if (naming->methods[i].asked == 0)
+            continue;
+        json_write_object(w, name_method_name((enum name_method)i));
+        json_write_uint(w, "asked", naming->methods[i].asked);
+        json_write_uint(w, "named", naming->methods[i].named);
+        json_write_close(w);
+    }
+    json_write_close(w);
+}
+
 void view_status(struct json_writer *w, const struct view_source *source)
 {
     write_counts(w, source->core);
@@ -189,4 +210,5 @@ void view_status(struct json_writer *w, const struct view_source *source)
     write_capture(w, source->capture);
     view_delivery_write(w, source->delivery);
     write_inputs(w, source);
+    write_naming(w, source->naming);
 }

@@ -23,7 +23,7 @@ import json, os, sys
 
 files = json.load(open(sys.argv[1]))["data"][0]["files"]
 held = {"base", "capture"}
-sums = {folder: [0, 0] for folder in ("base", "capture", "cluster", "sync", "events", "node", "center", "sim")}
+sums = {folder: [0, 0] for folder in ("base", "capture", "cluster", "sync", "events", "naming", "node", "center", "sim")}
 for f in sorted(files, key=lambda f: f["filename"]):
     name = os.path.relpath(f["filename"])
     folder = name.split("/")[0]

@@ -12,11 +12,12 @@ forbid() {
         exit 1
     fi
 }
-forbid base 'cluster|capture|sync|events|node|center|sim'
-forbid cluster 'capture|sync|events|node|center|sim'
-forbid capture 'cluster|sync|events|node|center|sim'
-forbid sync 'capture|events|node|center|sim'
-forbid events 'cluster|sync|node|center|sim'
-forbid sim 'capture|events|node|center'
-forbid center 'capture|sync|events|node|sim'
+forbid base 'cluster|capture|sync|events|naming|node|center|sim'
+forbid cluster 'capture|sync|events|naming|node|center|sim'
+forbid capture 'cluster|sync|events|naming|node|center|sim'
+forbid sync 'capture|events|naming|node|center|sim'
+forbid events 'cluster|sync|naming|node|center|sim'
+forbid naming 'cluster|sync|events|node|center|sim'
+forbid sim 'capture|events|naming|node|center'
+forbid center 'capture|sync|events|naming|node|sim'
 echo "style: fine"

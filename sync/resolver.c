@@ -4,7 +4,9 @@
  * to.
  */
 #include "sync/resolver_internal.h"
+
 #include "sync/service_name.h"
+#include <xxhash.h>
 
 #include "base/msgpack.h"
 
@@ -218,14 +220,24 @@ static bool put_binding(struct job *job, const struct end_fields *fields, const 
 }
 
 /* Returns the binding of the address, when there is one. */
+/* Nothing is known of who is there: it may be asked itself. */
+static void ask_name(struct job *job, const struct ip_address *address)
+{
+    struct resolver *resolver = job->resolver;
+    if (job->asking.waits && resolver->ask_name && resolver->ask_name(resolver->ask_name_context, address))
+        resolver_add_wait(&job->asking, resolver_address_hash(resolver, address));
+}
+
 static const struct binding *put_end(struct job *job, const struct end_fields *fields, bool *named)
 {
     struct ip_address address;
     if (!view_address(job->view, fields->address, &address))
         return NULL;
     struct binding *binding = resolver_bound(job->resolver, &address);
-    if (!binding)
+    if (!binding) {
+        ask_name(job, &address);
         return NULL;
+    }
     int64_t time = job->view->activity->time;
     if (time > binding->used)
         binding->used = time;
@@ -235,6 +247,8 @@ static const struct binding *put_end(struct job *job, const struct end_fields *f
         activity_put_bool(job->writer, fields->shared, true);
     else if (confidence > 0)
         *named = put_binding(job, fields, binding, confidence, &is_controller);
+    else
+        ask_name(job, &address);
     if (is_controller)
         activity_put_bool(job->writer, fields->is_controller, true);
     return binding;
@@ -734,6 +748,17 @@ void resolver_complete(struct resolver *resolver, const struct activity *activit
 }
 
 /* --- what is known --- */
+
+void resolver_ask_names(struct resolver *resolver, resolver_ask_name ask, void *context)
+{
+    resolver->ask_name = ask;
+    resolver->ask_name_context = context;
+}
+
+uint64_t resolver_address_hash(const struct resolver *resolver, const struct ip_address *address)
+{
+    return XXH3_64bits_withSeed(address, sizeof(*address), ~resolver->seed);
+}
 
 void resolver_tell(struct resolver *resolver, const struct ip_address *address, struct bytes name,
                    struct bytes domain, enum resolver_source source, int64_t time)

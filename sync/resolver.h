@@ -31,6 +31,10 @@ enum resolver_source {
     RESOLVER_SERVICE_TICKET, /* it accepted a ticket that is for it alone to read */
     RESOLVER_NETLOGON,       /* its computer account set up a Netlogon secure channel */
     RESOLVER_MACHINE_KERBEROS /* its computer account was given a ticket */,
+    RESOLVER_ASKED_NETBIOS, /* it was asked for its name: by NetBIOS, by DNS of its address, ... */
+    RESOLVER_ASKED_DNS,
+    RESOLVER_ASKED_RDP,  /* ... the certificate of its remote desktop, */
+    RESOLVER_ASKED_NTLM, /* ... its NTLM challenge */
     RESOLVER_CONFIGURED, /* the node talks to it, or was told so */
     RESOLVER_SOURCES
 };
@@ -95,6 +99,12 @@ struct resolver_waits {
     uint64_t keys[RESOLVER_WAITS_MAX];
 };
 uint64_t resolver_key_hash(const struct resolver *resolver, const struct lookup_key *key);
+
+/* Asks computers for their names: called for addresses of which nothing is known. True: there will be an
+ * answer, and resolver_address_hash() of the address is what is waited for. */
+typedef bool (*resolver_ask_name)(void *context, const struct ip_address *address);
+void resolver_ask_names(struct resolver *resolver, resolver_ask_name ask, void *context);
+uint64_t resolver_address_hash(const struct resolver *resolver, const struct ip_address *address);
 
 /* Adds what is known to a writer that holds the activity (activity_extend). What the directory lacks is asked
  * for and told in `waits`: the activity may be completed again when that is answered, with its record as it

@@ -67,6 +67,8 @@ struct named_domain {
 struct resolver {
     struct resolver_limits limits;
     struct resolver_directory directory;
+    resolver_ask_name ask_name; /* NULL: nobody is asked */
+    void *ask_name_context;
     struct resolver_counters counters;
     uint64_t seed;
     struct hash_table *bindings;     /* struct address_key -> struct binding */
@@ -126,6 +128,9 @@ bool resolver_domain_owns(const struct resolver *resolver, struct bytes dns_name
 struct asking {
     struct resolver_waits *waits; /* what the activity is to wait for; NULL: it does not */
 };
+
+/* One more thing to wait for. */
+void resolver_add_wait(struct asking *asking, uint64_t key);
 
 /* The one entity of that name; NULL: none, several, or not known yet. */
 const struct resolver_entity *resolver_find(struct resolver *resolver, const struct lookup_key *key,

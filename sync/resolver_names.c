@@ -154,7 +154,7 @@ static bool is_fresh(const struct resolver *resolver, const struct known_entity 
     return resolver->now < known->until && (known->count > 0 || known->turn == resolver->turn);
 }
 
-static void add_wait(struct asking *asking, uint64_t hash)
+void resolver_add_wait(struct asking *asking, uint64_t hash)
 {
     for (uint32_t i = 0; i < asking->waits->count; i++)
         if (asking->waits->keys[i] == hash)
@@ -170,7 +170,7 @@ static void ask(struct resolver *resolver, const struct lookup_key *key, uint64_
     enum lookup_admitted admitted = resolver->directory.ask(resolver->directory.context, key);
     resolver->counters.asked += admitted == LOOKUP_QUEUED;
     if (asking->waits && (admitted == LOOKUP_QUEUED || admitted == LOOKUP_JOINED))
-        add_wait(asking, hash);
+        resolver_add_wait(asking, hash);
 }
 
 const struct resolver_entity *resolver_find(struct resolver *resolver, const struct lookup_key *key,

@@ -122,7 +122,7 @@ static int over_sockets(const char *secret_path)
     struct quarantine *quarantine = quarantine_new(1);
     const struct intake_config to = {.input = "radius", .record = keep, .quarantine = quarantine};
     struct intake *intake = quarantine ? intake_new(&to) : NULL;
-    radius_prefix_parse("127.0.0.0/8", &client.network, &client.bits);
+    ip_prefix_parse("127.0.0.0/8", &client.network, &client.bits);
     const struct radius_listener_config config = {.listen = &listen,
                                                   .listen_count = 1,
                                                   .clients = &client,

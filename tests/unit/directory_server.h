@@ -8,6 +8,7 @@
 #include "base/ber.h"
 #include "sync/ldap_protocol.h"
 #include "sync/ldap_writer.h"
+#include "tests/unit/certificate.h"
 #include "tests/unit/model_directory.h"
 #include "tests/unit/unit.h"
 
@@ -419,37 +420,4 @@ static void server_close(struct directory_server *server)
         pthread_join(link->thread, NULL);
         close(atomic_load(&link->socket));
     }
-}
-
-/* A certificate for localhost that signs itself: into the credentials, and as PEM into a file. */
-static gnutls_certificate_credentials_t server_certify(const char *path)
-{
-    static const uint8_t serial[] = {1};
-    gnutls_certificate_credentials_t credentials;
-    gnutls_x509_privkey_t key;
-    gnutls_x509_crt_t certificate;
-    gnutls_datum_t text;
-    gnutls_x509_privkey_init(&key);
-    gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
-    gnutls_x509_crt_init(&certificate);
-    gnutls_x509_crt_set_version(certificate, 3);
-    gnutls_x509_crt_set_serial(certificate, serial, sizeof serial);
-    gnutls_x509_crt_set_activation_time(certificate, time(NULL) - 3600);
-    gnutls_x509_crt_set_expiration_time(certificate, time(NULL) + 86400);
-    gnutls_x509_crt_set_dn_by_oid(certificate, GNUTLS_OID_X520_COMMON_NAME, 0, "localhost", 9);
-    gnutls_x509_crt_set_subject_alt_name(certificate, GNUTLS_SAN_DNSNAME, "localhost", 9, GNUTLS_FSAN_SET);
-    gnutls_x509_crt_set_basic_constraints(certificate, 1, -1);
-    gnutls_x509_crt_set_key(certificate, key);
-    assert_true(gnutls_x509_crt_sign2(certificate, certificate, key, GNUTLS_DIG_SHA256, 0) >= 0);
-    assert_true(gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_PEM, &text) >= 0);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text.data, 1, text.size, file), text.size);
-    fclose(file);
-    gnutls_free(text.data);
-    gnutls_certificate_allocate_credentials(&credentials);
-    gnutls_certificate_set_x509_key(credentials, &certificate, 1, key);
-    gnutls_x509_crt_deinit(certificate);
-    gnutls_x509_privkey_deinit(key);
-    return credentials;
 }

@@ -142,7 +142,7 @@ static int open_stage(void **state)
     FILE *file = fopen(stage->password, "w");
     fputs("secret\n", file);
     fclose(file);
-    stage->credentials = server_certify(stage->authority);
+    stage->credentials = certificate_self_signed("localhost", stage->authority);
     struct model *model = &stage->model;
     model->server = MODEL_WINDOWS;
     model->dirsync = model->right = model->deletions_visible = model->recycle_bin = true;

@@ -85,7 +85,7 @@ static struct radius_listener *start(const struct endpoint *listen, int64_t pati
         .patience = patience,
     };
     for (unsigned i = 0; i < 2; i++) {
-        assert_true(radius_prefix_parse(prefixes[i], &clients[i].network, &clients[i].bits));
+        assert_true(ip_prefix_parse(prefixes[i], &clients[i].network, &clients[i].bits));
         clients[i].secret = secret_path;
     }
     config.intake = intake = intake_new(&to);
@@ -403,17 +403,17 @@ static void test_prefixes(void **state)
                                         "2001:db8::1/64",
                                         "10.0.0.0/1000",
                                         "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000/1"};
-    assert_true(radius_prefix_parse("10.77.0.50", &network, &bits));
+    assert_true(ip_prefix_parse("10.77.0.50", &network, &bits));
     assert_int_equal(bits, 32);
-    assert_true(radius_prefix_parse("10.128.0.0/9", &network, &bits));
+    assert_true(ip_prefix_parse("10.128.0.0/9", &network, &bits));
     assert_int_equal(bits, 9);
-    assert_true(radius_prefix_parse("0.0.0.0/0", &network, &bits));
+    assert_true(ip_prefix_parse("0.0.0.0/0", &network, &bits));
     assert_int_equal(bits, 0);
-    assert_true(radius_prefix_parse("2001:db8::/32", &network, &bits));
+    assert_true(ip_prefix_parse("2001:db8::/32", &network, &bits));
     assert_int_equal(network.family, 6);
     assert_int_equal(bits, 32);
     for (unsigned i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_false(radius_prefix_parse(wrong[i], &network, &bits));
+        assert_false(ip_prefix_parse(wrong[i], &network, &bits));
 }
 
 static int prepare(void **state)

@@ -29,6 +29,9 @@ static struct {
     struct lookup_key asked;
     unsigned asks;
     bool admits;
+    bool asks_names;
+    unsigned name_asks;
+    struct ip_address name_asked[4];
 } self;
 
 static void received(void *context, struct bytes record, uint64_t tag)
@@ -126,6 +129,18 @@ static void prepare(void)
     self.group.workers[0].ring = ring_new(CAPTURE_RING_BYTES);
 }
 
+static bool ask_name(void *context, const struct ip_address *address)
+{
+    (void)context;
+    pthread_mutex_lock(&self.lock);
+    if (self.name_asks < sizeof(self.name_asked) / sizeof(self.name_asked[0]))
+        self.name_asked[self.name_asks] = *address;
+    self.name_asks++;
+    bool admits = self.admits;
+    pthread_mutex_unlock(&self.lock);
+    return admits;
+}
+
 static void launch(bool with_store, bool is_asked, int64_t wait, uint32_t kept)
 {
     struct fault fault;
@@ -135,6 +150,7 @@ static void launch(bool with_store, bool is_asked, int64_t wait, uint32_t kept)
                                        .store = self.store,
                                        .look_up = is_asked ? look_up : NULL,
                                        .record = received,
+                                       .ask_name = self.asks_names ? ask_name : NULL,
                                        .wait = wait,
                                        .kept = kept,
                                        .seed = 5};
@@ -308,12 +324,52 @@ static void the_end_lets_everything_go(void **state)
     end();
 }
 
+static unsigned name_asks(void)
+{
+    pthread_mutex_lock(&self.lock);
+    unsigned n = self.name_asks;
+    pthread_mutex_unlock(&self.lock);
+    return n;
+}
+
+/* Nothing is known of either end: both are asked for their names, and the activity leaves with what came. */
+static void unknown_addresses_are_asked(void **state)
+{
+    (void)state;
+    prepare();
+    self.asks_names = true;
+    launch(false, false, PATIENCE, 3);
+    assert_true(push("user01"));
+    wake();
+    until(name_asks, 2);
+    assert_int_equal(records(), 0);
+    resolution_tell(self.resolution, &self.name_asked[0], "ws1.corp.example", "corp.example",
+                    RESOLVER_ASKED_NTLM);
+    resolution_asked(self.resolution, &self.name_asked[0]);
+    resolution_asked(self.resolution, &self.name_asked[1]);
+    until(records, 1);
+    struct seen seen = {0};
+    assert_int_equal(resolution_recent(self.resolution, 0, 10, see, &seen), 1);
+    assert_non_null(strstr(seen.json, "ws1"));
+    assert_non_null(strstr(seen.json, "asked_ntlm"));
+    /* What is known is not asked again; what cannot be asked is not waited for. */
+    pthread_mutex_lock(&self.lock);
+    self.admits = false;
+    pthread_mutex_unlock(&self.lock);
+    assert_true(push("user01"));
+    wake();
+    until(records, 2);
+    assert_int_equal(name_asks(), 3);
+    assert_int_equal(self.name_asked[2].bytes[3], self.name_asked[1].bytes[3]);
+    end();
+}
+
 static void without_a_directory_names_stay_names(void **state)
 {
     (void)state;
     start(false, false, 0, 3);
     struct ip_address server = {4, {10, 0, 0, 2}};
-    resolution_tell(self.resolution, &server, "dc1.corp.example", "corp.example");
+    resolution_tell(self.resolution, &server, "dc1.corp.example", "corp.example", RESOLVER_CONFIGURED);
     for (unsigned i = 0; i < 10; i++)
         assert_true(push("user01"));
     assert_true(ring_push(self.group.workers[0].ring, "\xc0", 1)); /* no activity */
@@ -423,6 +479,7 @@ int main(void)
         cmocka_unit_test(nothing_waits_for_ever),
         cmocka_unit_test(what_is_not_admitted_is_not_waited_for),
         cmocka_unit_test(the_end_lets_everything_go),
+        cmocka_unit_test(unknown_addresses_are_asked),
         cmocka_unit_test(without_a_directory_names_stay_names),
         cmocka_unit_test(a_filling_ring_passes),
         cmocka_unit_test(posted_activities_keep_their_tags),
