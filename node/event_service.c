@@ -29,11 +29,7 @@
 #define TAG_BITS 56
 
 static const struct event_input *const table[] = {
-    &input_wef,
-    &input_radius,
-    &input_syslog,
-    &input_evtx,
-    &input_samba,
+    &input_wef, &input_radius, &input_syslog, &input_evtx, &input_samba,
 };
 #define INPUTS (sizeof(table) / sizeof(table[0]))
 

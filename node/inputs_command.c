@@ -8,6 +8,7 @@
 #include <inttypes.h>
 
 #define QUARANTINE_SHOWN 20
+#define KNOWN_SHOWN      20u
 
 const char command_inputs_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION
     "  --quarantine        also the last messages that were not understood, newest first\n"
@@ -46,6 +47,14 @@ static const struct show_column source_columns[] = {
     [SOURCE_FORMAT] = {"FORMAT", 0, SHOW_LEFT, false},
     [SOURCE_COUNT] = {"COUNT", 0, SHOW_RIGHT, false},
     [SOURCE_LAST] = {"LAST", 0, SHOW_RIGHT, false},
+};
+
+enum known_column { KNOWN_NAME, KNOWN_ADDRESS, KNOWN_STATE, KNOWN_EVENTS, KNOWN_REFUSED, KNOWN_LAST };
+
+static const struct show_column known_columns[] = {
+    [KNOWN_NAME] = {"SOURCE", 0.3, SHOW_CUT, false},     [KNOWN_ADDRESS] = {"ADDRESS", 0, SHOW_LEFT, false},
+    [KNOWN_STATE] = {"STATE", 0, SHOW_LEFT, false},      [KNOWN_EVENTS] = {"EVENTS", 0, SHOW_RIGHT, false},
+    [KNOWN_REFUSED] = {"REFUSED", 0, SHOW_RIGHT, false}, [KNOWN_LAST] = {"LAST", 0, SHOW_RIGHT, false},
 };
 
 static const char *or_dash(const char *text)
@@ -107,6 +116,44 @@ static void show_table_of_sources(const struct show_style *style, const json_t *
     show_table_print(&table);
 }
 
+static void add_known(struct show_table *table, const json_t *answer, const json_t *source)
+{
+    bool silent = json_is_true(json_object_get(source, "silent"));
+    bool ended = json_is_true(json_object_get(source, "ended"));
+    show_table_row(table);
+    show_table_cell(table, KNOWN_NAME, "%s", or_dash(show_text(source, "name")));
+    show_table_cell(table, KNOWN_ADDRESS, "%s", or_dash(show_text(source, "address")));
+    show_table_cell(table, KNOWN_STATE, "%s", silent ? "silent" : ended ? "ended" : "heard");
+    if (silent)
+        show_table_colour(table, KNOWN_STATE, "red");
+    put_count(table, KNOWN_EVENTS, source, "events", NULL);
+    put_count(table, KNOWN_REFUSED, source, "refused", "yellow");
+    put_since(table, KNOWN_LAST, answer, source);
+}
+
+/* Those that are silent first. */
+static void show_table_of_known(const struct show_style *style, const json_t *answer, const json_t *sources)
+{
+    size_t count = json_array_size(sources), shown = 0;
+    if (count == 0)
+        return;
+    if (style->header)
+        fputc('\n', style->to);
+    struct show_table *table =
+        show_table_new(style, known_columns, sizeof(known_columns) / sizeof(known_columns[0]));
+    for (unsigned silent = 2; silent-- > 0;)
+        for (size_t i = 0; i < count && shown < KNOWN_SHOWN; i++) {
+            const json_t *source = json_array_get(sources, i);
+            if (json_is_true(json_object_get(source, "silent")) != (silent == 1))
+                continue;
+            add_known(table, answer, source);
+            shown++;
+        }
+    show_table_print(&table);
+    if (shown < count)
+        show_line(style, NULL, "and %zu more (--json)", count - shown);
+}
+
 static void show_quarantine(const struct show_style *style, const json_t *entries)
 {
     for (size_t i = 0; i < json_array_size(entries); i++) {
@@ -127,6 +174,7 @@ void show_inputs(const struct show_style *style, const json_t *answer)
         return;
     }
     show_table_of_inputs(style, answer, inputs);
+    show_table_of_known(style, answer, json_object_get(answer, "sources"));
     if (json_array_size(sources) > 0 && style->header)
         fputc('\n', style->to);
     if (json_array_size(sources) > 0)

@@ -43,6 +43,34 @@ static void write_inputs(struct json_writer *w, struct event_service *service)
     json_write_close(w);
 }
 
+static void write_source(struct json_writer *w, const char *input, const struct input_source *source)
+{
+    json_write_object(w, NULL);
+    json_write_string(w, "input", input);
+    json_write_string(w, "name", source->name);
+    write_address(w, &source->address);
+    json_write_bool(w, "silent", source->silent);
+    json_write_bool(w, "ended", source->ended);
+    write_time(w, "subscribed", source->subscribed);
+    write_time(w, "last", source->heard);
+    write_time(w, "last_event", source->event);
+    json_write_uint(w, "events", source->events);
+    json_write_uint(w, "refused", source->refused);
+    json_write_string(w, "position", *source->position ? source->position : NULL);
+    json_write_close(w);
+}
+
+static void write_known_sources(struct json_writer *w, struct event_service *service)
+{
+    struct event_input_state state;
+    struct input_source source;
+    json_write_array(w, "sources");
+    for (unsigned input = 0; event_service_input(service, input, &state); input++)
+        for (uint32_t i = 0; event_service_source(service, input, i, &source); i++)
+            write_source(w, state.name, &source);
+    json_write_close(w);
+}
+
 static void write_sources(struct json_writer *w, struct quarantine *quarantine)
 {
     struct quarantine_source *sources = calloc(QUARANTINE_SOURCES, sizeof(*sources));
@@ -100,6 +128,7 @@ void view_inputs(struct json_writer *w, struct event_service *service, unsigned 
     write_time(w, "time", clock_wall(clock_system()));
     write_inputs(w, service);
     if (service) {
+        write_known_sources(w, service);
         write_sources(w, event_service_quarantine(service));
         write_quarantine(w, event_service_quarantine(service), limit < LIMIT_MAX ? limit : LIMIT_MAX);
     }

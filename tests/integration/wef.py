@@ -279,6 +279,19 @@ class Tests:
             assert self.by_certificate("dc02").enumerate().bookmark is not None
         assert source.is_acknowledged(source.end())
 
+    def sources(self):
+        return {s["name"]: s for s in self.node.ask("inputs")["sources"]}
+
+    def shown(self):
+        known = self.sources()
+        for name in ("dc01.corp.example", "dc02.corp.example"):
+            source = known[name]
+            assert source["address"] == "127.0.0.1" and source["events"] > 0 and source["last_event"], source
+            assert not source["silent"] and "RecordId" in source["position"], source
+        assert known["dc02.corp.example"]["refused"] == 1 and "alice@corp.example" not in known, known
+        status, out, err = self.node.command("inputs")
+        assert "dc01.corp.example" in out and "heard" in out, out
+
     def kill_later(self):
         time.sleep(6)                                        # what is a few seconds old is kept
         self.node.kill()
@@ -365,7 +378,7 @@ def main():
         with nodes.Fleet(args.picket, args.picketd, log_lines=60) as fleet:
             tests = Tests(fleet, certificates, kdc)
             names = ["certificates_alone"] + (["tickets", "plain_is_refused"] if kdc else []) + [
-                "for_itself_only", "bookmarks", "garbage", "silence"]
+                "for_itself_only", "shown", "bookmarks", "garbage", "silence"]
             for name in names:
                 began = time.monotonic()
                 getattr(tests, name)()
