@@ -11,8 +11,7 @@
 
 /* --- views --- */
 
-#define COUNTERS_MAX    64u
-#define VIEW_HEALTH_MAX 32u
+#define COUNTERS_MAX 64u
 
 struct counters {
     unsigned count;
@@ -26,43 +25,90 @@ static void collect_counter(void *context, const char *name, uint64_t value)
         counters->of[counters->count++] = (struct view_counter){name, value};
 }
 
-/* What the directory's part and the inputs of events know, for one view. */
+/* What the directory's part says is wrong, by the numbers of node/health.h. */
+static const unsigned directory_issues[DIRECTORY_ISSUES] = {
+    [DIRECTORY_NO_RIGHT] = 1102,         [DIRECTORY_DELETIONS_UNSEEN] = 1103, [DIRECTORY_REFUSES] = 1104,
+    [DIRECTORY_TOO_LARGE] = 1105,        [DIRECTORY_STORE_FULL] = 1106,       [DIRECTORY_UNREACHABLE] = 1010,
+    [DIRECTORY_ACCOUNTS_REFUSED] = 1101,
+};
+
+static void find_capture_issues(const struct answers *self)
+{
+    struct capture_totals totals;
+    char text[HEALTH_TEXT_SIZE];
+    if (!self->capture)
+        return;
+    capture_group_totals(self->capture, &totals);
+    if (totals.absent == 0)
+        return;
+    snprintf(text, sizeof(text), "%u of %u interfaces cannot be captured: waited for",
+             totals.absent < self->interfaces ? totals.absent : self->interfaces, self->interfaces);
+    health_found(self->health, 1008, "capture", text);
+}
+
+static void find_unassigned(const struct answers *self, struct cluster *core)
+{
+    struct cluster_domain_view domain;
+    for (unsigned i = 0; i < cluster_domain_count(core); i++)
+        if (cluster_domain_at(core, i, &domain) && domain.unassigned)
+            health_found(self->health, 1007, domain.domain, "no synchronizer, and nobody in sight");
+}
+
+static void collect_delivery(const struct answers *self, struct view_delivery *delivery)
+{
+    view_delivery_collect(delivery, self->outbox, self->spool, self->sender, clock_wall(clock_system()));
+}
+
+static void find_delivery_issues(const struct answers *self)
+{
+    struct view_delivery delivery;
+    collect_delivery(self, &delivery);
+    for (unsigned i = 0; i < delivery.issue_count; i++)
+        health_found(self->health, delivery.issues[i].number, delivery.issues[i].subject,
+                     delivery.issues[i].text);
+}
+
+static void find_naming_issues(const struct answers *self)
+{
+    char text[HEALTH_TEXT_SIZE];
+    for (unsigned i = 0;
+         self->naming && i < NAME_METHODS && naming_service_health(self->naming, i, text, sizeof(text)); i++)
+        health_found(self->health, 1107, "naming", text);
+}
+
+void answers_look(const struct answers *self, struct cluster *core)
+{
+    struct directory_health directory;
+    struct event_health events;
+    health_round_begin(self->health);
+    find_unassigned(self, core);
+    find_capture_issues(self);
+    for (unsigned i = 0; self->directory && directory_service_health(self->directory, i, &directory); i++)
+        health_found(self->health, directory_issues[directory.issue], directory.domain, directory.text);
+    for (unsigned i = 0; self->events && event_service_health(self->events, i, &events); i++)
+        health_found(self->health, events.number, events.subject, events.text);
+    find_delivery_issues(self);
+    find_naming_issues(self);
+    health_round_end(self->health);
+}
+
+/* What is collected for one view. */
 struct view_facts {
     struct directory_progress progress[DIRECTORY_DOMAINS_MAX];
     unsigned progress_count;
-    struct directory_health raised[VIEW_HEALTH_MAX];
-    struct event_health heard[VIEW_HEALTH_MAX];
-    unsigned heard_count;
-    char naming[NAME_METHODS][256];
-    struct view_health health[VIEW_HEALTH_MAX];
+    struct health_issue health[HEALTH_ISSUES_MAX];
     unsigned health_count;
     struct view_delivery delivery;
     struct view_input inputs[EVENT_INPUTS_MAX];
     unsigned input_count;
+    struct governor_snapshot quota;
 };
 
-static void collect_directory(const struct answers *self, struct view_facts *facts)
-{
-    struct directory_service *service = self->directory;
-    facts->progress_count = facts->health_count = 0;
-    if (!service)
-        return;
-    struct directory *directory = directory_service_directory(service);
-    while (facts->progress_count < DIRECTORY_DOMAINS_MAX &&
-           directory_progress(directory, facts->progress_count, &facts->progress[facts->progress_count]))
-        facts->progress_count++;
-    for (unsigned i = 0; i < VIEW_HEALTH_MAX && directory_service_health(service, i, &facts->raised[i]); i++)
-        facts->health[facts->health_count++] = (struct view_health){
-            facts->raised[i].domain, directory_issue_name(facts->raised[i].issue), facts->raised[i].text};
-}
-
-static void collect_events(const struct answers *self, struct view_facts *facts)
+static void collect_inputs(const struct answers *self, struct view_facts *facts)
 {
     struct event_input_state state;
-    facts->heard_count = facts->input_count = 0;
-    if (!self->events)
-        return;
-    while (facts->input_count < EVENT_INPUTS_MAX &&
+    facts->input_count = 0;
+    while (self->events && facts->input_count < EVENT_INPUTS_MAX &&
            event_service_input(self->events, facts->input_count, &state))
         facts->inputs[facts->input_count++] = (struct view_input){state.name,
                                                                   state.running,
@@ -70,31 +116,22 @@ static void collect_events(const struct answers *self, struct view_facts *facts)
                                                                   state.counters.understood,
                                                                   state.counters.invalid,
                                                                   state.counters.dropped};
-    while (facts->health_count < VIEW_HEALTH_MAX &&
-           event_service_health(self->events, facts->heard_count, &facts->heard[facts->heard_count])) {
-        const struct event_health *health = &facts->heard[facts->heard_count++];
-        facts->health[facts->health_count++] =
-            (struct view_health){health->subject, health->issue, health->text};
-    }
 }
 
-static void collect_delivery(const struct answers *self, struct view_facts *facts)
+static void collect(const struct answers *self, struct cluster *core, struct view_facts *facts)
 {
-    struct view_delivery *delivery = &facts->delivery;
-    view_delivery_collect(delivery, self->outbox, self->spool, self->sender, clock_wall(clock_system()));
-    for (unsigned i = 0; i < delivery->issue_count && facts->health_count < VIEW_HEALTH_MAX; i++)
-        facts->health[facts->health_count++] = (struct view_health){
-            delivery->issues[i].subject, delivery->issues[i].issue, delivery->issues[i].text};
-}
-
-static void collect_naming(const struct answers *self, struct view_facts *facts)
-{
-    for (unsigned i = 0; self->naming && i < NAME_METHODS && facts->health_count < VIEW_HEALTH_MAX; i++) {
-        if (!naming_service_health(self->naming, i, facts->naming[i], sizeof(facts->naming[i])))
-            return;
-        facts->health[facts->health_count++] =
-            (struct view_health){"naming", "name_resolution_fails", facts->naming[i]};
-    }
+    facts->progress_count = facts->health_count = 0;
+    struct directory *directory = self->directory ? directory_service_directory(self->directory) : NULL;
+    while (directory && facts->progress_count < DIRECTORY_DOMAINS_MAX &&
+           directory_progress(directory, facts->progress_count, &facts->progress[facts->progress_count]))
+        facts->progress_count++;
+    collect_inputs(self, facts);
+    answers_look(self, core);
+    while (facts->health_count < HEALTH_ISSUES_MAX &&
+           health_at(self->health, facts->health_count, &facts->health[facts->health_count]))
+        facts->health_count++;
+    if (self->governor)
+        governor_service_snapshot(self->governor, &facts->quota);
 }
 
 static void give_view(const struct answers *self, struct cluster_driver *driver,
@@ -126,10 +163,8 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         capture.dropped = totals.dropped + totals.ifdropped;
         capture.activities_dropped = totals.refused;
     }
-    collect_directory(self, &facts);
-    collect_events(self, &facts);
-    collect_delivery(self, &facts);
-    collect_naming(self, &facts);
+    collect_delivery(self, &facts.delivery);
+    collect(self, cluster_driver_core(driver), &facts);
     bool asks = self->naming && naming_service_counters(self->naming, &naming);
     cluster_driver_counters(driver, collect_counter, &counters);
     struct view_source source = {
@@ -150,6 +185,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .inputs = facts.inputs,
         .input_count = facts.input_count,
         .naming = asks ? &naming : NULL,
+        .quota = self->governor ? &facts.quota : NULL,
     };
     view_answer(w, request, &source);
 }

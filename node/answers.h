@@ -11,6 +11,7 @@
 #include "node/directory_service.h"
 #include "node/event_service.h"
 #include "node/naming_service.h"
+#include "node/governor_service.h"
 #include "node/outbox.h"
 #include "node/resolution.h"
 #include "node/sender.h"
@@ -28,7 +29,12 @@ struct answers {
     struct resolution *resolution; /* NULL: nothing is heard either; resolution_recent shows what passed */
     struct event_service *events;  /* NULL: no input of events is wanted */
     struct naming_service *naming; /* NULL: computers are not asked for their names */
+    struct governor_service *governor; /* NULL: not started yet */
+    struct health *health;
 };
+
+/* Asks all parts what is wrong with them. On the driver's thread, from time to time. */
+void answers_look(const struct answers *self, struct cluster *core);
 
 void answers_make(const struct answers *self, struct cluster_driver *driver,
                   const struct control_request *request, const struct control_peer *peer,

@@ -39,8 +39,12 @@ struct daemon {
     struct directory_service *directory; /* NULL: no account to read any with */
     struct spool *spool;
     struct outbox *outbox;
-    struct sender *sender; /* NULL: nobody receives */
+    struct sender *sender;            /* NULL: nobody receives */
+    struct capture_settings settings; /* the configuration's, with what it is allowed */
+    struct capture_allowance allowance;
     struct capture_group capture;
+    struct governor_service *governor;
+    struct health *health;
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
     struct naming_service *naming; /* NULL: computers are not asked for their names */
@@ -228,13 +232,34 @@ static bool start_capture(struct daemon *self)
     if (self->config->capture.interfaces_count == 0)
         return true;
     self->capturing = true;
-    if (capture_group_start(&self->capture, &self->config->capture, fault)) {
+    self->settings = self->config->capture;
+    self->settings.allowance = &self->allowance;
+    capture_allowance_init(&self->allowance);
+    if (capture_group_start(&self->capture, &self->settings, fault)) {
         self->answers.capture = &self->capture;
         self->answers.interfaces = (unsigned)self->config->capture.interfaces_count;
         return true;
     }
     log_error("%s", fault);
     return false;
+}
+
+static bool start_governor(struct daemon *self)
+{
+    struct fault fault;
+    const struct governor_service_config config = {
+        .reserve_cpu = self->config->reserve_cpu,
+        .reserve_memory = self->config->reserve_memory,
+        .capture = self->capturing ? &self->capture : NULL,
+        .allowance = &self->allowance,
+        .memory_limit = self->settings.options.memory_limit,
+        .ring_bytes = (uint64_t)self->settings.ring_bytes,
+        .health = self->health,
+    };
+    self->governor = self->answers.governor = governor_service_start(&config, &fault);
+    if (!self->governor)
+        log_error("%s", fault.text);
+    return self->governor != NULL;
 }
 
 /* What is captured or heard is resolved; a node that does neither resolves nothing. */
@@ -369,9 +394,14 @@ static bool start(struct daemon *self)
     }
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
+    self->health = self->answers.health = health_new();
+    if (!self->health) {
+        log_error("out of memory");
+        return false;
+    }
     return open_spool(self) && make_directory(self) && make_driver(self) && start_directory(self) &&
-           start_capture(self) && start_events(self) && start_control(self) && start_driver(self) &&
-           start_sender(self);
+           start_capture(self) && start_governor(self) && start_events(self) && start_control(self) &&
+           start_driver(self) && start_sender(self);
 }
 
 static void end(struct daemon *self)
@@ -383,6 +413,7 @@ static void end(struct daemon *self)
         directory_service_stop(self->directory);
     control_stop(&self->control);
     event_service_stop(self->events);
+    governor_service_stop(&self->governor);
     if (self->capturing)
         capture_group_stop(&self->capture);
     naming_service_stop(self->naming);
@@ -397,6 +428,7 @@ static void end(struct daemon *self)
     directory_service_destroy(&self->directory);
     spool_close(&self->spool);
     directory_probe_stop(&self->probe);
+    health_destroy(&self->health);
     close(self->signal_descriptor);
     close(self->ended_descriptor);
 }
@@ -425,6 +457,7 @@ static void pinged(struct mail *mail, void *owner)
     struct cluster_driver *driver = owner;
     if (driver) {
         atomic_store(&ping->daemon->answered, true);
+        answers_look(&ping->daemon->answers, cluster_driver_core(driver));
         if (ping->daemon->directory)
             directory_service_observe(ping->daemon->directory, cluster_driver_core(driver));
         if (ping->status)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "node/event_service.h"
 #include "node/naming_service.h"
+#include "node/governor.h"
 #include "node/schema.h"
 
 #include <arpa/inet.h>
@@ -348,6 +349,17 @@ static bool take_capture(struct node_config *to, const char *path)
     return true;
 }
 
+static bool check_reserve(const struct node_config *to, const char *path)
+{
+    unsigned least = to->reserve_cpu < to->reserve_memory ? to->reserve_cpu : to->reserve_memory;
+    return least >= GOVERNOR_RESERVE_MIN ||
+           wrong(
+               path,
+               "governor/reserve-%s: %u: at least %u %% of the host stay free, whatever happens: Picket is a "
+               "guest there. More may be kept free, never less",
+               least == to->reserve_cpu ? "cpu" : "memory", least, GOVERNOR_RESERVE_MIN);
+}
+
 static bool check_inputs(const struct node_config *to, const char *path)
 {
     struct fault fault;
@@ -365,6 +377,8 @@ static void take_plain(struct node_config *to)
     to->administrators = config_count(config, "control/administrators")
                              ? config_string(config, "control/administrators")
                              : NULL;
+    to->reserve_cpu = (unsigned)config_int(config, "governor/reserve-cpu");
+    to->reserve_memory = (unsigned)config_int(config, "governor/reserve-memory");
     to->fleet = config_count(config, "cluster/fleet") ? config_string(config, "cluster/fleet") : "";
     driver_config_init(driver);
     driver->directory = to->state;
@@ -389,7 +403,8 @@ static bool take_all(struct node_config *to, const char *path)
     take_plain(to);
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
            take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
-           take_store(to, path) && take_center(to, path) && take_capture(to, path) && check_inputs(to, path);
+           take_store(to, path) && take_center(to, path) && take_capture(to, path) &&
+           check_reserve(to, path) && check_inputs(to, path);
 }
 
 struct node_config *node_config_load(const char *path)

@@ -27,8 +27,9 @@ struct node_config {
     char (*account_fields)[4][512];    /* of directory.accounts, taken apart; owned */
     char store[PATH_SIZE], spool[PATH_SIZE];
     size_t spool_bytes;
-    int64_t spool_interval;      /* ns */
-    struct sender_config sender; /* server_count 0: nobody receives */
+    int64_t spool_interval;               /* ns */
+    struct sender_config sender;          /* server_count 0: nobody receives */
+    unsigned reserve_cpu, reserve_memory; /* percent of the host that stays free, whoever uses the rest */
     struct capture_settings capture;
 };
 

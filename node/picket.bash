@@ -37,7 +37,8 @@ _picket_node() {
         ;;
     esac
     case ${COMP_WORDS[1]} in
-    status | peers) words+=" --no-header" ;;
+    status | peers | health) words+=" --no-header" ;;
+    quota) words+=" --no-header --wide" ;;
     members) words+=" --no-header --site --state --domain --mode --wide" ;;
     reach) words+=" --no-header --site --state --domain --mode --probe" ;;
     synchronizer) words+=" --no-header --domain --state --wide yield pin unpin" ;;
@@ -56,7 +57,7 @@ _picket_node() {
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events activities inputs sync entity search lookup directory fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health sync entity search lookup directory fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
@@ -111,7 +112,7 @@ _picket() {
             ;;
         esac
         ;;
-    status | members | synchronizer | why | peers | reach | history | candidate | watch | events)
+    status | members | synchronizer | why | peers | reach | history | candidate | watch | events | quota | health)
         _picket_node "$current" "$previous"
         ;;
     read)

@@ -26,6 +26,7 @@ static const struct config_section sections[] = {
     {.key = "event-logs", .doc = "Windows event log files in a folder (docs/events.md)."},
     {.key = "samba", .doc = "Audit logs of the Samba domain controller on this host (docs/samba.md)."},
     {.key = "naming", .doc = "Asking computers for their names (docs/resolver.md)."},
+    {.key = "governor", .doc = "What Picket leaves to others on its host (good-guest.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
 };
 
@@ -374,6 +375,20 @@ static const struct config_rule rules[] = {
     {.key = "naming/dns-server",
      .type = CONFIG_ENDPOINT,
      .doc = "Where `dns` asks. Not set: the first of the system's (resolv.conf), by IPv4."},
+    {.key = "governor/reserve-cpu",
+     .type = CONFIG_INT,
+     .max = 95,
+     .unit = "percent",
+     .preset = "15",
+     .doc =
+         "CPU of the host that stays free, whoever uses the rest: what Picket may use is 100 less this and "
+         "less what all others use. At least 15."},
+    {.key = "governor/reserve-memory",
+     .type = CONFIG_INT,
+     .max = 95,
+     .unit = "percent",
+     .preset = "15",
+     .doc = "The same of its memory. At least 15."},
     {.key = "capture/interfaces",
      .type = CONFIG_STRING,
      .list = true,

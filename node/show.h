@@ -71,6 +71,8 @@ void show_entity(const struct show_style *style, const json_t *answer);
 void show_search(const struct show_style *style, const json_t *answer);
 void show_activities(const struct show_style *style, const json_t *answer);
 void show_inputs(const struct show_style *style, const json_t *answer);
+void show_quota(const struct show_style *style, const json_t *answer);
+void show_health(const struct show_style *style, const json_t *answer);
 void show_spool(const struct show_style *style, const json_t *answer);
 
 /* Whether an answer to `entity` has any. */

@@ -334,6 +334,12 @@ void view_answer(struct json_writer *w, const struct control_request *request,
     case CONTROL_SYNC:
         view_sync(w, request->domain, source);
         break;
+    case CONTROL_QUOTA:
+        view_quota(w, source);
+        break;
+    case CONTROL_HEALTH:
+        view_health(w, source);
+        break;
     default: /* streams and changes are not answered by a view */
         break;
     }

@@ -9,6 +9,7 @@
 #include "cluster/cluster.h"
 #include "naming/prober.h"
 #include "node/control_request.h"
+#include "node/governor_service.h"
 #include "node/json_writer.h"
 #include "sync/directory.h"
 
@@ -40,13 +41,6 @@ struct view_input {
     uint64_t received, understood, invalid, dropped;
 };
 
-/* A health issue of the directory or of an input. */
-struct view_health {
-    const char *domain; /* or the input */
-    const char *issue;  /* its name for programs */
-    const char *text;
-};
-
 struct view_source {
     struct cluster *core;
     int64_t wall;                         /* ms since 1970, now */
@@ -58,13 +52,14 @@ struct view_source {
     unsigned directory_count;
     const struct directory_progress *progress; /* of the domains that this node reads */
     unsigned progress_count;
-    const struct view_health *health;
+    const struct health_issue *health;
     unsigned health_count;
-    const struct view_capture *capture;   /* NULL: this node does not capture */
-    const struct view_delivery *delivery; /* node/view_delivery.h; NULL: not known */
     const struct view_input *inputs;
     unsigned input_count;
     const struct prober_counters *naming; /* NULL: computers are not asked for their names */
+    const struct view_capture *capture;    /* NULL: this node does not capture */
+    const struct view_delivery *delivery;  /* node/view_delivery.h; NULL: not known */
+    const struct governor_snapshot *quota; /* NULL: nobody governs */
 };
 
 /* Answers a request that does not change anything and is no stream. */

@@ -26,10 +26,10 @@ static void say_stuck(char to[256], const struct sender_status *sender)
              sender->undelivered / CLOCK_MINUTE, *sender->fault ? sender->fault : "it does not acknowledge");
 }
 
-static void raise(struct view_delivery *view, const char *subject, const char *issue)
+static void raise(struct view_delivery *view, unsigned number, const char *subject)
 {
-    view->issues[view->issue_count].subject = subject;
-    view->issues[view->issue_count++].issue = issue;
+    view->issues[view->issue_count].number = number;
+    view->issues[view->issue_count++].subject = subject;
 }
 
 void view_delivery_collect(struct view_delivery *view, struct outbox *outbox, struct spool *spool,
@@ -40,14 +40,14 @@ void view_delivery_collect(struct view_delivery *view, struct outbox *outbox, st
     spool_status(spool, &view->spool);
     if (outbox_is_dropping(&view->outbox, wall)) {
         say_dropped(view->issues[view->issue_count].text, &view->outbox);
-        raise(view, "spool", "activities_dropped");
+        raise(view, 1013, "spool");
     }
     if (!sender)
         return;
     sender_status(sender, &view->sender);
     if (sender_is_stuck(&view->sender)) {
         say_stuck(view->issues[view->issue_count].text, &view->sender);
-        raise(view, "center", "not_delivered");
+        raise(view, 1011, "center");
     }
 }
 

@@ -18,7 +18,8 @@ struct view_delivery {
     /* Health issues that are raised, as sentences. */
     unsigned issue_count;
     struct {
-        const char *subject, *issue; /* its name for programs */
+        unsigned number; /* node/health.h */
+        const char *subject;
         char text[256];
     } issues[VIEW_DELIVERY_ISSUES];
 };

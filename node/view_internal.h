@@ -38,6 +38,10 @@ void view_why(struct json_writer *w, const char *domain, const struct view_sourc
 /* --- replication (view_sync.c); `only` one domain, or "" --- */
 void view_sync(struct json_writer *w, const char *only, const struct view_source *source);
 
+/* --- the good guest (view_quota.c) --- */
+void view_quota(struct json_writer *w, const struct view_source *source);
+
 /* --- problems (view_status.c) --- */
+void view_health(struct json_writer *w, const struct view_source *source);
 void view_problems(struct json_writer *w, const struct view_source *source);
 void view_status(struct json_writer *w, const struct view_source *source);

@@ -101,18 +101,34 @@ static void member_problems(struct json_writer *w, struct cluster *core)
     }
 }
 
-static void capture_problems(struct json_writer *w, const struct view_capture *capture)
-{
-    if (capture && capture->absent > 0)
-        problem(w, SEVERITY_WARNING, "capture", "%u of %u interfaces cannot be captured: waited for",
-                capture->absent, capture->interfaces);
-}
+#define UNASSIGNED 1007u /* told of with its domain */
 
 static void health_problems(struct json_writer *w, const struct view_source *source)
 {
     for (unsigned i = 0; i < source->health_count; i++)
-        problem(w, SEVERITY_WARNING, source->health[i].domain, "%s (%s)", source->health[i].text,
-                source->health[i].issue);
+        if (source->health[i].kind->number != UNASSIGNED)
+            problem(w, source->health[i].kind->severity == HEALTH_HIGH ? SEVERITY_ERROR : SEVERITY_WARNING,
+                    source->health[i].subject, "%s (%u, %s)", source->health[i].text,
+                    source->health[i].kind->number, source->health[i].kind->word);
+}
+
+void view_health(struct json_writer *w, const struct view_source *source)
+{
+    json_write_array(w, "issues");
+    for (unsigned i = 0; i < source->health_count; i++) {
+        const struct health_issue *issue = &source->health[i];
+        json_write_object(w, NULL);
+        json_write_uint(w, "number", issue->kind->number);
+        json_write_string(w, "issue", issue->kind->word);
+        json_write_string(w, "name", issue->kind->name);
+        json_write_string(w, "severity", health_severity_name(issue->kind->severity));
+        json_write_string(w, "subject", issue->subject);
+        json_write_string(w, "text", issue->text);
+        json_write_time(w, "since", issue->since / CLOCK_MILLISECOND);
+        json_write_string(w, "action", issue->kind->action);
+        json_write_close(w);
+    }
+    json_write_close(w);
 }
 
 void view_problems(struct json_writer *w, const struct view_source *source)
@@ -122,7 +138,6 @@ void view_problems(struct json_writer *w, const struct view_source *source)
     domain_problems(w, source->core);
     health_problems(w, source);
     member_problems(w, source->core);
-    capture_problems(w, source->capture);
     json_write_close(w);
 }
 

@@ -134,6 +134,9 @@ static void faults_are_refused(void **state)
         "directory\n    controllers = corp.example [2001:db8::1\n",
         "directory\n    watched = a, b, c, d, e, f, g, h, i\n",
         "synchronizer\n    replace-after = 1s\n",
+        "governor\n    reserve-cpu = 14\n",
+        "governor\n    reserve-memory = 0\n",
+        "governor\n    reserve-cpu = 96\n",
         "capture\n    interfaces = lo\n    bpf = nonsense of a filter\n",
         "node\n    name = 0123456789012345678901234567890123456789012345678901234567890123\n",
     };
@@ -143,6 +146,30 @@ static void faults_are_refused(void **state)
             fail_msg("taken: %s", wrong[i]);
     }
     assert_null(node_config_load("/nonexistent/picketd.conf"));
+}
+
+/* More may be kept free, never less; and the fault says why. */
+static void the_reserve_grows_only(void **state)
+{
+    (void)state;
+    struct node_config *config = load("governor\n    reserve-cpu = 15\n    reserve-memory = 40\n");
+    assert_non_null(config);
+    assert_int_equal(config->reserve_cpu, 15);
+    assert_int_equal(config->reserve_memory, 40);
+    node_config_free(&config);
+    char said[512] = "";
+    int saved = dup(STDERR_FILENO), pipe_ends[2];
+    assert_int_equal(pipe(pipe_ends), 0);
+    dup2(pipe_ends[1], STDERR_FILENO);
+    config = load("governor\n    reserve-memory = 5\n");
+    dup2(saved, STDERR_FILENO);
+    ssize_t size = read(pipe_ends[0], said, sizeof(said) - 1);
+    close(saved);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+    assert_null(config);
+    assert_true(size > 0);
+    assert_non_null(strstr(said, "governor/reserve-memory: 5: at least 15 % of the host stay free"));
 }
 
 static void numbers_of_options(void **state)
@@ -224,13 +251,10 @@ static void signs_of_life_are_due_by_half_the_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_file_is_enough),
-        cmocka_unit_test(all_of_it_arrives),
-        cmocka_unit_test(what_is_advertised),
-        cmocka_unit_test(faults_are_refused),
-        cmocka_unit_test(numbers_of_options),
-        cmocka_unit_test(the_service_manager_hears),
-        cmocka_unit_test(signs_of_life_are_due_by_half_the_time),
+        cmocka_unit_test(an_empty_file_is_enough),   cmocka_unit_test(all_of_it_arrives),
+        cmocka_unit_test(what_is_advertised),        cmocka_unit_test(faults_are_refused),
+        cmocka_unit_test(the_reserve_grows_only),    cmocka_unit_test(numbers_of_options),
+        cmocka_unit_test(the_service_manager_hears), cmocka_unit_test(signs_of_life_are_due_by_half_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

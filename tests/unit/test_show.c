@@ -207,8 +207,8 @@ static void an_answer_of_another_form_does_no_harm(void **state)
 {
     (void)state;
     static void (*const all[])(const struct show_style *, const json_t *) = {
-        show_status, show_members, show_synchronizer, show_why,
-        show_peers,  show_reach,   show_history,      show_event,
+        show_status, show_members, show_synchronizer, show_why,   show_peers,
+        show_reach,  show_history, show_event,        show_quota, show_health,
     };
     static const char *const odd[] = {
         "{}",

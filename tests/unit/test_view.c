@@ -202,6 +202,8 @@ static const struct view_directory directories[] = {
     {"corp.example", "dc1:389", false, NOW - 5000, "refused"}};
 static const struct view_input inputs[] = {{"syslog", true, 9, 5, 1, 2}};
 static const struct view_capture capture = {.interfaces = 2, .absent = 1, .packets = 10};
+static struct health_issue issues[2];
+static const struct governor_snapshot *quota;
 
 static json_t *answer_to(const char *request_text)
 {
@@ -209,7 +211,18 @@ static json_t *answer_to(const char *request_text)
     const char *fault;
     struct json_writer w;
     struct bytes text;
+    issues[0] = (struct health_issue){.kind = health_kind(1008),
+                                      .subject = "capture",
+                                      .text = "1 of 2 interfaces cannot be captured",
+                                      .since = (NOW - 60000) * 1000000};
+    issues[1] = (struct health_issue){.kind = health_kind(1007),
+                                      .subject = "corp.example",
+                                      .text = "nobody in sight",
+                                      .since = NOW * 1000000};
     struct view_source source = {.core = NULL,
+                                 .health = issues,
+                                 .health_count = 2,
+                                 .quota = quota,
                                  .wall = NOW,
                                  .fleet_name = "corp",
                                  .fleet = fleet,
@@ -334,6 +347,76 @@ static bool told(const json_t *answer, const char *subject, const char *words)
             return true;
     }
     return false;
+}
+
+static void health_is_told(void **state)
+{
+    (void)state;
+    json_t *answer = answer_to("{\"verb\":\"health\"}");
+    const json_t *list = json_object_get(answer, "issues");
+    assert_int_equal(json_array_size(list), 2);
+    const json_t *issue = json_array_get(list, 0);
+    assert_int_equal(json_integer_value(json_object_get(issue, "number")), 1008);
+    assert_string_equal(text_at(issue, "severity"), "medium");
+    assert_string_equal(text_at(issue, "subject"), "capture");
+    assert_string_equal(text_at(issue, "since"), "2026-11-22T06:59:00.000Z");
+    assert_true(strlen(text_at(issue, "action")) > 10);
+    json_decref(answer);
+}
+
+/* The mission's second example, with what was given up for it. */
+static void the_quota_is_told(void **state)
+{
+    (void)state;
+    struct governor_snapshot snapshot = {
+        .decided = NOW * 1000000,
+        .period = GOVERNOR_PERIOD,
+        .reserve_cpu = 15,
+        .reserve_memory = 20,
+        .processors = 4,
+        .readable = true,
+        .capturing = true,
+        .level = 2 * 13 + 1 + 6, /* unknown and TLS wholly, six of thirteen of HTTP */
+        .raised = true,
+        .decision =
+            {.cpu = {.total = 4000000000, .others = 2800000000, .ours = 500000000, .quota = 600000000},
+             .memory = {.total = 1000, .others = 400, .ours = 100, .quota = 400, .place = 1},
+             .capture_cpu = 500000000,
+             .capture_memory = 300},
+        .capture_used = 400000000,
+        .capture_memory = 50,
+    };
+    snapshot.now.shed[PROTOCOL_TLS] = (struct capture_shed){7, 8, 9};
+    snapshot.hour.shed[PROTOCOL_TLS] = (struct capture_shed){70, 80, 90};
+    snapshot.hour.dropped = 11;
+    snapshot.all.paused = 5000000000;
+    quota = &snapshot;
+    json_t *answer = answer_to("{\"verb\":\"quota\"}");
+    const json_t *told = json_object_get(answer, "quota"), *cpu = json_object_get(told, "cpu");
+    const json_t *memory = json_object_get(told, "memory"), *list = json_object_get(told, "protocols");
+    assert_true(json_real_value(json_object_get(cpu, "quota_percent")) == 15.0);
+    assert_true(json_real_value(json_object_get(cpu, "others_percent")) == 70.0);
+    assert_true(json_real_value(json_object_get(cpu, "used_percent")) == 12.5);
+    assert_true(json_real_value(json_object_get(cpu, "capture_used_percent")) == 10.0);
+    assert_string_equal(text_at(cpu, "limited_by"), "host");
+    assert_string_equal(text_at(memory, "limited_by"), "control group");
+    assert_int_equal(json_integer_value(json_object_get(memory, "quota_bytes")), 400);
+    assert_int_equal(json_integer_value(json_object_get(told, "issue")), 1013);
+    assert_int_equal(json_array_size(list), PROTOCOLS);
+    const json_t *tls = json_array_get(list, 1), *http = json_array_get(list, 2);
+    assert_string_equal(text_at(tls, "protocol"), "tls");
+    assert_true(json_real_value(json_object_get(tls, "kept_percent")) == 0);
+    assert_true(json_real_value(json_object_get(http, "kept_percent")) == 53.8);
+    assert_true(json_real_value(json_object_get(json_array_get(list, 3), "kept_percent")) == 100);
+    const json_t *hour = json_object_get(tls, "hour"), *dropped = json_object_get(told, "dropped_packets");
+    assert_int_equal(json_integer_value(json_object_get(hour, "packets")), 80);
+    assert_int_equal(json_integer_value(json_object_get(dropped, "hour")), 11);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(told, "paused_ms"), "all")), 5000);
+    json_decref(answer);
+    quota = NULL;
+    answer = answer_to("{\"verb\":\"quota\"}");
+    assert_true(json_is_null(json_object_get(answer, "quota")));
+    json_decref(answer);
 }
 
 static void problems_are_told(void **state)
@@ -595,6 +678,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(members_are_told_whole, set_up),
         cmocka_unit_test_setup(what_happens_next_is_said, set_up),
+        cmocka_unit_test_setup(health_is_told, set_up),
+        cmocka_unit_test_setup(the_quota_is_told, set_up),
         cmocka_unit_test_setup(problems_are_told, set_up),
         cmocka_unit_test_setup(reasons_are_given, set_up),
         cmocka_unit_test_setup(links_and_reach_are_told, set_up),
