@@ -58,3 +58,10 @@ set_target_properties(bench_events PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 add_custom_target(bench-events
   COMMAND bench_events ${CMAKE_CURRENT_LIST_DIR}/../data/group-add-remove-4732-4733.evtx
   DEPENDS bench_events USES_TERMINAL)
+# The good guest by experiment: tests/bench/governor.py (target `bench-governor`; docs/good-guest.md).
+add_executable(guest EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/guest.c)
+target_link_libraries(guest PRIVATE picket_daemon picket_capture picket_sync picket_cluster picket_base)
+set_target_properties(guest PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-governor
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/governor.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS guest USES_TERMINAL)
