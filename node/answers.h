@@ -36,6 +36,9 @@ struct answers {
 /* Asks all parts what is wrong with them. On the driver's thread, from time to time. */
 void answers_look(const struct answers *self, struct cluster *core);
 
+/* The counts as Prometheus reads them. On the driver's thread. */
+void answers_metrics(const struct answers *self, struct cluster_driver *driver, struct text *t);
+
 void answers_make(const struct answers *self, struct cluster_driver *driver,
                   const struct control_request *request, const struct control_peer *peer,
                   struct json_writer *w);

@@ -10,6 +10,7 @@
 #include "node/directory_service.h"
 #include "node/event_service.h"
 #include "node/naming_service.h"
+#include "node/metrics.h"
 #include "node/notify.h"
 #include "node/outbox.h"
 #include "node/sender.h"
@@ -45,6 +46,7 @@ struct daemon {
     struct capture_group capture;
     struct governor_service *governor;
     struct health *health;
+    struct metrics *metrics;       /* NULL: nobody may ask */
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
     struct naming_service *naming; /* NULL: computers are not asked for their names */
@@ -312,6 +314,31 @@ static bool start_control(struct daemon *self)
     return self->control != NULL;
 }
 
+static bool post_metrics(void *context, struct mail *mail)
+{
+    struct daemon *self = context;
+    return cluster_driver_post(self->driver, mail);
+}
+
+static void write_metrics(void *context, struct text *t)
+{
+    struct daemon *self = context;
+    answers_metrics(&self->answers, self->driver, t);
+}
+
+static bool start_metrics(struct daemon *self)
+{
+    struct fault fault;
+    struct metrics_config config = {.post = post_metrics, .write = write_metrics, .context = self};
+    if (config_count(self->config->config, "metrics/listen") == 0)
+        return true;
+    config.listen = config_endpoint(self->config->config, "metrics/listen");
+    self->metrics = metrics_start(&config, &fault);
+    if (!self->metrics)
+        log_error("%s", fault.text);
+    return self->metrics != NULL;
+}
+
 static bool start_driver(struct daemon *self)
 {
     struct fault fault;
@@ -401,12 +428,13 @@ static bool start(struct daemon *self)
     }
     return open_spool(self) && make_directory(self) && make_driver(self) && start_directory(self) &&
            start_capture(self) && start_governor(self) && start_events(self) && start_control(self) &&
-           start_driver(self) && start_sender(self);
+           start_driver(self) && start_sender(self) && start_metrics(self);
 }
 
 static void end(struct daemon *self)
 {
     notify_send("STOPPING=1");
+    metrics_stop(&self->metrics);
     if (self->driver_started)
         cluster_driver_stop(self->driver);
     if (self->directory_started)

@@ -360,6 +360,25 @@ static bool check_reserve(const struct node_config *to, const char *path)
                least == to->reserve_cpu ? "cpu" : "memory", least, GOVERNOR_RESERVE_MIN);
 }
 
+/* 127.0.0.0/8 and ::1. */
+static bool is_loopback(const struct ip_address *address)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    return address->family == 4 ? address->bytes[0] == 127 : memcmp(address->bytes, one, sizeof(one)) == 0;
+}
+
+static bool check_metrics(const struct node_config *to, const char *path)
+{
+    if (config_count(to->config, "metrics/listen") == 0)
+        return true;
+    struct endpoint listen = config_endpoint(to->config, "metrics/listen");
+    return is_loopback(&listen.address) ||
+           wrong(
+               path,
+               "metrics/listen: an address of loopback is wanted (127.0.0.1, [::1]): whoever reaches it may "
+               "read, without a password and in clear");
+}
+
 static bool check_inputs(const struct node_config *to, const char *path)
 {
     struct fault fault;
@@ -404,7 +423,7 @@ static bool take_all(struct node_config *to, const char *path)
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
            take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
            take_store(to, path) && take_center(to, path) && take_capture(to, path) &&
-           check_reserve(to, path) && check_inputs(to, path);
+           check_reserve(to, path) && check_metrics(to, path) && check_inputs(to, path);
 }
 
 struct node_config *node_config_load(const char *path)

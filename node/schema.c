@@ -14,6 +14,7 @@ static const char *const zones[] = {"utc", "local", NULL};
 static const struct config_section sections[] = {
     {.key = "node", .doc = "The process itself."},
     {.key = "control", .doc = "The socket by which `picket` asks a running node."},
+    {.key = "metrics", .doc = "Counts for a Prometheus server on this host."},
     {.key = "cluster", .doc = "The fleet that this node is a member of."},
     {.key = "center", .doc = "Where to what was collected is delivered."},
     {.key = "synchronizer", .doc = "The election of the node that replicates a domain's directory."},
@@ -61,6 +62,10 @@ static const struct config_rule rules[] = {
     {.key = "control/administrators",
      .type = CONFIG_STRING,
      .doc = "Group whose members may also change things, beside root and the node's own user."},
+    {.key = "metrics/listen",
+     .type = CONFIG_ENDPOINT,
+     .doc = "Where `GET /metrics` is answered, as `127.0.0.1:9464`: an address of loopback, for anybody who "
+            "reaches it may read. Not set: nowhere."},
     {.key = "cluster/fleet", .type = CONFIG_STRING, .doc = "Name of the fleet, shown to people."},
     {.key = "cluster/listen",
      .type = CONFIG_ENDPOINT,
