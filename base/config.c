@@ -388,3 +388,14 @@ bool config_schema_check(const struct config_schema *schema, config_report repor
         check_rule(schema, &schema->rules[i], &scan);
     return scan.faults == 0;
 }
+
+bool config_same(const struct config *a, const struct config *b, const char *key)
+{
+    const struct slot *x = slot_of(a, key), *y = slot_of(b, key);
+    if (x->count != y->count)
+        return false;
+    for (size_t i = 0; i < x->count; i++)
+        if (strcmp(x->values[i].text, y->values[i].text) != 0)
+            return false;
+    return true;
+}

@@ -93,6 +93,9 @@ int64_t config_int_at(const struct config *config, const char *key, size_t index
 const char *config_string_at(const struct config *config, const char *key, size_t index);
 struct endpoint config_endpoint_at(const struct config *config, const char *key, size_t index);
 
+/* Whether a key has the same values in both; of the same schema. */
+bool config_same(const struct config *a, const struct config *b, const char *key);
+
 /* Whether the table itself is in order: sections known, defaults valid, texts there. For its unit test. */
 bool config_schema_check(const struct config_schema *schema, config_report report, void *context);
 

@@ -144,6 +144,11 @@ int live_source_read(struct live_source *source, int max, live_packet give, void
     return n < 0 ? -1 : n;
 }
 
+bool live_source_filter(struct live_source *source, const char *filter)
+{
+    return set_filter(source->pcap, filter);
+}
+
 void live_source_counters(struct live_source *source, struct live_counters *counters)
 {
     struct pcap_stat s;

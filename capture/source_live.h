@@ -42,6 +42,9 @@ int live_source_descriptor(const struct live_source *source);
 /* Hands over the packets that wait, `max` at most or about; how many, or -1 when the interface is gone. */
 int live_source_read(struct live_source *source, int max, live_packet give, void *context);
 
+/* Another filter from now on; false when the interface does not take it (then the one before stays). */
+bool live_source_filter(struct live_source *source, const char *filter);
+
 /* Since the source was opened. */
 void live_source_counters(struct live_source *source, struct live_counters *counters);
 

@@ -295,6 +295,15 @@ static void reconcile(const struct answers *self, const struct control_request *
          request->domain);
 }
 
+static void reload(const struct answers *self, struct json_writer *w)
+{
+    char said[4096];
+    if (self->reload(self->reload_context, said, sizeof(said)))
+        view_done(w, said);
+    else
+        view_refuse(w, "failed", said);
+}
+
 /* --- activities --- */
 
 #define ACTIVITIES_SHOWN 100u
@@ -352,6 +361,9 @@ void answers_make(const struct answers *self, struct cluster_driver *driver,
         break;
     case CONTROL_ROTATE:
         rotate(driver, w);
+        break;
+    case CONTROL_RELOAD:
+        reload(self, w);
         break;
     case CONTROL_ACTIVITIES:
         give_activities(self, request, w);

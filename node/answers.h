@@ -31,6 +31,10 @@ struct answers {
     struct naming_service *naming; /* NULL: computers are not asked for their names */
     struct governor_service *governor; /* NULL: not started yet */
     struct health *health;
+    /* Reads the configuration again and says what came of it; false: it has faults and the one before stays.
+     */
+    bool (*reload)(void *context, char *said, size_t size);
+    void *reload_context;
 };
 
 /* Asks all parts what is wrong with them. On the driver's thread, from time to time. */

@@ -156,6 +156,16 @@ static void obey(struct capture_worker *worker)
     pause_or_resume(worker, atomic_load_explicit(&allowance->paused, memory_order_relaxed));
 }
 
+static void change_filter(struct capture_worker *worker)
+{
+    const char *filter = atomic_load(&worker->allowance->filter);
+    if (!filter || filter == worker->live.filter)
+        return;
+    worker->live.filter = filter; /* also when the interface comes again */
+    if (worker->source && !live_source_filter(worker->source, filter))
+        log_error("capture: %s does not take the new filter", worker->live.interface);
+}
+
 static void pay(struct capture_worker *worker)
 {
     int64_t now = thread_time();
@@ -183,6 +193,7 @@ static void be_a_guest(struct capture_worker *worker)
         return;
     pay(worker);
     obey(worker);
+    change_filter(worker);
     if (!worker->paused)
         wait_for_purse(worker);
 }

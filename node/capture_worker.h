@@ -40,6 +40,9 @@ struct capture_allowance {
     atomic_uint level;            /* engine_shed */
     atomic_bool paused;           /* nothing is captured */
     atomic_uint_least64_t memory; /* bytes for each engine; 0: as it was made */
+    /* Another filter than the one it began with; the text must live as long as the workers. NULL: none yet.
+     */
+    _Atomic(const char *) filter;
 };
 
 struct capture_worker {

@@ -41,6 +41,8 @@ const struct command commands[] = {
      command_quota_options, command_quota},
     {"health", "[OPTION]...", "Shows what is wrong with this node, since when, and what to do.",
      command_health_options, command_health},
+    {"reload", "[OPTION]...", "Has the node read its configuration again.", command_reload_options,
+     command_reload},
     {"sync", "[OPTION]... [reconcile DOMAIN | tail]", "Shows how each domain's replication stands.",
      command_sync_options, command_sync},
     {"entity", "[OPTION]... NAME", "Shows everything known of a user, computer or group.",

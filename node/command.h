@@ -65,6 +65,8 @@ int command_inputs(int argc, char **argv);
 extern const char command_inputs_options[];
 int command_quota(int argc, char **argv);
 extern const char command_quota_options[];
+int command_reload(int argc, char **argv);
+extern const char command_reload_options[];
 int command_health(int argc, char **argv);
 extern const char command_health_options[];
 int command_sync(int argc, char **argv);

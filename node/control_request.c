@@ -40,6 +40,7 @@ static const struct {
     [CONTROL_INPUTS] = {"inputs", 0, FIELD_LIMIT, false, false, false},
     [CONTROL_QUOTA] = {"quota", 0, 0, false, false, false},
     [CONTROL_HEALTH] = {"health", 0, 0, false, false, false},
+    [CONTROL_RELOAD] = {"reload", 0, 0, true, false, false},
     [CONTROL_RECONCILE] = {"reconcile", FIELD_DOMAIN, 0, true, false, false},
     [CONTROL_CANDIDATE] = {"candidate", FIELD_DOMAIN | FIELD_ON, 0, true, false, false},
     [CONTROL_YIELD] = {"yield", FIELD_DOMAIN, 0, true, false, false},

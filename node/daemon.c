@@ -14,6 +14,7 @@
 #include "node/notify.h"
 #include "node/outbox.h"
 #include "node/sender.h"
+#include "node/reload.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -32,7 +33,8 @@
 #define SPOOL_SEGMENTS 32u
 
 struct daemon {
-    const struct node_config *config;
+    const struct node_config *config; /* as it was started */
+    struct reloaded *reloaded;        /* what was read since, the newest first */
     struct answers answers;
     struct cluster_driver *driver;
     struct control *control;
@@ -59,6 +61,19 @@ struct daemon {
     int64_t watchdog;  /* ns between signs of life; 0: nobody waits for any */
     int64_t watchdog_at;
     atomic_bool answered; /* the driver ran the last ping */
+};
+
+/* Mail to the driver. */
+struct ping {
+    struct mail mail;
+    struct daemon *daemon;
+    bool status; /* also tell the service manager how things are */
+};
+
+/* A configuration that was read while the node runs. Kept until the end: threads may have its texts. */
+struct reloaded {
+    struct reloaded *before;
+    struct node_config *config;
 };
 
 /* --- what the driver tells --- */
@@ -162,6 +177,72 @@ static bool reaches_directory(void *context, const char *domain)
     if (self->directory && directory_service_reads(self->directory, domain))
         return directory_service_reachable(self->directory, domain);
     return directory_probe_reachable(self->probe, domain);
+}
+
+/* --- the configuration, again; on the driver's thread --- */
+
+static void use_filter(struct daemon *self, struct node_config *config)
+{
+    if (self->capturing && config->capture.filter)
+        atomic_store(&self->allowance.filter, config->capture.filter);
+}
+
+static bool reload(void *context, char *said, size_t size)
+{
+    struct daemon *self = context;
+    struct reloaded *reloaded = calloc(1, sizeof(*reloaded));
+    struct node_config *config = reloaded ? node_config_load(self->config->path) : NULL;
+    struct text t = text_to(said, size);
+    if (!config) {
+        free(reloaded);
+        text_string(&t, "the configuration has faults, which the log tells: the one before stays");
+        text_end(&t);
+        return false;
+    }
+    const struct node_config *newest = self->reloaded ? self->reloaded->config : self->config;
+    reload_say(&t, self->config->config, newest->config, config->config);
+    text_end(&t);
+    governor_service_reserve(self->governor, config->reserve_cpu, config->reserve_memory);
+    use_filter(self, config);
+    *reloaded = (struct reloaded){.before = self->reloaded, .config = config};
+    self->reloaded = reloaded;
+    return true;
+}
+
+static void reload_by_signal(struct mail *mail, void *owner)
+{
+    struct ping *ping = (struct ping *)mail;
+    char said[4096];
+    if (owner) {
+        bool fine = reload(ping->daemon, said, sizeof(said));
+        log_at(fine ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "SIGHUP: %s", said);
+        notify_send("READY=1");
+    }
+    free(ping);
+}
+
+static void ask_to_reload(struct daemon *self)
+{
+    char state[64];
+    struct ping *ping = calloc(1, sizeof(*ping));
+    if (!ping)
+        return;
+    *ping = (struct ping){.mail.run = reload_by_signal, .daemon = self};
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)(clock_monotonic(clock_system()) / CLOCK_MICROSECOND));
+    notify_send(state);
+    if (!cluster_driver_post(self->driver, &ping->mail))
+        free(ping);
+}
+
+static void forget_reloaded(struct daemon *self)
+{
+    while (self->reloaded) {
+        struct reloaded *reloaded = self->reloaded;
+        self->reloaded = reloaded->before;
+        node_config_free(&reloaded->config);
+        free(reloaded);
+    }
 }
 
 /* --- start and end --- */
@@ -421,6 +502,8 @@ static bool start(struct daemon *self)
     }
     self->answers.probe = self->probe;
     self->answers.fleet_name = self->config->fleet;
+    self->answers.reload = reload;
+    self->answers.reload_context = self;
     self->health = self->answers.health = health_new();
     if (!self->health) {
         log_error("out of memory");
@@ -457,17 +540,12 @@ static void end(struct daemon *self)
     spool_close(&self->spool);
     directory_probe_stop(&self->probe);
     health_destroy(&self->health);
+    forget_reloaded(self);
     close(self->signal_descriptor);
     close(self->ended_descriptor);
 }
 
 /* --- signs of life --- */
-
-struct ping {
-    struct mail mail;
-    struct daemon *daemon;
-    bool status; /* also tell the service manager how things are */
-};
 
 static void tell_status(struct cluster *core)
 {
@@ -535,7 +613,7 @@ static bool hear_signal(struct daemon *self)
     struct signalfd_siginfo signal;
     while (read(self->signal_descriptor, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
         if (signal.ssi_signo == SIGHUP) {
-            log_notice("SIGHUP: the configuration is read at the start only");
+            ask_to_reload(self);
             continue;
         }
         log_notice("signal %u: stopping", signal.ssi_signo);

@@ -36,6 +36,10 @@ const char command_reach_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION MEMB
     "  --probe             dials every address from here and tells what came of it\n";
 const char command_history_options[] =
     SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION SHOW_DOMAIN_OPTION "  --limit N           only the last N\n";
+const char command_reload_options[] = SHOW_COMMON_OPTIONS
+    "\nWhat changes at once: the log's level and form, the reserve of the host, what is captured "
+    "(capture/controllers,\n"
+    "ports, bpf). What else was changed is named: it takes effect at the next start.\n";
 const char command_candidate_options[] = SHOW_COMMON_OPTIONS
     "\non DOMAIN             this node may become synchronizer of the domain (its grant must name it)\n"
     "off DOMAIN            it may not; if it is, it gives the domain up\n";
@@ -114,6 +118,15 @@ int command_reach(int argc, char **argv)
 }
 
 /* --- changes --- */
+
+int command_reload(int argc, char **argv)
+{
+    struct show_options options;
+    int status = show_parse(&options, 0, 0, 0, argc, argv);
+    if (status != EXIT_FINE)
+        return show_after_help(status);
+    return show_change(&options, "reload", NULL, -1);
+}
 
 int command_synchronizer(int argc, char **argv)
 {

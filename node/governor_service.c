@@ -38,6 +38,8 @@ struct governor_service {
     int64_t turned;                     /* monotonic: of the last turn */
     int64_t decided;                    /* and of the last decision */
     int64_t trim_at;                    /* 0: no memory is to be given back */
+    uint64_t dropped;                   /* by the kernel, as of the last turn */
+    uint64_t handled;                   /* packets, likewise */
     int64_t capture_spent;              /* CPU of the capture in this period */
     bool decided_pause;                 /* as decided; pace may pause besides */
     uint64_t packets;                   /* that the capture had handled when the period began */
@@ -63,6 +65,7 @@ void capture_allowance_init(struct capture_allowance *allowance)
     atomic_init(&allowance->level, RANK_SHED + 1);
     atomic_init(&allowance->paused, false);
     atomic_init(&allowance->memory, 0);
+    atomic_init(&allowance->filter, NULL);
 }
 
 /* --- what was given up --- */
@@ -193,6 +196,14 @@ static void apply(struct governor_service *self, const struct governor_decision 
     atomic_store(&allowance->paused, decision->paused);
 }
 
+static void take_reserve(struct governor_service *self)
+{
+    pthread_mutex_lock(&self->lock);
+    self->governor.config.reserve_cpu = self->snapshot.reserve_cpu;
+    self->governor.config.reserve_memory = self->snapshot.reserve_memory;
+    pthread_mutex_unlock(&self->lock);
+}
+
 static void decide(struct governor_service *self, int64_t now)
 {
     const struct host_source *host = self->config.host;
@@ -205,6 +216,7 @@ static void decide(struct governor_service *self, int64_t now)
     if (readable && self->sampled)
         host_reading(&reading, &self->before, &sample, self->capture_spent, (int64_t)totals.memory,
                      (int64_t)self->config.ring_bytes * capture_threads(self), self->decided_pause);
+    take_reserve(self);
     if (!readable)
         log_warning("the host's load cannot be read: nothing can be known of what may be used");
     struct governor_decision decision = governor_decide(&self->governor, &reading);
@@ -251,6 +263,12 @@ static void turn(struct governor_service *self, int64_t now)
         .waited = atomic_exchange(&allowance->waited, 0),
         .threads = (unsigned)capture_threads(self),
     };
+    struct capture_totals totals;
+    capture_group_totals(self->config.capture, &totals);
+    uint64_t dropped = totals.dropped + totals.ifdropped;
+    turn.dropping = dropped - self->dropped > (totals.packets - self->handled) / 1000;
+    self->dropped = dropped;
+    self->handled = totals.packets;
     self->capture_spent += turn.used;
     if (!self->decided)
         return;
@@ -356,5 +374,13 @@ void governor_service_snapshot(struct governor_service *service, struct governor
 {
     pthread_mutex_lock(&service->lock);
     *snapshot = service->snapshot;
+    pthread_mutex_unlock(&service->lock);
+}
+
+void governor_service_reserve(struct governor_service *service, unsigned cpu, unsigned memory)
+{
+    pthread_mutex_lock(&service->lock);
+    service->snapshot.reserve_cpu = cpu > GOVERNOR_RESERVE_MIN ? cpu : GOVERNOR_RESERVE_MIN;
+    service->snapshot.reserve_memory = memory > GOVERNOR_RESERVE_MIN ? memory : GOVERNOR_RESERVE_MIN;
     pthread_mutex_unlock(&service->lock);
 }

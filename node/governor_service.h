@@ -55,5 +55,8 @@ struct governor_snapshot {
     struct governor_loss now, hour, all; /* in the last period, in the last hour, since the start */
 };
 
+/* Another reserve from the next period on, in percent; never less than GOVERNOR_RESERVE_MIN. Any thread. */
+void governor_service_reserve(struct governor_service *service, unsigned cpu, unsigned memory);
+
 /* Any thread. */
 void governor_service_snapshot(struct governor_service *service, struct governor_snapshot *snapshot);

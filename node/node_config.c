@@ -391,6 +391,7 @@ static void take_plain(struct node_config *to)
     const struct config *config = to->config;
     struct driver_config *driver = &to->driver;
     to->state = config_string(config, "node/state");
+    to->user = config_count(config, "node/user") ? config_string(config, "node/user") : NULL;
     to->socket = config_string(config, "control/socket");
     to->group = config_string(config, "control/group");
     to->administrators = config_count(config, "control/administrators")
@@ -431,6 +432,7 @@ struct node_config *node_config_load(const char *path)
     struct node_config *to = calloc(1, sizeof(*to));
     if (!to)
         return NULL;
+    snprintf(to->path, sizeof(to->path), "%s", path);
     to->config = config_load(&node_schema, path, report, NULL);
     if (!to->config || !take_all(to, path)) {
         node_config_free(&to);

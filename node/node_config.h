@@ -15,7 +15,9 @@
 
 struct node_config {
     struct config *config; /* owns the strings */
+    char path[PATH_SIZE];  /* of the file */
     const char *state;
+    const char *user; /* what root becomes; NULL: it stays */
     const char *socket, *group, *administrators;
     const char *fleet;
     char name[NAME_MAX_SIZE];

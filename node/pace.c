@@ -33,6 +33,9 @@ static double demand(const struct pace *pace, const struct pace_turn *turn)
     /* All waited all the time: what they would do is unknown, but more. */
     if (turn->waited > 0 && used < allowed)
         used = allowed * 1.25;
+    /* Packets that are dropped at random are worse than flows that are given up. */
+    if (turn->dropping && used < allowed)
+        used = allowed * 1.25;
     if (used <= 0)
         return 0;
     return allowed > 0 ? used / allowed : 4;

@@ -27,6 +27,7 @@ struct pace_turn {
     int64_t span;   /* ns */
     int64_t used;   /* CPU of all threads */
     int64_t waited; /* ns that threads waited for the purse, summed */
+    bool dropping;  /* the kernel drops packets, for they come faster than they are looked at */
     unsigned threads;
 };
 

@@ -57,7 +57,7 @@ _picket_node() {
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health sync entity search lookup directory fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health reload sync entity search lookup directory fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
@@ -112,7 +112,7 @@ _picket() {
             ;;
         esac
         ;;
-    status | members | synchronizer | why | peers | reach | history | candidate | watch | events | quota | health)
+    status | members | synchronizer | why | peers | reach | history | candidate | watch | events | quota | health | reload)
         _picket_node "$current" "$previous"
         ;;
     read)

@@ -7,6 +7,7 @@
 #include "node/command.h"
 #include "node/daemon.h"
 #include "node/join.h"
+#include "node/privileges.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -24,7 +25,8 @@ static const char help[] =
     "standard\n"
     "                    input. Better so: others see a command line\n"
     "  --join-file FILE  the same, with the token in a file\n"
-    "  --check           only says whether the configuration is right\n"
+    "  --check, --check-config\n"
+    "                    only says whether the configuration is right\n"
     "  --version, --help\n"
     "\n"
     "Exit status: 0 stopped as asked, 1 failure, 2 wrong use, 4 the fleet revoked this node.\n";
@@ -91,6 +93,7 @@ static int parse(struct job *job, int argc, char **argv)
         {"join", required_argument, NULL, 'j'},
         {"join-file", required_argument, NULL, 'f'},
         {"check", no_argument, NULL, 'k'},
+        {"check-config", no_argument, NULL, 'k'},
         {"version", no_argument, NULL, 'v'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
@@ -121,6 +124,22 @@ static int read_token(struct job *job)
     return EXIT_FINE;
 }
 
+/* Before any thread is there and any byte of others is read. */
+static bool give_up_rights(const struct node_config *config)
+{
+    char run[PATH_SIZE];
+    struct fault fault;
+    struct privileges wanted = {.user = config->user, .directories = {config->state, run}};
+    snprintf(run, sizeof(run), "%s", config->socket);
+    char *slash = strrchr(run, '/');
+    if (slash && slash != run)
+        *slash = '\0';
+    if (privileges_drop(&wanted, &fault))
+        return true;
+    fprintf(stderr, "picketd: %s\n", fault.text);
+    return false;
+}
+
 static int run(struct job *job)
 {
     struct node_config *config = node_config_load(job->config);
@@ -129,6 +148,8 @@ static int run(struct job *job)
     int status = EXIT_FINE;
     if (job->check)
         printf("%s: fine\n", job->config);
+    else if (!give_up_rights(config))
+        status = EXIT_FAILED;
     else if (job->join)
         status = join_run(config->state, config->name, job->token);
     secret_free(job->token);

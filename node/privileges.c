@@ -8,11 +8,13 @@
 #include <seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define LOCKED          ((rlim_t)64 << 20)
 #define BIT(capability) (1u << (capability))
 /* Packets of an interface; RADIUS and syslog on their ports. */
 #define KEPT (BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE))
@@ -157,10 +159,20 @@ static bool refuse_calls(struct fault *fault)
     return failed == 0 || fault_say(fault, "seccomp: %s", strerror(-failed));
 }
 
+/* Secrets stand in locked memory, which without root's rights is bounded. */
+static void allow_locking(void)
+{
+    struct rlimit limit = {LOCKED, LOCKED}, now;
+    if (getrlimit(RLIMIT_MEMLOCK, &now) == 0 && now.rlim_max < LOCKED)
+        setrlimit(RLIMIT_MEMLOCK, &limit);
+}
+
 bool privileges_drop(const struct privileges *wanted, struct fault *fault)
 {
-    if (geteuid() == 0)
+    if (geteuid() == 0) {
+        allow_locking();
         shrink_bounds();
+    }
     if (geteuid() == 0 && wanted->user && !become(wanted, fault))
         return false;
     if (!keep_few(fault))

@@ -41,6 +41,12 @@ static const struct config_rule rules[] = {
      .doc =
          "Directory of the node's identity and memory. Nobody else may read it; two processes may not share "
          "it."},
+    {.key = "node/user",
+     .type = CONFIG_STRING,
+     .doc =
+         "User that the node becomes when root starts it, before anything else; the directory of its state "
+         "is made for it. Not set: it stays root, without root's rights. The systemd unit starts it as "
+         "`picket` already."},
     {.key = "node/log-level",
      .type = CONFIG_CHOICE,
      .choices = log_levels,

@@ -49,7 +49,7 @@ static void show_done(const struct show_style *style, const json_t *answer)
 
 int show_change(const struct show_options *options, const char *verb, const char *domain, int on)
 {
-    json_t *request = json_pack("{ssss}", "verb", verb, "domain", domain);
+    json_t *request = json_pack("{ssss*}", "verb", verb, "domain", domain);
     if (on >= 0)
         json_object_set_new(request, "on", json_boolean(on));
     return show_ask(options, request, show_done);

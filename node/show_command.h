@@ -27,5 +27,5 @@ void show_answer(const struct show_options *options, json_t *answer,
 int show_ask(const struct show_options *options, json_t *request,
              void (*table)(const struct show_style *, const json_t *));
 
-/* Asks for a change of a domain; `on` < 0: the verb has no such field. */
+/* Asks for a change of a domain (NULL: of the node); `on` < 0: the verb has no such field. */
 int show_change(const struct show_options *options, const char *verb, const char *domain, int on);

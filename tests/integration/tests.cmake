@@ -43,6 +43,11 @@ add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_co
   --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
 set_tests_properties(fleet_command PROPERTIES TIMEOUT 600)
 
+# A node as its administrator runs it.
+add_test(NAME running COMMAND Python3::Interpreter ${integration}/running.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
+set_tests_properties(running PROPERTIES LABELS slow TIMEOUT 300)
+
 # Three real nodes on loopback. What takes long begins first.
 add_test(NAME fleet_smoke COMMAND Python3::Interpreter ${integration}/fleet_smoke.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)

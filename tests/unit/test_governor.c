@@ -363,6 +363,22 @@ static void it_ends(void **state)
     assert_int_equal(sensor.level, 1);
 }
 
+/* Packets come faster than one thread can look: flows go, not packets. */
+static void drops_are_no_way_to_save(void **state)
+{
+    (void)state;
+    struct pace pace;
+    pace_init(&pace);
+    pace.allowed = CLOCK_SECOND * 3;
+    struct pace_turn turn = {.span = PACE_TURN, .threads = 1, .used = PACE_TURN / 2};
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(pace_step(&pace, &turn), 1);
+    turn.dropping = true;
+    for (int i = 0; i < 50; i++)
+        pace_step(&pace, &turn);
+    assert_true(pace.level > RANK_FINE);
+}
+
 static void more_than_everything(void **state)
 {
     (void)state;
@@ -446,6 +462,7 @@ int main(void)
         cmocka_unit_test(no_need_no_shed),
         cmocka_unit_test(a_quota_is_met_and_kept),
         cmocka_unit_test(it_ends),
+        cmocka_unit_test(drops_are_no_way_to_save),
         cmocka_unit_test(more_than_everything),
         cmocka_unit_test(the_guarantee_holds_on_any_host),
     };
