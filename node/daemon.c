@@ -13,8 +13,8 @@
 #include "node/metrics.h"
 #include "node/notify.h"
 #include "node/outbox.h"
-#include "node/sender.h"
 #include "node/reload.h"
+#include "node/sender.h"
 
 #include <errno.h>
 #include <poll.h>

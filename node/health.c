@@ -46,6 +46,10 @@ static const struct health_kind kinds[] = {
      "Open the ports of the methods from this host to the computers, or switch the methods off."},
     {1108, HEALTH_LOW, "radius_refused", "RADIUS accounting ingestion failures",
      "Set the same shared secret on the VPN server and here."},
+    {1109, HEALTH_MEDIUM, "event_logs_not_processed", "Event log files are not being processed",
+     "See that the node may read the folder event-logs/folder and what is in it."},
+    {1110, HEALTH_MEDIUM, "samba_log_not_read", "Samba's audit log is not being read",
+     "See that the node may read the files of samba/logs, and that smb.conf writes them."},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -138,7 +138,7 @@ static bool tell_trouble(void *context, struct input_trouble *trouble)
 
 const struct event_input input_evtx = {
     .name = "evtx",
-    .issue = 0,
+    .issue = 1109,
     .issue_name = "event_logs_not_processed",
     .issue_text = "event log files are not processed",
     .wanted = wanted,

@@ -132,7 +132,7 @@ static void kept(void *input, uint64_t tag)
 
 const struct event_input input_samba = {
     .name = "samba",
-    .issue = 0,
+    .issue = 1110,
     .issue_name = "samba_log_not_read",
     .issue_text = "Samba's audit log is not read",
     .wanted = wanted,

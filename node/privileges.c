@@ -132,17 +132,21 @@ static const int refused[] = {
 };
 
 /* Sockets are the network's, packets', the kernel's for addresses, and local ones. */
+static int refuse_family(scmp_filter_ctx filter, enum scmp_compare how, unsigned family)
+{
+    const struct scmp_arg_cmp argument = {.arg = 0, .op = how, .datum_a = family};
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &argument);
+}
+
 static int refuse_families(scmp_filter_ctx filter)
 {
     static const unsigned kept[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET};
     unsigned next = 0;
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++, next++)
         for (; next < kept[i]; next++)
-            if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, next)) != 0)
+            if (refuse_family(filter, SCMP_CMP_EQ, next) != 0)
                 return -1;
-    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                            SCMP_A0(SCMP_CMP_GT, AF_PACKET));
+    return refuse_family(filter, SCMP_CMP_GT, AF_PACKET);
 }
 
 static bool refuse_calls(struct fault *fault)

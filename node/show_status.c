@@ -191,6 +191,25 @@ static void show_input_counts(const struct show_style *style, const json_t *answ
     }
 }
 
+/* How much of its host this node may use, and whether that is too little. */
+static void show_host(const struct show_style *style, const json_t *answer)
+{
+    const json_t *quota = json_object_get(answer, "quota");
+    const json_t *cpu = json_object_get(quota, "cpu"), *memory = json_object_get(quota, "memory");
+    const json_t *protocols = json_object_get(quota, "protocols");
+    int64_t flows = 0;
+    if (!show_text(quota, "decided"))
+        return;
+    for (size_t i = 0; i < json_array_size(protocols); i++)
+        flows += show_number(json_object_get(json_array_get(protocols, i), "hour"), "flows", 0);
+    show_line(style, NULL,
+              "host: CPU %.1f %% used of a quota of %.1f %%, memory %" PRId64 " of %" PRId64
+              " MiB; flows given up in the last hour: %" PRId64,
+              json_number_value(json_object_get(cpu, "used_percent")),
+              json_number_value(json_object_get(cpu, "quota_percent")),
+              show_number(memory, "used_bytes", 0) >> 20, show_number(memory, "quota_bytes", 0) >> 20, flows);
+}
+
 void show_status(const struct show_style *style, const json_t *answer)
 {
     const json_t *fleet = json_object_get(answer, "fleet"), *view = json_object_get(answer, "view");
@@ -201,6 +220,7 @@ void show_status(const struct show_style *style, const json_t *answer)
     show_problems(style, answer);
     show_counts(style, answer);
     show_capture(style, answer);
+    show_host(style, answer);
     show_delivery(style, answer);
     show_input_counts(style, answer);
     fputc('\n', style->to);

@@ -223,6 +223,8 @@ void view_status(struct json_writer *w, const struct view_source *source)
     view_problems(w, source);
     view_domains(w, "domains", source);
     write_capture(w, source->capture);
+    view_health(w, source);
+    view_quota(w, source);
     view_delivery_write(w, source->delivery);
     write_inputs(w, source);
     write_naming(w, source->naming);

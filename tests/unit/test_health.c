@@ -163,6 +163,10 @@ static void quota_as_a_table(void **state)
     out = draw(show_quota, QUOTA("false", "false", ""), &no_options, plain);
     assert_null(strstr(out, "given up"));
     free(out);
+    out = draw(show_status, shed, &no_options, plain);
+    assert_non_null(strstr(out, "host: CPU 12.5 % used of a quota of 15.0 %"));
+    assert_non_null(strstr(out, "flows given up in the last hour: 79"));
+    free(out);
     out = draw(show_quota, "{" VIEW "\"quota\":null}", &no_options, plain);
     assert_non_null(strstr(out, "nothing has been decided yet"));
     free(out);
