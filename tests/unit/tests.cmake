@@ -24,6 +24,10 @@ set_tests_properties(test_ring test_log test_outbox test_resolution test_governo
 set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:die_after_fork=0)
 
+# What is sent and received; ZeroMQ's own threads are not looked at.
+set_tests_properties(test_sender test_receiver PROPERTIES LABELS threads
+  ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
+
 # The election once more, with the deliberate faults that its tests must notice.
 target_compile_definitions(test_mutants PRIVATE PICKET_MUTANTS)
 target_sources(test_mutants PRIVATE ${PROJECT_SOURCE_DIR}/cluster/claim.c ${PROJECT_SOURCE_DIR}/cluster/register.c
