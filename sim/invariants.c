@@ -18,6 +18,7 @@
 #define DRAWS         32u
 #define CLAIMS_KEPT   64u
 #define MARKS_MAX     4096u
+#define TERMS_PLENTY  (UINT64_C(1) << 62)
 #define TOLD_AGAIN    (2 * SIM_MINUTE)
 #define COLUMNS_ALL   128u /* up to so many nodes each is watched by each; beyond only candidates are */
 #define QUIET_HOLDERS (180 * SIM_SECOND)
@@ -114,6 +115,8 @@ struct checker {
     uint8_t
         hostile_candidates; /* bit d: some enemy is a candidate of domain d, and may do as it likes with it */
     int64_t enemies_until;  /* world time: when the last one was seen at work */
+    int64_t enemies_worked; /* ms that any was at work, in all */
+    bool terms_spent;       /* enemies raised a term beyond what is believed at once: TERMS_PLENTY */
     int64_t quiet_since, disagree_since, last_look;
     uint32_t age; /* of what is being marked */
     struct mark marks[MARKS_MAX];
@@ -746,6 +749,8 @@ static void look_at_domain(struct sim_world *world, uint32_t node, unsigned doma
     bool active = now.state == ELECTION_ACTIVE;
     bool waiting = now.state == ELECTION_WAIT || now.state == ELECTION_PRECHECK;
     bool changed = now.has_claim && (!view->has || claim_compare(&now.claim, &view->claim) != 0);
+    if (changed && now.claim.term > TERMS_PLENTY)
+        world->checker->terms_spent = true;
     if (changed && !hostile) {
         watch->last_claim = world->time;
         world->unseed = sim_mix_bytes(world->unseed, &now.claim.draw, sizeof now.claim.draw);
@@ -978,10 +983,15 @@ static bool able(const struct sim_world *world, uint32_t node, unsigned domain)
 }
 
 /* For how long it must be quiet before all are of one mind. A jump of the term is held back for a third of
- * T_OFF, and believed then: from when it is offered, which may be when a cut heals. */
+ * T_OFF, and believed then: from when it is offered, which may be when a cut heals. Beyond 2^62 belief takes
+ * as long as the enemies had (docs/cluster.md, Acceptable). */
 static int64_t calm_after(const struct sim_world *world)
 {
-    return QUIET_HOLDERS + (world->checker->ever_hostile ? world->options.replace_after / 3 : 0);
+    const struct checker *checker = world->checker;
+    int64_t held_back = checker->ever_hostile ? world->options.replace_after / 3 : 0;
+    if (checker->terms_spent)
+        held_back += checker->enemies_worked;
+    return QUIET_HOLDERS + held_back;
 }
 
 static unsigned able_candidates(const struct sim_world *world, unsigned domain)
@@ -1080,6 +1090,8 @@ void checker_second(struct sim_world *world)
     for (uint32_t i = 0; i < world->count && checker->ever_hostile; i++)
         if (world->nodes[i].hostile_now)
             checker->enemies_until = world->time;
+    if (checker->enemies_until == world->time)
+        checker->enemies_worked += SIM_SECOND;
     if (!quiet)
         checker->quiet_since = world->time;
     else if (world->last_change > checker->quiet_since)
