@@ -145,7 +145,10 @@ static const struct config_rule rules[] = {
      .type = CONFIG_BOOL,
      .preset = "yes",
      .doc =
-         "`no`: this node stands for no domain, whatever its grant says. `yes`: as `picket candidate` says."},
+         "`no`: this node stands for no domain, whatever its grant says, as after `picket candidate off`, "
+         "and "
+         "remembers it. `yes`: as `picket candidate` says; after a `no` it stands again by `picket candidate "
+         "on`."},
     {.key = "synchronizer/min-observers",
      .type = CONFIG_INT,
      .min = 1,
