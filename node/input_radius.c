@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "events/radius_listener.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,22 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
     return true;
 }
 
+/* Its clients. */
+static bool tell_source(void *input, uint32_t i, struct input_source *to)
+{
+    struct radius_client_status client;
+    if (!radius_listener_client(input, i, &client))
+        return false;
+    *to = (struct input_source){
+        .heard = client.last > client.wrong_secret ? client.last : client.wrong_secret,
+        .event = client.last,
+        .events = client.kept,
+        .refused = client.verdicts[RADIUS_WRONG_SECRET] + client.verdicts[RADIUS_MALFORMED] +
+                   client.verdicts[RADIUS_UNSUPPORTED] + client.verdicts[RADIUS_LIMITED] + client.not_kept};
+    snprintf(to->name, sizeof(to->name), "%s", client.text);
+    return true;
+}
+
 static void kept(void *input, uint64_t tag)
 {
     radius_listener_kept(input, tag);
@@ -172,5 +189,6 @@ const struct event_input input_radius = {
     .stop = stop,
     .describe = describe,
     .trouble = tell_trouble,
+    .source = tell_source,
     .kept = kept,
 };

@@ -124,6 +124,19 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
     return false;
 }
 
+/* The logs. */
+static bool tell_source(void *input, uint32_t i, struct input_source *to)
+{
+    struct input *self = input;
+    struct log_tail_status status;
+    if (!log_tail_status(self->tail, i, &status))
+        return false;
+    *to = (struct input_source){.events = status.lines, .refused = status.lost, .silent = !status.reading};
+    snprintf(to->name, sizeof(to->name), "%s", status.path);
+    snprintf(to->position, sizeof(to->position), "%llu bytes behind", (unsigned long long)status.behind);
+    return true;
+}
+
 static void kept(void *input, uint64_t tag)
 {
     struct input *self = input;
@@ -141,5 +154,6 @@ const struct event_input input_samba = {
     .stop = stop,
     .describe = describe,
     .trouble = tell_trouble,
+    .source = tell_source,
     .kept = kept,
 };

@@ -181,6 +181,13 @@ static void test_record_and_answer(void **state)
     char wanted[128];
     snprintf(wanted, sizeof(wanted), "udp port %u, 1 client, 1 kept, 1 with a wrong secret", port);
     assert_string_equal(input.text, wanted);
+    struct input_source source;
+    assert_true(event_service_source(self.service, 0, 0, &source));
+    assert_string_equal(source.name, "127.0.0.0/8");
+    assert_int_equal(source.events, 1);
+    assert_int_equal(source.refused, 1);
+    assert_true(source.event > 0 && source.heard >= source.event);
+    assert_false(event_service_source(self.service, 0, 1, &source));
     close(s);
     close_service();
 }

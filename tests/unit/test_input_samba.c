@@ -116,7 +116,11 @@ static void test_samples(void **state)
     append("{ no audit line\n", 16);
     wait_for(84, 80);
     int64_t until = clock_monotonic(clock_system()) + PATIENCE;
-    while (event_service_health(self.service, 0, &health) && clock_monotonic(clock_system()) < until)
+    struct input_source source;
+    /* What is told of it is told after it was done. */
+    while ((event_service_health(self.service, 0, &health) ||
+            !event_service_source(self.service, 0, 0, &source) || source.events < 84) &&
+           clock_monotonic(clock_system()) < until)
         poll(NULL, 0, 10);
     assert_false(event_service_health(self.service, 0, &health));
     assert_true(event_service_input(self.service, 0, &input));
@@ -126,6 +130,11 @@ static void test_samples(void **state)
     assert_int_equal(input.counters.ignored, 3);
     assert_int_equal(input.counters.invalid, 1);
     assert_non_null(strstr(input.text, "auth.json: 84 lines"));
+    assert_true(event_service_source(self.service, 0, 0, &source));
+    assert_string_equal(source.name, self.log);
+    assert_int_equal(source.events, 84);
+    assert_string_equal(source.position, "0 bytes behind");
+    assert_false(event_service_source(self.service, 0, 1, &source));
     static struct quarantine_entry entry;
     assert_true(quarantine_before(event_service_quarantine(self.service), UINT64_MAX, &entry));
     assert_string_equal(entry.origin.format, "samba");
