@@ -499,7 +499,8 @@ void siem_put_rendered(struct siem_job *job, struct bytes text)
     if (!rendered)
         return;
     text = siem_trim(text);
-    unsigned count = memchr(text.data, '\n', text.size) ? split_lines(text, lines, 2 * LABELS_MAX) : 0;
+    unsigned count =
+        text.size && memchr(text.data, '\n', text.size) ? split_lines(text, lines, 2 * LABELS_MAX) : 0;
     if (count > 1) {
         if (put_by_labels(job, rendered, lines, count) == 0)
             put_by_places(job, rendered, lines, count);

@@ -35,7 +35,7 @@ static struct siem_result read_message(const char *message)
 
 static bool equal(struct bytes bytes, const char *text)
 {
-    return bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
+    return bytes.size == strlen(text) && (bytes.size == 0 || memcmp(bytes.data, text, bytes.size) == 0);
 }
 
 static void expect_time(const char *rfc3339)
@@ -313,6 +313,12 @@ static void qradar_is_read(void **state)
                          .verdict,
                      SIEM_EVENT);
     expect_fields((const char *const[]){"TargetUserName=", "Workstation=SIEM", "Status=0x0", NULL});
+    /* keys that nobody knows, and words that are none */
+    assert_int_equal(read_message("AgentDevice=WindowsLog\tNew=x\tand more\tEventID=4776\t"
+                                  "TimeGenerated=1456144380009\tMessage=" FLAT_4776)
+                         .verdict,
+                     SIEM_EVENT);
+    assert_int_equal(event.id, 4776);
     assert_int_equal(read_message("AgentDevice=WindowsLog\tEventID=x\tMessage=y").verdict, SIEM_DAMAGED);
     assert_int_equal(read_message("AgentDevice=WindowsLog\tEventID=4776").verdict, SIEM_DAMAGED);
     assert_int_equal(read_message("AgentDevice=WindowsLog\tEventID=4776\tMessage=y").verdict, SIEM_DAMAGED);

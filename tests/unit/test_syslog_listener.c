@@ -177,6 +177,13 @@ static void streams_are_heard(void **state)
     UNTIL(own_counters().broken == 1);
     expect_closed(s);
     assert_int_equal(counters().received, 5);
+    /* one of a format that is known, damaged */
+    s = dial("::1", 0, SOCK_STREAM);
+    send_text(s, "CEF:0|Microsoft|Microsoft Windows||4776|n|l|externalId=4776\n");
+    UNTIL(counters().invalid == 3);
+    assert_true(quarantine_before(self.quarantine, UINT64_MAX, &entry));
+    assert_string_equal(entry.origin.format, "cef");
+    close(s);
 }
 
 static void a_long_stream_is_heard_whole(void **state)

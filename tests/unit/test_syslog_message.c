@@ -20,7 +20,7 @@ static struct bytes text(const char *string)
 
 static bool equal(struct bytes bytes, const char *string)
 {
-    return bytes.size == strlen(string) && memcmp(bytes.data, string, bytes.size) == 0;
+    return bytes.size == strlen(string) && (bytes.size == 0 || memcmp(bytes.data, string, bytes.size) == 0);
 }
 
 /* --- framing --- */
