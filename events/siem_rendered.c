@@ -11,7 +11,8 @@
 
 #include <ctype.h>
 
-#define LABELS_MAX 40u
+#define LABELS_MAX       40u
+#define EXPENSIVE_SEARCH 1644u
 
 struct label {
     const char *label; /* "Section:Label", or "Label" of those before any section */
@@ -270,7 +271,21 @@ static const struct rendered {
     {{4886}, {REQUEST}},
     {{4887, 4888},
      {REQUEST, {"Disposition", "Disposition"}, {"SKI", "SubjectKeyIdentifier"}, {"Subject", "Subject"}}},
+    {{4890}, {{"Enable", "EnableRestrictedPermissions"}}},
     {{4896}, {{"Table ID", "TableId"}, {"Filter", "Filter"}, {"Rows Deleted", "RowsDeleted"}}},
+    {{EXPENSIVE_SEARCH},
+     {{"Client", "Client"},
+      {"Starting node", "StartingNode"},
+      {"Filter", "Filter"},
+      {"Search scope", "SearchScope"},
+      {"Attribute selection", "AttributeSelection"},
+      {"Server controls", "ServerControls"},
+      {"Visited entries", "VisitedEntries"},
+      {"Returned entries", "ReturnedEntries"},
+      {"Used indexes", "UsedIndexes"},
+      {"Pages referenced", "PagesReferenced"},
+      {"Search time (ms)", "SearchTime"},
+      {"Attributes Preventing Optimization", "AttributesPreventingOptimization"}}},
 };
 
 static const struct rendered *rendered_of(uint32_t id)
@@ -349,6 +364,7 @@ bool siem_put_label(struct siem_job *job, struct bytes label, struct bytes value
 
 struct line {
     struct bytes label, value;
+    struct bytes below; /* the line behind it */
 };
 
 /* The lines that have a label, at most `max`. */
@@ -360,7 +376,8 @@ static unsigned split_lines(struct bytes text, struct line *lines, unsigned max)
         if (!value.size || !memchr(value.data, ':', value.size))
             continue;
         struct bytes label = siem_take(&value, ':');
-        lines[n++] = (struct line){siem_trim(label), siem_trim(value)};
+        struct bytes rest = text, below = siem_take(&rest, '\n');
+        lines[n++] = (struct line){siem_trim(label), siem_trim(value), siem_trim(below)};
     }
     return n;
 }
@@ -374,6 +391,12 @@ static unsigned count_labels(const struct rendered *rendered, bool *sections)
     return n;
 }
 
+/* Values may stand on the lines below their labels. */
+static bool stands_below(const struct rendered *rendered)
+{
+    return rendered->ids[0] == EXPENSIVE_SEARCH;
+}
+
 static unsigned put_by_labels(struct siem_job *job, const struct rendered *rendered, const struct line *lines,
                               unsigned count)
 {
@@ -382,7 +405,7 @@ static unsigned put_by_labels(struct siem_job *job, const struct rendered *rende
     for (unsigned i = 0; i < count; i++) {
         const struct label *label = find_label(rendered, section, lines[i].label);
         if (label) {
-            put_label(job, label, lines[i].value);
+            put_label(job, label, stands_below(rendered) ? lines[i].below : lines[i].value);
             found++;
         } else if (lines[i].value.size == 0) {
             section = lines[i].label;

@@ -492,6 +492,16 @@ static const struct sample rendered[] = {
      {"TargetUserName=bob@CORP", "TargetDomainName=CORP", "LogonGuid={7}", "ServiceName=dc1$",
       "ServiceSid=S-1-5-21-1", "IpAddress=::ffff:10.0.0.9", "IpPort=4242", "TicketOptions=0x40810000",
       "TicketEncryptionType=0x12", "Status=0x0", "TransmittedServices=-", NULL}},
+    {"splunk",
+     SPLUNK("1644",
+            "Internal event: A client issued a search operation with the following options. \r\n\r\nClient:"
+            "\r\n10.0.0.9:4242 \r\nStarting node:\r\nDC=corp,DC=example \r\nFilter:\r\n (a=*) \r\nSearch "
+            "scope:\r\nsubtree \r\nAttribute selection:\r\n[all] \r\nServer controls:\r\n \r\nVisited "
+            "entries:\r\n1000 \r\nReturned entries:\r\n10"),
+     AT_DC1,
+     1644,
+     {"Client=10.0.0.9:4242", "StartingNode=DC=corp,DC=example", "Filter=(a=*)", "SearchScope=subtree",
+      "ServerControls=", "VisitedEntries=1000", "ReturnedEntries=10", NULL}},
     {"splunk", SPLUNK("7036", "The X service entered the running state."), AT_DC1, 7036, {NULL}},
 };
 
