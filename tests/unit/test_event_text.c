@@ -41,7 +41,7 @@ static enum event_text_verdict read_text(const char *text)
 
 static void is(struct bytes value, const char *expected)
 {
-    if (value.size != strlen(expected) || memcmp(value.data, expected, value.size) != 0)
+    if (value.size != strlen(expected) || (value.size && memcmp(value.data, expected, value.size) != 0))
         fail_msg("\"%.*s\" is not \"%s\"", (int)value.size, (const char *)value.data, expected);
 }
 

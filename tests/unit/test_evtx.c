@@ -93,7 +93,8 @@ static bool is_same(const char *expected, struct bytes value)
     }
     while (value.size && strchr(" \t\r\n", value.data[value.size - 1]))
         value.size--;
-    memcpy(copy, value.data, value.size);
+    if (value.size)
+        memcpy(copy, value.data, value.size);
     copy[value.size] = 0;
     if (strcasecmp(copy, expected) == 0)
         return true;
