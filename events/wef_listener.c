@@ -25,10 +25,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX   512u
-#define CONNECTIONS_PER   16u          /* of one address */
+#define CONNECTIONS_MAX   1024u
+#define CONNECTIONS_PER   128u         /* of one address: a branch behind one */
 #define CONNECTION_MEMORY (128 * 1024) /* headers: a ticket alone may have 64 KiB */
-#define IDLE_SECONDS      150u
+#define IDLE_SECONDS      20u
 #define REQUEST_TIME      (60 * CLOCK_SECOND) /* for a whole body */
 #define BODIES_MAX        (32u << 20)         /* bytes, of all connections */
 #define BATCHES           256u                /* messages that may wait to be kept */
@@ -596,7 +596,7 @@ static int listening_socket(const struct endpoint *endpoint, struct fault *fault
 
 static uint16_t port_of(int s)
 {
-    struct sockaddr_storage to;
+    struct sockaddr_storage to = {0};
     socklen_t size = sizeof to;
     if (getsockname(s, (struct sockaddr *)&to, &size) != 0)
         return 0;

@@ -12,7 +12,7 @@
 #define WEF_SOURCES_MAX  8192u
 #define WEF_NAME_MAX     256u
 #define WEF_SILENT_BEATS 3u /* heartbeats that are missed before a source is called silent */
-#define WEF_FORGOTTEN    (7 * 86400 * INT64_C(1000000000)) /* ns without a word: gone for good */
+#define WEF_FORGOTTEN    (INT64_C(7) * 86400 * 1000000000) /* ns without a word: gone for good */
 #define WEF_ANSWER_MAX   32768u
 
 /* Who asks: proved, by a certificate or a ticket. */

@@ -260,7 +260,15 @@ class Source:
     def send(self, to, text, compressed):
         body = b"\xff\xfe" + text.encode("utf-16-le")
         path = "/" + to.split("/", 3)[3]
-        answer = self.channel.send(path, sldc(body) if compressed else body, {"Content-Encoding": "SLDC"} if compressed else {})
+        how = path, sldc(body) if compressed else body, {"Content-Encoding": "SLDC"} if compressed else {}
+        stale = self.channel.connection is not None
+        try:
+            answer = self.channel.send(*how)
+        except (OSError, http.client.HTTPException):
+            if not stale:
+                raise
+            self.channel.close()                             # the collector ended an idle connection: once more
+            answer = self.channel.send(*how)
         if answer.tree is not None:
             assert answer.value("s:Header/a:RelatesTo") == self.id, answer.text
             assert answer.value("s:Header/a:To") == ANONYMOUS, answer.text
