@@ -127,7 +127,7 @@ static bool tell_trouble(void *context, struct input_trouble *trouble)
     evtx_folder_status(input->folder, &status);
     if (!status.missing && !status.unsaved)
         return false;
-    trouble->number = 0;
+    trouble->number = 1109;
     trouble->issue = status.missing ? "event_logs_unreadable" : "event_logs_position_not_kept";
     snprintf(trouble->text, sizeof(trouble->text), "%s: %.180s",
              status.missing ? "the folder of event logs cannot be read"

@@ -142,7 +142,7 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
     add_up(input, &totals);
     if (!totals.failing)
         return false;
-    trouble->number = 0;
+    trouble->number = 1108;
     trouble->issue = "radius_ingestion_failures";
     text_string(&t, "RADIUS accounting ingestion failures: client ");
     text_string(&t, totals.worst.text);

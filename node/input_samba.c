@@ -114,7 +114,7 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
         if (!*status.fault)
             continue;
         struct text t = text_to(trouble->text, sizeof(trouble->text));
-        trouble->number = 0;
+        trouble->number = 1110;
         trouble->issue = "samba_log_not_read";
         text_string(&t, "Samba's audit log is not read: ");
         text_string(&t, status.fault);
