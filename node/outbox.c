@@ -129,8 +129,9 @@ static void *run(void *context)
 {
     struct outbox *self = context;
     pthread_mutex_lock(&self->lock);
-    while (!self->ending) {
+    for (bool last = false; !last;) {
         wait_until(self, clock_monotonic(clock_system()) + self->config.interval);
+        last = self->ending; /* it may be set during a commit, after what that one takes */
         commit(self);
     }
     pthread_mutex_unlock(&self->lock);

@@ -65,3 +65,10 @@ set_target_properties(guest PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_D
 add_custom_target(bench-governor
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/governor.py --build ${CMAKE_BINARY_DIR}
   DEPENDS guest USES_TERMINAL)
+# The spool beside dd, and from the resolver to the center's acknowledgement: tests/bench/delivery.py (target `bench-delivery`).
+add_executable(bench_spool EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/spool.c)
+target_link_libraries(bench_spool PRIVATE picket_daemon)
+set_target_properties(bench_spool PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-delivery
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/delivery.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS bench_spool feeder picket picketd picket-center USES_TERMINAL)

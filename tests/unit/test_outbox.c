@@ -227,6 +227,35 @@ static void what_was_kept_survives_a_power_cut(void **state)
     }
 }
 
+/* A disk that takes its time to sync: what comes meanwhile, right before the end, is not forgotten. */
+static int slow_sync(void *context, int file)
+{
+    (void)context;
+    usleep(50000);
+    return disk_system()->sync(disk_system()->context, file);
+}
+
+static void the_end_comes_during_a_commit(void **state)
+{
+    (void)state;
+    struct place place;
+    struct disk disk = *disk_system();
+    disk.sync = slow_sync;
+    place_open(&place);
+    struct spool *spool = open_spool(&disk, place.path, 1 << 20);
+    struct outbox *outbox = open_outbox(spool, CLOCK_HOUR);
+    int64_t times[4];
+    uint64_t at = 0;
+    outbox_record(outbox, activity(ACTIVITY_KERBEROS_AS, 1), 1); /* begins a commit */
+    usleep(20000);
+    outbox_record(outbox, activity(ACTIVITY_KERBEROS_AS, 2), 0);
+    outbox_stop(&outbox);
+    assert_int_equal(times_in(spool, &at, times, 4), 2);
+    assert_int_equal(times[1], 2);
+    spool_close(&spool);
+    place_close(&place);
+}
+
 /* --- full --- */
 
 static void the_least_is_left_out_first(void **state)
@@ -292,6 +321,7 @@ int main(void)
         cmocka_unit_test(what_is_recorded_is_there_within_the_interval),
         cmocka_unit_test(who_waits_does_not_wait_for_the_interval),
         cmocka_unit_test(what_was_kept_survives_a_power_cut),
+        cmocka_unit_test(the_end_comes_during_a_commit),
         cmocka_unit_test(the_least_is_left_out_first),
         cmocka_unit_test(the_kind_is_found_in_the_bytes),
     };
