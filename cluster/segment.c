@@ -83,8 +83,7 @@ bool segment_begin(struct segment *self, const struct disk *disk, const char mag
     put_le64(header + 8, number);
     put_le64(header + 16, checksum(number, header, 16, NULL));
     if (disk->truncate(disk->context, self->file, 0) != 0 ||
-        !disk_write_all(disk, self->file, header, sizeof header, 0) ||
-        disk->sync(disk->context, self->file) != 0)
+        !disk_write_all(disk, self->file, header, sizeof header, 0))
         return false;
     *self = (struct segment){
         .file = self->file, .number = number, .size = SEGMENT_HEADER_SIZE, .first = first, .last = first - 1};

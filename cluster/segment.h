@@ -34,7 +34,7 @@ struct segment_entry {
     size_t size; /* of the payload */
 };
 
-/* Writes a new header into segment->file, whatever it held, and makes it durable (not its name). `first`: the
+/* Writes a new header into segment->file, whatever it held; durable with the first entry that is. `first`: the
  * sequence that is appended first. False: the disk, errno. */
 bool segment_begin(struct segment *segment, const struct disk *disk, const char magic[8], uint64_t number,
                    uint64_t first);

@@ -195,6 +195,8 @@ static bool recover(struct spool *self, struct fault *fault)
             return false;
         self->damaged += damaged;
     }
+    if (disk->sync_directory(disk->context, self->config.directory) != 0)
+        return fault_say(fault, "%s: %s", self->config.directory, strerror(errno));
     drop_disorder(self);
     for (unsigned i = 0; i < self->config.segments; i++) {
         const struct segment *segment = &self->segments[i];
@@ -292,8 +294,7 @@ static enum spool_verdict open_segment(struct spool *self)
     }
     if (!segment)
         return SPOOL_FULL;
-    if (!segment_begin(segment, disk, SEGMENT_MAGIC, self->numbers + 1, self->last + 1) ||
-        disk->sync_directory(disk->context, self->config.directory) != 0) {
+    if (!segment_begin(segment, disk, SEGMENT_MAGIC, self->numbers + 1, self->last + 1)) {
         segment_release(self, segment);
         return SPOOL_FAILED;
     }
