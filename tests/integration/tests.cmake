@@ -70,6 +70,10 @@ add_test(NAME delivery COMMAND Python3::Interpreter ${integration}/delivery.py -
   --picket $<TARGET_FILE:picket> --picketd $<TARGET_FILE:picketd> --picket-center $<TARGET_FILE:picket-center> --seconds 40)
 set_tests_properties(delivery PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
 
+add_test(NAME delivery_node COMMAND Python3::Interpreter ${integration}/delivery_node.py
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
+set_tests_properties(delivery_node PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
 # Random fault plans against the fleet's core in virtual time; the same seeds each time.
 add_test(NAME swarm COMMAND picket-sim swarm --seeds 1..150 --hours 8 --jobs 2 --out ${CMAKE_BINARY_DIR})
 set_tests_properties(swarm PROPERTIES LABELS "slow;once" TIMEOUT 900)

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""delivery_node.py - a whole picketd and a center: what a VPN server told is in the center's log once, in order, through a center
+that is away and a node that is killed; `picket status` tells how it stands.
+
+    delivery_node.py --picketd PROGRAM --picket PROGRAM --picket-center PROGRAM
+"""
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+from nodes import Fleet, free_ports, wait
+from radius import SECRET, Client, request
+
+
+def received(program, state):
+    """Session ids in the order of the log."""
+    out = subprocess.run([program, "log", os.path.join(state, "log")], capture_output=True, text=True, check=True).stdout
+    activities = [json.loads(line)["activity"] for line in out.splitlines()]
+    return [a["radius_session"] for a in activities if a["kind"] == "radius_accounting"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("picketd", "picket", "picket-center"):
+        parser.add_argument("--" + name, required=True)
+    options = parser.parse_args()
+    if not shutil.which("radclient"):
+        print("skipped: radclient is not there (scripts/setup.sh --tests)")
+        return 77
+    began, program = time.monotonic(), os.path.abspath(options.picket_center)
+    with Fleet(options.picket, options.picketd) as fleet:
+        radius_port, center_port = free_ports(2)
+        node = fleet.create("sensor", "hq")
+        shown = json.loads(fleet.run(node, [fleet.picket, "fleet", "show", "--directory", node.state, "--json"])[1])
+        state, config = os.path.join(fleet.place, "center"), os.path.join(fleet.place, "center.conf")
+        fleet._write(config, "center\n    state = %s\n    listen = 127.0.0.1:%d\n    authority = %s\n" %
+                     (state, center_port, shown["fleet"]["authority_key"]))
+        key = subprocess.run([program, "key", "--config", config], capture_output=True, text=True, check=True).stdout.strip()
+        secret = os.path.join(fleet.place, "vpn.secret")
+        fleet._write(secret, SECRET + "\n")
+        node.write_config(["radius", "    listen = 127.0.0.1:%d" % radius_port, "    clients = 127.0.0.1 " + secret,
+                           "center", "    servers = localhost:%d %s" % (center_port, key)])
+        client, told = Client(fleet.place), []
+
+        def tell(session):
+            answered, said = client.send(request("Start", session, "user01", "10.9.0.7"), "127.0.0.1:%d" % radius_port)
+            assert answered, said
+            told.append(session)
+
+        def center():
+            return subprocess.Popen([program, "receive", "--config", config])
+
+        def arrived():
+            return received(program, state) == told
+
+        receiver = center()
+        try:
+            node.start().up()
+            for session in ("s1", "s2", "s3"):
+                tell(session)
+            wait(lambda: "they are in the log: %s" % received(program, state), arrived)
+            delivery = node.ask("status")["delivery"]
+            assert delivery["state"] == "sending" and delivery["dropped"] == 0 and delivery["activities"] == 3, delivery
+            print("delivered: fine (%.1f s)" % (time.monotonic() - began), flush=True)
+            receiver.terminate()
+            receiver.wait()
+            tell("s4")                                  # answered: it is on the node's disk
+            node.kill()
+            node.start().up()
+            tell("s5")
+            receiver = center()
+            wait(lambda: "they are in the log: %s" % received(program, state), arrived)
+            wait("it sends", lambda: node.ask("status")["delivery"]["state"] == "sending")
+            status, out, err = node.command("status")
+            assert "delivery here: sending to tcp://localhost:%d" % center_port in out, out
+            tell("s6")
+            node.stop()                                 # in good order: what is there is sent first
+            assert arrived(), received(program, state)
+            print("a center that was away, a node that was killed: fine (%.1f s)" % (time.monotonic() - began))
+        finally:
+            receiver.terminate()
+            receiver.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
