@@ -34,8 +34,8 @@ struct segment_entry {
     size_t size; /* of the payload */
 };
 
-/* Writes a new header into segment->file, whatever it held; durable with the first entry that is. `first`: the
- * sequence that is appended first. False: the disk, errno. */
+/* Writes a new header into segment->file, whatever it held; durable with the first entry that is. `first`:
+ * the sequence that is appended first. False: the disk, errno. */
 bool segment_begin(struct segment *segment, const struct disk *disk, const char magic[8], uint64_t number,
                    uint64_t first);
 

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/event_service.h"
-#include "node/naming_service.h"
 #include "node/governor.h"
+#include "node/naming_service.h"
 #include "node/schema.h"
 
 #include <arpa/inet.h>

@@ -56,7 +56,7 @@ struct view_source {
     unsigned health_count;
     const struct view_input *inputs;
     unsigned input_count;
-    const struct prober_counters *naming; /* NULL: computers are not asked for their names */
+    const struct prober_counters *naming;  /* NULL: computers are not asked for their names */
     const struct view_capture *capture;    /* NULL: this node does not capture */
     const struct view_delivery *delivery;  /* node/view_delivery.h; NULL: not known */
     const struct governor_snapshot *quota; /* NULL: nobody governs */
