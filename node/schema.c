@@ -198,7 +198,9 @@ static const struct config_rule rules[] = {
      .min = CLOCK_SECOND,
      .max = 10 * CLOCK_MINUTE,
      .preset = "30s",
-     .doc = "How long a domain controller may take to say anything."},
+     .doc =
+         "How long a domain controller may take to say anything; ten times that before a full pass's first "
+         "object."},
     {.key = "directory/increment",
      .type = CONFIG_DURATION,
      .min = 100 * CLOCK_MILLISECOND,

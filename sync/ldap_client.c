@@ -42,6 +42,7 @@ struct operation {
     bool ended; /* its result is to be told by run(): `outcome` */
     enum ldap_outcome outcome;
     int64_t heard; /* asked, or last answered */
+    int64_t limit; /* of silence */
     uint64_t objects, bytes, bytes_max, referrals;
 };
 
@@ -253,6 +254,8 @@ uint32_t ldap_client_search(struct ldap_client *client, const struct ldap_query 
                                    .ended = size == 0,
                                    .outcome = LDAP_OUTCOME_MALFORMED,
                                    .heard = clock_monotonic(clock_system()) + client->ahead,
+                                   .limit = client->settings->config.operation_timeout *
+                                            (query->slow ? LDAP_PATIENCE : 1),
                                    .bytes_max = query->bytes_max};
     return id;
 }
@@ -402,6 +405,7 @@ static bool take_message(struct ldap_client *client, struct link *link, struct b
         return (reply.id > LDAP_DIAL_IDS && reply.id <= client->last_id) ||
                fault_say(fault, "the directory answers what was not asked");
     operation->heard = mono;
+    operation->limit = client->settings->config.operation_timeout;
     switch (reply.operation) {
     case LDAP_OP_ENTRY:
         take_entry(client, operation, &reply, whole.size);
@@ -466,13 +470,12 @@ static void serve(struct ldap_client *client, struct link *link, int64_t mono, i
  * came. */
 static void expire(struct ldap_client *client, int64_t mono)
 {
-    int64_t limit = client->settings->config.operation_timeout;
     for (unsigned i = 0; i < LDAP_OPERATIONS_MAX; i++) {
         struct operation *operation = &client->operations[i];
-        if (!operation->id || operation->ended || mono - operation->heard < limit)
+        if (!operation->id || operation->ended || mono - operation->heard < operation->limit)
             continue;
         struct link *link = operation->link;
-        if (mono - link->heard >= limit)
+        if (mono - link->heard >= operation->limit)
             lose(client, link, "nothing came in time", mono);
         else
             refuse_operation(client, operation, LDAP_OUTCOME_LOST, "no answer in time");
@@ -739,7 +742,7 @@ static int64_t earliest(const struct ldap_client *client)
         const struct operation *operation = &client->operations[i];
         if (!operation->id)
             continue;
-        int64_t ends = operation->ended ? 0 : operation->heard + client->settings->config.operation_timeout;
+        int64_t ends = operation->ended ? 0 : operation->heard + operation->limit;
         if (ends < at)
             at = ends;
     }

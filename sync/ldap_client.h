@@ -79,6 +79,8 @@ struct ldap_peer {
     unsigned functional_level;
 };
 
+#define LDAP_PATIENCE 10
+
 enum ldap_scope { LDAP_BASE, LDAP_ONE_LEVEL, LDAP_SUBTREE };
 
 /* What is asked. Strings need to live only during the call. */
@@ -93,6 +95,7 @@ struct ldap_query {
     bool show_deleted;  /* 1.2.840.113556.1.4.417 */
     bool dirsync;       /* 1.2.840.113556.1.4.841 with: */
     uint32_t dirsync_flags;
+    bool slow; /* it may think long before it says anything: LDAP_PATIENCE times the time-out */
     uint32_t dirsync_bytes;
     struct bytes cookie; /* of DirSync, or of paging */
     uint32_t page_size;  /* 1.2.840.113556.1.4.319; 0: no paging */

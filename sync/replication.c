@@ -1257,6 +1257,7 @@ static void ask_dirsync(struct replication *self, unsigned c, const struct repli
     query->dirsync_flags =
         DIRSYNC_INCREMENTAL_VALUES | (context->object_security ? DIRSYNC_OBJECT_SECURITY : 0u);
     query->dirsync_bytes = self->limits.dirsync_bytes;
+    query->slow = state->phase == PHASE_PASSING; /* Samba makes the whole answer first */
     if (!sliced)
         query->cookie = (struct bytes){state->cookie, state->cookie_size};
     else if (self->paging)

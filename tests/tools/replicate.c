@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     for (int i = 5; i < argc; i++)
         domain->controllers[domain->controller_count++] = argv[i];
     domain->connect_timeout = domain->bind_timeout = 5 * CLOCK_SECOND;
-    domain->operation_timeout = 10 * CLOCK_MINUTE; /* a busy machine with a large domain */
+    domain->operation_timeout = 60 * CLOCK_SECOND;
     config.store.path = argv[4];
     lookup_limits_init(&config.lookup);
 

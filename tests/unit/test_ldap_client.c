@@ -678,6 +678,27 @@ static void silence_ends_an_operation(void **state)
     scene_close(&s);
 }
 
+/* Before it says anything: as a directory that makes a whole answer first. */
+static void a_slow_answer_is_waited_for(void **state)
+{
+    (void)state;
+    struct scene s;
+    s.server = lawful();
+    s.server.search = never;
+    server_start(&s.server);
+    place_make(&s.place, &s.server);
+    s.place.config.operation_timeout = 100 * CLOCK_MILLISECOND;
+    open_client(&s.w, &s.place);
+    until(&s.w, s.w.bound == 1);
+    int64_t began = clock_monotonic(clock_system());
+    struct ldap_query query = {.base = base, .scope = LDAP_SUBTREE, .filter = "(cn=x)", .slow = true};
+    assert_true(ldap_client_search(s.w.client, &query) > 0);
+    until(&s.w, s.w.result_count == 1);
+    assert_int_equal(s.w.results[0].outcome, LDAP_OUTCOME_LOST);
+    assert_true(clock_monotonic(clock_system()) - began >= LDAP_PATIENCE * 100 * CLOCK_MILLISECOND);
+    scene_close(&s);
+}
+
 /* Answers every search but the one for CN=silent. */
 static bool answer_some(struct ldap_caller *c)
 {
@@ -1225,6 +1246,7 @@ int main(void)
         cmocka_unit_test(tables_are_bounded),
         cmocka_unit_test(what_is_no_ldap_ends_the_connection),
         cmocka_unit_test(silence_ends_an_operation),
+        cmocka_unit_test(a_slow_answer_is_waited_for),
         cmocka_unit_test(silence_on_one_leaves_the_others),
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(a_missing_ca_file_is_told),
