@@ -335,8 +335,10 @@ static void heap_large(struct sim_world *world)
 /* What the heap grew by since the last time, before it is used. */
 static void heap_huge(struct sim_world *world)
 {
+    if (world->count < LARGE_WORLD)
+        return;
     uintptr_t end = (uintptr_t)sbrk(0) & ~(HUGE_PAGE - 1);
-    if (world->count < LARGE_WORLD || end <= world->heap_end)
+    if (end <= world->heap_end)
         return;
     (void)madvise((void *)world->heap_end, end - world->heap_end, MADV_HUGEPAGE);
     world->heap_end = end;
