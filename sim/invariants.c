@@ -47,8 +47,10 @@ struct heard {
     int64_t run; /* the receiver's run clock */
     /* The same, when the last one told again counts: at first its chain may not have been known. */
     int64_t latest;
+    int64_t counted;           /* the same, without records that others told: what the core counts as heard */
     int64_t surely;            /* the same: of heartbeats alone, that were as fresh as can be */
     uint32_t emission, record; /* the last heartbeat, the last record */
+    uint32_t told; /* the last record of this process's life: those of earlier ones need not be on its disk */
 };
 
 /* A heartbeat says nothing to a receiver that has not the record whose chain it is of: that of another life
@@ -480,6 +482,16 @@ void checker_prefetch(const struct sim_world *world, uint32_t to, const struct p
         __builtin_prefetch(&checker->heard[(size_t)to * checker->columns + (marks[i].column & ~MARK_RECORD)]);
 }
 
+static bool listens(const struct sim_world *world, uint32_t to, uint32_t from)
+{
+    struct cluster_peer_view peer;
+    const struct cluster *core = world->nodes[to].core;
+    for (unsigned i = 0; core && cluster_peer_at(core, i, &peer); i++)
+        if (node_id_equal(&peer.id, &world->nodes[from].id))
+            return peer.active;
+    return false;
+}
+
 void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, const struct payload *payload)
 {
     if (world->options.unchecked)
@@ -499,15 +511,18 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         /* An age counts only for who was not heard within 90 s of 30 min, since the process started; the core
          * may see that moment otherwise, for its clock moves when it is stepped. */
         int64_t fresh = world->options.replace_after / 20 + 2 * SIM_SECOND;
-        int64_t now = clock - heard->latest > fresh ? clock - marks[i].age : clock;
+        int64_t now = clock - heard->counted > fresh ? clock - marks[i].age : clock;
         uint32_t *last = record ? &heard->record : &heard->emission;
         /* Its owner's record, from the owner, is a sign of life as often as it comes: who opens a link lives.
          */
         bool greeted = record && checker->node_of[column] == from;
         /* A later one may have cost more hashes than there were just then. */
         if (number + 8 > *last && now > heard->latest &&
-            (number > *last || greeted || now - heard->run < TOLD_AGAIN))
+            (number > *last || greeted || now - heard->run < TOLD_AGAIN)) {
             heard->latest = now;
+            if (!record || greeted)
+                heard->counted = now;
+        }
         bool known =
             record ? emissions->rises[(number - 1) % RECORDS] : anchored(emissions, heard->record, number);
         if (number <= *last || !known)
@@ -516,8 +531,12 @@ void checker_delivered(struct sim_world *world, uint32_t to, uint32_t from, cons
         /* A record that others tell may be old news: it is no sign of life. */
         if (now > heard->run && (!record || checker->node_of[column] == from))
             heard->run = now;
-        /* What an enemy says may be too much to be looked at. */
-        if (!record && !marks[i].age && !payload->age && !world->nodes[from].ever_hostile)
+        /* What an enemy says may be too much to be looked at; a peer that is no neighbour yet is not listened
+         * to. */
+        if (record)
+            heard->told = number;
+        else if (!marks[i].age && !payload->age && !world->nodes[from].ever_hostile &&
+                 anchored(emissions, heard->told, number) && listens(world, to, from))
             heard->surely = clock;
         if (checker->node_of[column] == to)
             continue;
@@ -898,8 +917,11 @@ void checker_started(struct sim_world *world, uint32_t node, bool disk_kept)
     /* It forgets what it heard: the last heartbeat of a dead node, told again, is news to it. */
     for (uint32_t column = 0; column < world->checker->columns; column++) {
         struct heard *heard = heard_of(world, node, column);
-        *heard = (struct heard){
-            .run = LONG_AGO, .latest = LONG_AGO, .surely = LONG_AGO, .record = disk_kept ? heard->record : 0};
+        *heard = (struct heard){.run = LONG_AGO,
+                                .latest = LONG_AGO,
+                                .counted = LONG_AGO,
+                                .surely = LONG_AGO,
+                                .record = disk_kept ? heard->record : 0};
     }
     for (unsigned i = 0; MUTANT(FENCE_FORGOTTEN) && i < world->options.domains * world->options.receivers;
          i++)
