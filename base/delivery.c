@@ -116,20 +116,33 @@ static enum delivery_type type_of(const struct msgpack_item *value)
     return 0;
 }
 
-/* One pair. `seen` gets the field's bit; a field twice is damage. */
+/* The one "type" among the pairs; 0: none, or two. */
+static enum delivery_type find_type(struct cursor c, uint32_t pairs)
+{
+    enum delivery_type type = 0;
+    for (uint32_t i = 0; i < pairs; i++) {
+        struct msgpack_item key = msgpack_next(&c);
+        if (!is_text(&key, "type")) {
+            if (!msgpack_skip(&c))
+                return 0;
+            continue;
+        }
+        struct msgpack_item value = msgpack_next(&c);
+        if (type != 0)
+            return 0;
+        type = type_of(&value);
+    }
+    return type;
+}
+
+/* One pair; what the type does not have is skipped. `seen` gets the field's bit; a field twice is damage. */
 static bool read_pair(struct delivery_message *m, struct cursor *c, unsigned *seen)
 {
     struct msgpack_item key = msgpack_next(c);
     if (key.type != MSGPACK_STRING)
         return false;
     enum field field = field_of(&key);
-    if (is_text(&key, "type")) {
-        struct msgpack_item value = msgpack_next(c);
-        bool first = m->type == 0;
-        m->type = type_of(&value);
-        return first && m->type != 0;
-    }
-    if (field == FIELDS)
+    if (field == FIELDS || !((types[m->type].required | types[m->type].optional) >> field & 1))
         return msgpack_skip(c);
     struct msgpack_item value = msgpack_next(c);
     if (*seen >> field & 1)
@@ -152,12 +165,12 @@ bool delivery_read(struct delivery_message *message, struct bytes bytes)
     struct msgpack_item map = msgpack_next(&c);
     unsigned seen = 0;
     *message = (struct delivery_message){0};
-    if (map.type != MSGPACK_MAP)
+    if (map.type != MSGPACK_MAP || (message->type = find_type(c, map.count)) == 0)
         return false;
     for (uint32_t i = 0; i < map.count; i++)
         if (!read_pair(message, &c, &seen))
             return false;
-    if (message->type == 0 || c.failed || !cursor_done(&c))
+    if (c.failed || !cursor_done(&c))
         return false;
     unsigned required = types[message->type].required;
     return (seen & required) == required && makes_sense(message);
