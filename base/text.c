@@ -162,3 +162,19 @@ void text_display(struct text *t, struct bytes utf8)
 {
     put_styled(t, utf8, STYLE_DISPLAY);
 }
+
+static bool is_blank(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0;
+}
+
+struct bytes text_trimmed(struct bytes text)
+{
+    while (text.size && is_blank(text.data[0])) {
+        text.data++;
+        text.size--;
+    }
+    while (text.size && is_blank(text.data[text.size - 1]))
+        text.size--;
+    return text;
+}

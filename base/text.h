@@ -34,3 +34,6 @@ void text_json_string(struct text *t, struct bytes utf8);
 /* The same text for people's terminals: what could steer one (C0, C1, DEL, the bidirectional overrides)
  * is shown as \u001b, a backslash stays as it is. */
 void text_display(struct text *t, struct bytes utf8);
+
+/* Without what is blank at both ends: spaces, tabs, ends of lines, zeros. A view. */
+struct bytes text_trimmed(struct bytes text);

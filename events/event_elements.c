@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/text.h"
 #include "events/event_forms.h"
 
 enum {
@@ -26,22 +27,6 @@ enum {
 static bool is(struct bytes name, const char *text)
 {
     return name.size == strlen(text) && memcmp(name.data, text, name.size) == 0;
-}
-
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && is_blank(text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
 }
 
 static struct bytes keep(struct event_elements *e, const void *text, size_t size)
@@ -160,7 +145,7 @@ static void take_system(struct event_elements *e, struct bytes text)
 {
     struct event *event = e->event;
     uint64_t id;
-    text = trimmed(text);
+    text = text_trimmed(text);
     switch (e->item) {
     case ITEM_EVENT_ID:
         id = event_number(text);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/utf8.h"
 #include "events/event_forms.h"
 
@@ -50,17 +51,6 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0;
 }
 
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && is_blank(text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* The bytes of `text` after the first `end`; nothing when it does not stand there. */
 static struct bytes after(struct bytes text, const char *end)
 {
@@ -80,7 +70,7 @@ static bool begins(struct bytes text, const char *with)
  */
 static bool is_event_xml(struct bytes text)
 {
-    for (text = trimmed(text); begins(text, "<?") || begins(text, "<!"); text = trimmed(text)) {
+    for (text = text_trimmed(text); begins(text, "<?") || begins(text, "<!"); text = text_trimmed(text)) {
         if (begins(text, "<!DOCTYPE"))
             return true; /* for the reader to refuse */
         text = after(text, begins(text, "<?") ? "?>" : "-->");
@@ -118,7 +108,7 @@ static struct bytes to_utf8(struct bytes text, struct arena *arena)
         if (to[i] < ' ' && !is_blank(to[i]))
             to[i] = ' ';
     }
-    return cut ? (struct bytes){0} : trimmed((struct bytes){to, size});
+    return cut ? (struct bytes){0} : text_trimmed((struct bytes){to, size});
 }
 
 /* An empty text is no damage, one that does not fit is. */
@@ -130,7 +120,7 @@ static bool may_be_event(struct bytes text)
         return true;
     if (begins(text, "\xef\xbb\xbf"))
         text = (struct bytes){text.data + 3, text.size - 3};
-    text = trimmed(text);
+    text = text_trimmed(text);
     return begins(text, "{") || is_event_xml(text);
 }
 

@@ -2,6 +2,7 @@
 #include "events/syslog.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "events/timestamp.h"
 
 #include <ctype.h>
@@ -12,17 +13,6 @@
 static bool is_blank(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r') || c == 0;
-}
-
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && is_blank(text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
 }
 
 static bool begins(struct bytes text, const char *with)
@@ -153,7 +143,7 @@ static bool is_splunk(struct bytes first, struct bytes second)
 /* "01/23/2019 05:06:07 PM" alone. */
 static bool is_time(struct bytes line)
 {
-    line = trimmed(line);
+    line = text_trimmed(line);
     return line.size > 0 && line.size < 32 && isdigit(line.data[0]) &&
            (ends_with(line, " AM") || ends_with(line, " PM"));
 }
@@ -194,7 +184,7 @@ static size_t splunk_end(struct syslog_stream *stream, struct bytes data, size_t
 /* Where the message ends whose first line ends at `first_end`; `data.size`: not here. */
 static size_t message_end(struct syslog_stream *stream, struct bytes data, size_t first_end, bool idle)
 {
-    struct bytes first = trimmed((struct bytes){data.data, first_end});
+    struct bytes first = text_trimmed((struct bytes){data.data, first_end});
     struct bytes rest = first_end < data.size ? behind(data, first_end + 1) : (struct bytes){0};
     struct bytes second = {rest.data, line_end(rest, 0)};
     if (ends_with(first, "RsaSA"))
@@ -383,14 +373,14 @@ static void read_old(struct syslog_header *header, struct bytes text)
         size = word.size;
     }
     header->stamp = (struct bytes){text.data, size};
-    rest = trimmed(behind(text, size));
+    rest = text_trimmed(behind(text, size));
     header->body = rest;
     if (syslog_is_body(rest))
         return;
     word = take_word(&rest);
     if (is_host(word)) {
         header->host = word;
-        header->body = rest = trimmed(rest);
+        header->body = rest = text_trimmed(rest);
         if (syslog_is_body(rest))
             return;
         word = take_word(&rest);
@@ -408,20 +398,20 @@ static struct bytes without_mark(struct bytes text)
 
 void syslog_header_read(struct bytes message, struct syslog_header *header)
 {
-    struct bytes text = trimmed(without_mark(trimmed(message)));
+    struct bytes text = text_trimmed(without_mark(text_trimmed(message)));
     size_t size = priority_size(text);
     *header = (struct syslog_header){.priority = -1};
     if (size > 0) {
         header->priority = 0;
         for (size_t i = 1; i + 1 < size; i++)
             header->priority = header->priority * 10 + (text.data[i] - '0');
-        text = trimmed(behind(text, size));
+        text = text_trimmed(behind(text, size));
     }
     if (is_modern(text))
         read_modern(header, text);
     else
         read_old(header, text);
-    header->body = trimmed(without_mark(trimmed(header->body)));
+    header->body = text_trimmed(without_mark(text_trimmed(header->body)));
 }
 
 int64_t syslog_header_time(const struct syslog_header *header, bool local, int64_t now)

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/sid.h"
+#include "base/text.h"
 #include "events/translate_table.h"
 
 /* One event under translation. */
@@ -69,23 +70,12 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static struct bytes trimmed(struct bytes text)
-{
-    while (text.size && is_blank(text.data[0])) {
-        text.data++;
-        text.size--;
-    }
-    while (text.size && is_blank(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* What stands for "nothing" is nothing. */
 static struct bytes value_of(const struct event_field *field)
 {
     if (!field)
         return (struct bytes){0};
-    struct bytes value = trimmed(field->value);
+    struct bytes value = text_trimmed(field->value);
     return value.size == 1 && value.data[0] == '-' ? (struct bytes){0} : value;
 }
 
@@ -314,7 +304,7 @@ static void put_template(struct job *job, struct bytes value)
         size_t end = at;
         while (end < value.size && value.data[end] != '\r' && value.data[end] != '\n')
             end++;
-        struct bytes template = trimmed((struct bytes){value.data + at, end - at});
+        struct bytes template = text_trimmed((struct bytes){value.data + at, end - at});
         if (template.size)
             activity_put_string(job->w, FIELD_CERTIFICATE_TEMPLATE, template.data, template.size);
         return;
