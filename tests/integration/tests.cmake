@@ -113,3 +113,10 @@ set_tests_properties(samba_log PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77
 # Windows Event Forwarding: sources of our own, with certificates and with tickets of a real KDC.
 add_test(NAME wef COMMAND Python3::Interpreter ${integration}/wef.py --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
 set_tests_properties(wef PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900)
+
+# Computers asked for their names: a real domain controller, and a host that does not answer.
+add_executable(name_probe ${integration}/name_probe.c)
+target_link_libraries(name_probe PRIVATE picket_naming picket_base)
+set_target_properties(name_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME name_lab COMMAND Python3::Interpreter ${integration}/name_lab.py --probe $<TARGET_FILE:name_probe>)
+set_tests_properties(name_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
