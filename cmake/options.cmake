@@ -24,6 +24,10 @@ if(PICKET_SANITIZE)
   target_compile_options(picket_options INTERFACE
     -fsanitize=${PICKET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
   target_link_options(picket_options INTERFACE -fsanitize=${PICKET_SANITIZE})
+  if(PICKET_SANITIZE MATCHES address)
+    # The search for leaks stops all threads as a debugger does, which the programs forbid.
+    target_compile_definitions(picket_options INTERFACE PICKET_LEAK_SEARCH)
+  endif()
 endif()
 if(PICKET_FUZZ)
   # Fuzzing finds more with the assertions on.

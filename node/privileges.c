@@ -78,7 +78,9 @@ static bool keep_few(struct fault *fault)
 static const int refused[] = {
     SCMP_SYS(execve),
     SCMP_SYS(execveat),
+#ifndef PICKET_LEAK_SEARCH
     SCMP_SYS(ptrace),
+#endif
     SCMP_SYS(process_vm_readv),
     SCMP_SYS(process_vm_writev),
     SCMP_SYS(mount),

@@ -53,7 +53,9 @@ static int nothing_is_left(void)
     check(unshare(CLONE_NEWNET) < 0 && errno == EPERM);
     check(mount("none", "/nonexistent", "tmpfs", 0, NULL) < 0 && errno == EPERM);
     check(chroot("/") < 0 && errno == EPERM);
+#ifndef PICKET_LEAK_SEARCH /* which stops threads as a debugger does */
     check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0 && errno == EPERM);
+#endif
     check(setuid(0) < 0 && errno == EPERM);
     check(socket(AF_ALG, SOCK_SEQPACKET, 0) < 0 && errno == EAFNOSUPPORT);
     check(socket(AF_VSOCK, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT);

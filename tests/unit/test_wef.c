@@ -45,7 +45,7 @@ static void drop(struct bytes b)
 
 static bool same(struct bytes b, const char *text)
 {
-    return b.size == strlen(text) && memcmp(b.data, text, b.size) == 0;
+    return b.size == strlen(text) && (b.size == 0 || memcmp(b.data, text, b.size) == 0);
 }
 
 static bool contains(struct bytes b, const char *text)
