@@ -98,11 +98,11 @@ static void *serve(void *context)
     return NULL;
 }
 
-static void server_start(struct server *server, enum name_method method)
+static void server_start(struct server *server, enum name_method method, bool garbage)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t size = sizeof address;
-    *server = (struct server){.method = method};
+    *server = (struct server){.method = method, .garbage = garbage};
     server->socket = socket(AF_INET, name_method_is_tcp(method) ? SOCK_STREAM : SOCK_DGRAM, 0);
     assert_int_equal(bind(server->socket, (struct sockaddr *)&address, size), 0);
     if (name_method_is_tcp(method))
@@ -180,8 +180,7 @@ static struct name_asker *ask_with(int64_t patience, bool garbage)
     config.prober.networks = &loopback;
     config.prober.network_count = 1;
     for (unsigned i = 0; i < NAME_METHODS; i++) {
-        server_start(&servers[i], (enum name_method)i);
-        servers[i].garbage = garbage;
+        server_start(&servers[i], (enum name_method)i, garbage);
         config.prober.methods[i] = true;
         config.ports[i] = servers[i].port;
     }
