@@ -158,6 +158,9 @@ static void judge(struct question *q)
         else
             end(q, false);
         return;
+    case NAME_NONE:
+        end(q, false);
+        return;
     case NAME_NOTHING:
         break;
     }

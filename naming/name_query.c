@@ -427,13 +427,14 @@ static enum name_verdict message_reply(enum name_method method, const struct ip_
     struct dns_header header;
     struct cursor c = cursor_of_bytes(reply);
     bool netbios = method == NAME_BY_NETBIOS;
-    if (!dns_header_read(&c, &header) || header.id != id || !(header.flags & FLAG_RESPONSE) ||
-        dns_rcode(&header) != 0)
+    if (!dns_header_read(&c, &header) || header.id != id || !(header.flags & FLAG_RESPONSE))
         return NAME_NOTHING;
     /* A node status response repeats the name in its record, and need not have the question. */
     if (header.counts[0] > 1 || (!netbios && header.counts[0] != 1) ||
         (header.counts[0] == 1 && !question_is(&c, method, address)))
         return NAME_NOTHING;
+    if (dns_rcode(&header) != 0)
+        return NAME_NONE;
     for (unsigned left = header.counts[1]; left > 0 && !answer->host[0]; left--) {
         struct dns_record record;
         if (!dns_record_read(&c, &record))
@@ -443,7 +444,7 @@ static enum name_verdict message_reply(enum name_method method, const struct ip_
         else if (!netbios && record.type == TYPE_PTR)
             pointer(&record, reply, answer);
     }
-    return answer->host[0] ? NAME_TOLD : NAME_NOTHING;
+    return answer->host[0] ? NAME_TOLD : NAME_NONE;
 }
 
 /* --- all --- */

@@ -40,7 +40,8 @@ enum name_verdict {
     NAME_TOLD,    /* `answer` is filled */
     NAME_MORE,    /* over TCP: the rest is still to come */
     NAME_GO_ON,   /* RDP: TLS begins now */
-    NAME_NOTHING, /* an answer without a name, or one that is damaged or not to this question */
+    NAME_NONE,    /* an answer to this question, without a name */
+    NAME_NOTHING, /* damaged, or no answer to this question: another may come */
 };
 
 /* All that was received so far. */
