@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/socket_address.h"
 #include "events/siem.h"
 #include "events/syslog_connection.h"
 
@@ -31,7 +32,7 @@
 struct batch {
     struct mmsghdr headers[DATAGRAMS];
     struct iovec vectors[DATAGRAMS];
-    struct sockaddr_in6 from[DATAGRAMS];
+    struct sockaddr_storage from[DATAGRAMS];
     union {
         struct cmsghdr aligned;
         char bytes[CMSG_SPACE(sizeof(uint32_t))];
@@ -101,23 +102,6 @@ static void count(struct syslog_listener *self, uint64_t *counter)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* IPv4 as it is when it came to a socket of both. */
-static struct ip_address address_of(const struct sockaddr_in6 *from)
-{
-    struct ip_address address = {0};
-    if (from->sin6_family == AF_INET) {
-        address.family = 4;
-        memcpy(address.bytes, &((const struct sockaddr_in *)(const void *)from)->sin_addr, 4);
-    } else if (IN6_IS_ADDR_V4MAPPED(&from->sin6_addr)) {
-        address.family = 4;
-        memcpy(address.bytes, from->sin6_addr.s6_addr + 12, 4);
-    } else {
-        address.family = 6;
-        memcpy(address.bytes, &from->sin6_addr, 16);
-    }
-    return address;
-}
-
 static bool is_allowed(struct syslog_listener *self, const struct ip_address *from)
 {
     char text[IP_ADDRESS_TEXT_MAX];
@@ -180,7 +164,7 @@ static void receive_datagrams(struct syslog_listener *self, struct listening *at
     }
     int n = recvmmsg(at->descriptor, batch->headers, DATAGRAMS, MSG_DONTWAIT, NULL);
     for (int i = 0; i < n; i++) {
-        struct ip_address from = address_of(&batch->from[i]);
+        struct ip_address from = socket_address_endpoint(&batch->from[i]).address;
         count_overflow(self, at, &batch->headers[i].msg_hdr);
         if (is_allowed(self, &from))
             take_message(self, &from, (struct bytes){batch->vectors[i].iov_base, batch->headers[i].msg_len});
@@ -242,13 +226,13 @@ static bool has_place(struct syslog_listener *self, const struct ip_address *fro
 
 static void accept_connection(struct syslog_listener *self, const struct listening *at)
 {
-    struct sockaddr_in6 peer = {0};
+    struct sockaddr_storage peer = {0};
     socklen_t size = sizeof(peer);
     int64_t now = clock_monotonic(clock_system());
     int descriptor = accept4(at->descriptor, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (descriptor < 0)
         return;
-    struct ip_address from = address_of(&peer);
+    struct ip_address from = socket_address_endpoint(&peer).address;
     if (!is_allowed(self, &from) || !has_place(self, &from, now)) {
         close(descriptor);
         return;
@@ -369,22 +353,6 @@ static bool has_own_ipv4(const struct syslog_listener_config *config, const stru
     return false;
 }
 
-static socklen_t socket_address(const struct endpoint *endpoint, struct sockaddr_in6 *to)
-{
-    memset(to, 0, sizeof(*to));
-    if (endpoint->address.family == 4) {
-        struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)to;
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(endpoint->port);
-        memcpy(&v4->sin_addr, endpoint->address.bytes, 4);
-        return sizeof(*v4);
-    }
-    to->sin6_family = AF_INET6;
-    to->sin6_port = htons(endpoint->port);
-    memcpy(&to->sin6_addr, endpoint->address.bytes, 16);
-    return sizeof(*to);
-}
-
 static void set_options(const struct syslog_listener *self, const struct listening *at)
 {
     const int on = 1, bytes = RECEIVE_BYTES, only = has_own_ipv4(&self->config, &at->address);
@@ -401,11 +369,11 @@ static void set_options(const struct syslog_listener *self, const struct listeni
 
 static bool open_socket(struct syslog_listener *self, struct listening *at)
 {
-    struct sockaddr_in6 own;
-    socklen_t size = socket_address(&at->address.endpoint, &own);
+    struct sockaddr_storage own;
+    socklen_t size = socket_address_of(&at->address.endpoint, &own);
     bool stream = at->address.transport != SYSLOG_UDP;
     at->descriptor =
-        socket(own.sin6_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        socket(own.ss_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (at->descriptor < 0)
         return false;
     set_options(self, at);
@@ -415,7 +383,7 @@ static bool open_socket(struct syslog_listener *self, struct listening *at)
     size = sizeof(own);
     if (getsockname(at->descriptor, (struct sockaddr *)&own, &size) != 0)
         return false;
-    at->port = ntohs(own.sin6_port); /* where it is for IPv4, too */
+    at->port = socket_address_endpoint(&own).port;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = at};
     return epoll_ctl(self->epoll, EPOLL_CTL_ADD, at->descriptor, &event) == 0;
 }
