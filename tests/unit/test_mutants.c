@@ -7,6 +7,7 @@
  */
 #include "cluster/mutant.h"
 #include "tests/unit/election_world.h"
+#include "tests/unit/scene.h"
 
 enum cluster_mutant cluster_mutant;
 
@@ -296,15 +297,7 @@ static bool few_candidates_bid(void)
     return bids >= 3 && bids <= 15;
 }
 
-static const struct {
-    enum cluster_mutant mutant;
-    const char *name;
-    bool (*scene)(void);
-} scenes[] = {
-#define SCENE(mutant, scene)                                                                                 \
-    {                                                                                                        \
-        MUTANT_##mutant, #mutant ": " #scene, scene                                                          \
-    }
+static struct scene scenes[] = {
     SCENE(REPLACE_EARLY, not_replaced_within_30_minutes),
     SCENE(BIDS_NOT_WITHDRAWN, bid_withdrawn_for_a_greater_one),
     SCENE(TIE_NOT_BROKEN, tie_broken_the_same_way_everywhere),
@@ -327,24 +320,7 @@ static const struct {
     SCENE(ALL_WAIT_ALIKE, few_candidates_bid),
 };
 
-#define SCENES (sizeof scenes / sizeof scenes[0])
-
-static void scene_tells_the_fault(void **state)
-{
-    const size_t i = (size_t)(uintptr_t)*state;
-    cluster_mutant = MUTANT_NONE;
-    assert_true(scenes[i].scene());
-    cluster_mutant = scenes[i].mutant;
-    assert_false(scenes[i].scene());
-    cluster_mutant = MUTANT_NONE;
-}
-
 int main(void)
 {
-    struct CMUnitTest tests[SCENES];
-    for (size_t i = 0; i < SCENES; i++)
-        tests[i] = (struct CMUnitTest){.name = scenes[i].name,
-                                       .test_func = scene_tells_the_fault,
-                                       .initial_state = (void *)(uintptr_t)i};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return scenes_run(scenes, sizeof scenes / sizeof scenes[0]);
 }

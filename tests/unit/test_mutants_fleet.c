@@ -5,6 +5,7 @@
  */
 #include "cluster/core.h"
 #include "tests/unit/memory_fleet.h"
+#include "tests/unit/scene.h"
 #include "tests/unit/unit.h"
 
 #define MINUTE INT64_C(60000)
@@ -173,15 +174,7 @@ static bool what_a_flood_missed_is_repaired(void)
     return done(f, fleet_converged(f));
 }
 
-static const struct {
-    enum cluster_mutant mutant;
-    const char *name;
-    bool (*scene)(void);
-} scenes[] = {
-#define SCENE(mutant, scene)                                                                                 \
-    {                                                                                                        \
-        MUTANT_##mutant, #mutant ": " #scene, scene                                                          \
-    }
+static struct scene scenes[] = {
     SCENE(MUTE_SUPPORT, mute_node_has_no_support),
     SCENE(NO_TILT, stopped_process_judges_nobody),
     SCENE(OBSERVE_UNCAPPED, stopped_process_counts_no_silence),
@@ -194,24 +187,7 @@ static const struct {
     SCENE(NO_ANTI_ENTROPY, what_a_flood_missed_is_repaired),
 };
 
-#define SCENES (sizeof scenes / sizeof scenes[0])
-
-static void scene_tells_the_fault(void **state)
-{
-    const size_t i = (size_t)(uintptr_t)*state;
-    cluster_mutant = MUTANT_NONE;
-    assert_true(scenes[i].scene());
-    cluster_mutant = scenes[i].mutant;
-    assert_false(scenes[i].scene());
-    cluster_mutant = MUTANT_NONE;
-}
-
 int main(void)
 {
-    struct CMUnitTest tests[SCENES];
-    for (size_t i = 0; i < SCENES; i++)
-        tests[i] = (struct CMUnitTest){.name = scenes[i].name,
-                                       .test_func = scene_tells_the_fault,
-                                       .initial_state = (void *)(uintptr_t)i};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return scenes_run(scenes, sizeof scenes / sizeof scenes[0]);
 }
