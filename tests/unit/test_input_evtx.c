@@ -6,8 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/event_service.h"
-#include "node/schema.h"
+#include "tests/unit/input_world.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -22,18 +21,9 @@
 static char place[] = "/tmp/picket-input-XXXXXX";
 
 static struct {
-    struct capture_group group;
-    struct resolution *resolution;
-    struct event_service *service;
-    struct config *config;
+    struct input_world world;
     atomic_uint records;
-} self = {.group = {.wake_descriptor = -1}};
-
-static void ignore_fault(void *context, const char *fault)
-{
-    (void)context;
-    (void)fault;
-}
+} self;
 
 static void take(void *context, struct bytes record, uint64_t tag)
 {
@@ -49,31 +39,18 @@ static struct config *configure(const char *folder)
     int size = snprintf(text, sizeof(text),
                         "node\n    state = %s\nevent-logs\n    folder = %s/%s\n    period = 1s\n", place,
                         place, folder);
-    return config_parse(&node_schema, "test", text, (size_t)size, ignore_fault, NULL);
+    return input_world_configure(text, size);
 }
 
 static void open_service(const char *folder)
 {
-    struct fault fault;
-    const struct resolution_config config = {.capture = &self.group, .record = take, .seed = 1};
     atomic_store(&self.records, 0);
-    self.config = configure(folder);
-    assert_non_null(self.config);
-    assert_true(event_service_wanted(self.config));
-    assert_true(event_service_check(self.config, &fault));
-    self.resolution = resolution_start(&config, &fault);
-    assert_non_null(self.resolution);
-    self.service = event_service_new(self.config, self.resolution, &fault);
-    assert_non_null(self.service);
-    assert_true(event_service_start(self.service, &fault));
+    input_world_open(&self.world, configure(folder), take, 0);
 }
 
 static void close_service(void)
 {
-    event_service_stop(self.service);
-    resolution_stop(&self.resolution);
-    event_service_destroy(&self.service);
-    config_destroy(&self.config);
+    input_world_close(&self.world);
 }
 
 static void copy_sample(void)
@@ -107,7 +84,7 @@ static bool has_five(void)
 static bool has_trouble(void)
 {
     struct event_health health;
-    return event_service_health(self.service, 0, &health);
+    return event_service_health(self.world.service, 0, &health);
 }
 
 static void a_log_is_read_once(void **state)
@@ -117,7 +94,7 @@ static void a_log_is_read_once(void **state)
     open_service("logs");
     copy_sample();
     assert_true(wait_for(has_five));
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_true(event_service_input(self.world.service, 0, &input));
     assert_string_equal(input.name, "evtx");
     assert_true(input.running);
     assert_int_equal(input.counters.understood, 5);
@@ -125,13 +102,13 @@ static void a_log_is_read_once(void **state)
     close_service();
     /* Not again. */
     open_service("logs");
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_true(event_service_input(self.world.service, 0, &input));
     char wanted[128];
     snprintf(wanted, sizeof(wanted), "%s/logs, 1 log", place);
     int64_t until = clock_monotonic(clock_system()) + PATIENCE;
     while (strcmp(input.text, wanted) != 0 && clock_monotonic(clock_system()) < until) {
         poll(NULL, 0, 10);
-        assert_true(event_service_input(self.service, 0, &input));
+        assert_true(event_service_input(self.world.service, 0, &input));
     }
     assert_string_equal(input.text, wanted);
     assert_int_equal(atomic_load(&self.records), 0);
@@ -144,7 +121,7 @@ static void a_folder_that_is_not_there(void **state)
     struct event_health health;
     open_service("nowhere");
     assert_true(wait_for(has_trouble));
-    assert_true(event_service_health(self.service, 0, &health));
+    assert_true(event_service_health(self.world.service, 0, &health));
     assert_string_equal(health.issue, "event_logs_unreadable");
     assert_string_equal(health.subject, "input evtx");
     assert_non_null(strstr(health.text, "/nowhere"));
@@ -162,7 +139,7 @@ static void a_state_that_is_none(void **state)
     fputs("x", file);
     fclose(file);
     open_service("logs");
-    assert_true(event_service_health(self.service, 0, &health));
+    assert_true(event_service_health(self.world.service, 0, &health));
     assert_string_equal(health.issue, "event_logs_not_processed");
     close_service();
     unlink(path);

@@ -7,8 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/event_service.h"
-#include "node/schema.h"
+#include "tests/unit/input_world.h"
 #include "tests/unit/radius_wire.h"
 
 #include <arpa/inet.h>
@@ -25,18 +24,9 @@
 static char secret_path[] = "/tmp/picket-radius-XXXXXX";
 
 static struct {
-    struct capture_group group;
-    struct resolution *resolution;
-    struct event_service *service;
-    struct config *config;
+    struct input_world world;
     atomic_uint records;
-} self = {.group = {.wake_descriptor = -1}};
-
-static void ignore_fault(void *context, const char *fault)
-{
-    (void)context;
-    (void)fault;
-}
+} self;
 
 static struct config *configure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -48,7 +38,7 @@ static struct config *configure(const char *format, ...)
     int size = vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     assert_true(size > 0 && size < (int)sizeof(text));
-    return config_parse(&node_schema, "test", text, (size_t)size, ignore_fault, NULL);
+    return input_world_configure(text, size);
 }
 
 static void check_is(const char *clients, const char *fault_has)
@@ -90,7 +80,7 @@ static void take(void *context, struct bytes record, uint64_t tag)
     (void)record;
     atomic_fetch_add(&self.records, 1);
     if (tag)
-        event_service_kept(self.service, tag);
+        event_service_kept(self.world.service, tag);
 }
 
 static uint16_t free_port(void)
@@ -106,26 +96,16 @@ static uint16_t free_port(void)
 
 static void open_service(uint16_t port)
 {
-    struct fault fault;
-    const struct resolution_config config = {.capture = &self.group, .record = take, .seed = 1};
     atomic_store(&self.records, 0);
-    self.config =
-        configure("radius\n    clients = 127.0.0.0/8 %s\n    listen = [::]:%u\n", secret_path, port);
-    assert_non_null(self.config);
-    assert_true(event_service_check(self.config, &fault));
-    self.resolution = resolution_start(&config, &fault);
-    assert_non_null(self.resolution);
-    self.service = event_service_new(self.config, self.resolution, &fault);
-    assert_non_null(self.service);
-    assert_true(event_service_start(self.service, &fault));
+    input_world_open(
+        &self.world,
+        configure("radius\n    clients = 127.0.0.0/8 %s\n    listen = [::]:%u\n", secret_path, port), take,
+        0);
 }
 
 static void close_service(void)
 {
-    event_service_stop(self.service);
-    resolution_stop(&self.resolution);
-    event_service_destroy(&self.service);
-    config_destroy(&self.config);
+    input_world_close(&self.world);
 }
 
 static int dial(uint16_t port)
@@ -161,20 +141,20 @@ static void test_record_and_answer(void **state)
     ssize_t size = recv(s, reply, sizeof(reply), 0);
     assert_true(response_fits(reply, (size_t)size, &r, SECRET));
     assert_int_equal(atomic_load(&self.records), 1);
-    assert_false(event_service_health(self.service, 0, &health));
+    assert_false(event_service_health(self.world.service, 0, &health));
 
     make_request(&r, 2, "wrong");
     assert_int_equal(send(s, r.bytes, r.size, 0), r.size);
     int64_t until = clock_monotonic(clock_system()) + PATIENCE;
-    while (!event_service_health(self.service, 0, &health) && clock_monotonic(clock_system()) < until)
+    while (!event_service_health(self.world.service, 0, &health) && clock_monotonic(clock_system()) < until)
         poll(NULL, 0, 10);
-    assert_true(event_service_health(self.service, 0, &health));
+    assert_true(event_service_health(self.world.service, 0, &health));
     assert_string_equal(health.issue, "radius_ingestion_failures");
     assert_int_equal(health.number, 1108);
     assert_string_equal(health.subject, "input radius");
     assert_string_equal(health.text,
                         "RADIUS accounting ingestion failures: client 127.0.0.0/8: wrong shared secret");
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_true(event_service_input(self.world.service, 0, &input));
     assert_string_equal(input.name, "radius");
     assert_true(input.running);
     assert_int_equal(input.counters.understood, 1);
@@ -182,12 +162,12 @@ static void test_record_and_answer(void **state)
     snprintf(wanted, sizeof(wanted), "udp port %u, 1 client, 1 kept, 1 with a wrong secret", port);
     assert_string_equal(input.text, wanted);
     struct input_source source;
-    assert_true(event_service_source(self.service, 0, 0, &source));
+    assert_true(event_service_source(self.world.service, 0, 0, &source));
     assert_string_equal(source.name, "127.0.0.0/8");
     assert_int_equal(source.events, 1);
     assert_int_equal(source.refused, 1);
     assert_true(source.event > 0 && source.heard >= source.event);
-    assert_false(event_service_source(self.service, 0, 1, &source));
+    assert_false(event_service_source(self.world.service, 0, 1, &source));
     close(s);
     close_service();
 }
@@ -203,12 +183,12 @@ static void test_cannot_listen(void **state)
     assert_int_equal(bind(taken, (struct sockaddr *)&in6, sizeof(in6)), 0);
     assert_int_equal(getsockname(taken, (struct sockaddr *)&in6, &size), 0);
     open_service(ntohs(in6.sin6_port));
-    assert_true(event_service_health(self.service, 0, &health));
+    assert_true(event_service_health(self.world.service, 0, &health));
     assert_int_equal(health.number, 1020);
     assert_string_equal(health.issue, "radius_not_processed");
     assert_non_null(strstr(health.text, "in use"));
-    assert_false(event_service_health(self.service, 1, &health));
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_false(event_service_health(self.world.service, 1, &health));
+    assert_true(event_service_input(self.world.service, 0, &input));
     assert_false(input.running);
     close(taken);
     close_service();

@@ -7,8 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/event_service.h"
-#include "node/schema.h"
+#include "tests/unit/input_world.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -21,25 +20,16 @@
 
 static struct {
     char directory[64], log[96], positions[96];
-    struct capture_group group;
-    struct resolution *resolution;
-    struct event_service *service;
-    struct config *config;
+    struct input_world world;
     atomic_uint records;
-} self = {.group = {.wake_descriptor = -1}};
-
-static void ignore_fault(void *context, const char *fault)
-{
-    (void)context;
-    (void)fault;
-}
+} self;
 
 static struct config *configure(const char *more)
 {
     char text[512];
     int size = snprintf(text, sizeof(text), "node\n    state = %s\nsamba\n    logs = %s\n%s", self.directory,
                         self.log, more);
-    return config_parse(&node_schema, "test", text, (size_t)size, ignore_fault, NULL);
+    return input_world_configure(text, size);
 }
 
 static void take(void *context, struct bytes record, uint64_t tag)
@@ -48,31 +38,17 @@ static void take(void *context, struct bytes record, uint64_t tag)
     (void)record;
     assert_true(tag != 0);
     atomic_fetch_add(&self.records, 1);
-    event_service_kept(self.service, tag);
+    event_service_kept(self.world.service, tag);
 }
 
 static void open_service(void)
 {
-    struct fault fault;
-    const struct resolution_config config = {
-        .capture = &self.group, .record = take, .seed = 1, .wait = CLOCK_MILLISECOND};
-    self.config = configure("    from-beginning = yes\n");
-    assert_non_null(self.config);
-    assert_true(event_service_wanted(self.config));
-    assert_true(event_service_check(self.config, &fault));
-    self.resolution = resolution_start(&config, &fault);
-    assert_non_null(self.resolution);
-    self.service = event_service_new(self.config, self.resolution, &fault);
-    assert_non_null(self.service);
-    assert_true(event_service_start(self.service, &fault));
+    input_world_open(&self.world, configure("    from-beginning = yes\n"), take, CLOCK_MILLISECOND);
 }
 
 static void close_service(void)
 {
-    event_service_stop(self.service);
-    resolution_stop(&self.resolution);
-    event_service_destroy(&self.service);
-    config_destroy(&self.config);
+    input_world_close(&self.world);
 }
 
 static void append(const char *text, size_t size)
@@ -85,7 +61,7 @@ static void append(const char *text, size_t size)
 static unsigned counted(void)
 {
     struct event_input_state input;
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_true(event_service_input(self.world.service, 0, &input));
     return (unsigned)(input.counters.received);
 }
 
@@ -109,7 +85,7 @@ static void test_samples(void **state)
     size_t size = fread(text, 1, sizeof(text), f);
     fclose(f);
     open_service();
-    assert_true(event_service_health(self.service, 0, &health));
+    assert_true(event_service_health(self.world.service, 0, &health));
     assert_string_equal(health.issue, "samba_log_not_read");
     assert_non_null(strstr(health.text, "No such file"));
     append(text, size);
@@ -118,25 +94,25 @@ static void test_samples(void **state)
     int64_t until = clock_monotonic(clock_system()) + PATIENCE;
     struct input_source source;
     /* What is told of it is told after it was done. */
-    while ((event_service_health(self.service, 0, &health) ||
-            !event_service_source(self.service, 0, 0, &source) || source.events < 84) &&
+    while ((event_service_health(self.world.service, 0, &health) ||
+            !event_service_source(self.world.service, 0, 0, &source) || source.events < 84) &&
            clock_monotonic(clock_system()) < until)
         poll(NULL, 0, 10);
-    assert_false(event_service_health(self.service, 0, &health));
-    assert_true(event_service_input(self.service, 0, &input));
+    assert_false(event_service_health(self.world.service, 0, &health));
+    assert_true(event_service_input(self.world.service, 0, &input));
     assert_string_equal(input.name, "samba");
     assert_true(input.running);
     assert_int_equal(input.counters.understood, 80);
     assert_int_equal(input.counters.ignored, 3);
     assert_int_equal(input.counters.invalid, 1);
     assert_non_null(strstr(input.text, "auth.json: 84 lines"));
-    assert_true(event_service_source(self.service, 0, 0, &source));
+    assert_true(event_service_source(self.world.service, 0, 0, &source));
     assert_string_equal(source.name, self.log);
     assert_int_equal(source.events, 84);
     assert_string_equal(source.position, "0 bytes behind");
-    assert_false(event_service_source(self.service, 0, 1, &source));
+    assert_false(event_service_source(self.world.service, 0, 1, &source));
     static struct quarantine_entry entry;
-    assert_true(quarantine_before(event_service_quarantine(self.service), UINT64_MAX, &entry));
+    assert_true(quarantine_before(event_service_quarantine(self.world.service), UINT64_MAX, &entry));
     assert_string_equal(entry.origin.format, "samba");
     assert_int_equal(entry.whole, 15);
     close_service();
