@@ -149,8 +149,7 @@ bool segment_read(const struct segment *self, const struct disk *disk, size_t *a
         !read_all(self, disk, scratch, header.size, *at + SEGMENT_ENTRY_SIZE))
         return false;
     const struct bytes payload = {scratch, header.size};
-    if (checksum(self->number, bytes, CHECKSUM_AT, &payload) != header.checksum ||
-        header.sequence - 1 >= SEGMENT_NUMBER_MAX)
+    if (checksum(self->number, bytes, CHECKSUM_AT, &payload) != header.checksum)
         return false;
     *entry = (struct segment_entry){
         .sequence = header.sequence, .wall = header.wall, .kind = header.kind, .size = header.size};
@@ -195,7 +194,7 @@ bool segment_recover(struct segment *self, const struct disk *disk, const char m
     *self = (struct segment){.file = self->file, .number = number, .size = SEGMENT_HEADER_SIZE};
     struct segment_entry entry;
     size_t at = self->size;
-    while (segment_read(self, disk, &at, end, &entry, scratch) &&
+    while (segment_read(self, disk, &at, end, &entry, scratch) && entry.sequence - 1 < SEGMENT_NUMBER_MAX &&
            (self->entries == 0 || entry.sequence == self->last + 1)) {
         if (self->entries++ == 0) {
             self->first = entry.sequence;
