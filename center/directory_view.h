@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What detectors may ask about the directory: answered at once from what the center has of it, as it was at the
+ * activity that is looked at. Without a directory (a capture alone) nothing is known, and each answer says so.
+ */
+#pragma once
+
+#include "center/subject.h"
+
+/* What may be known of an account, computer or group. */
+enum fact {
+    FACT_USER = 1 << 0,
+    FACT_COMPUTER = 1 << 1,
+    FACT_GROUP = 1 << 2,
+    FACT_MANAGED_ACCOUNT = 1 << 3,
+    FACT_CONTROLLER = 1 << 4,         /* domain controller, read-only ones too */
+    FACT_READ_ONLY_CONTROLLER = 1 << 5,
+    FACT_DISABLED = 1 << 6,
+    FACT_DELETED = 1 << 7,
+    FACT_NO_PREAUTH = 1 << 8,         /* DONT_REQ_PREAUTH */
+    FACT_HAS_SPN = 1 << 9,
+    FACT_TRUSTED_FOR_DELEGATION = 1 << 10,
+    FACT_SENSITIVE = 1 << 11,         /* in a sensitive group, nested, or tagged so by hand */
+    FACT_SENSITIVE_GROUP = 1 << 12,   /* is such a group itself */
+    FACT_HONEYTOKEN = 1 << 13,        /* tagged by hand */
+    FACT_KRBTGT = 1 << 14,
+    FACT_SYNCHRONIZER = 1 << 15,      /* an account that Picket itself, or Azure AD Connect, replicates with (tagged) */
+    FACT_DNS_SERVER = 1 << 16,        /* a controller that serves DNS, or tagged so */
+};
+
+struct facts {
+    uint32_t bits;             /* enum fact */
+    uint32_t supported_etypes; /* msDS-SupportedEncryptionTypes, [MS-KILE] 2.2.7; 0: not set */
+    int64_t created;           /* ns since 1970; 0: not known */
+    int64_t password_set;      /* ns since 1970; 0: not known */
+    uint32_t functional_level; /* of its domain: msDS-Behavior-Version; 0: not known */
+};
+
+enum known {
+    KNOWN_YES,
+    KNOWN_NO,  /* the directory of that domain is known whole, and has none such */
+    KNOWN_NOT, /* cannot be said: that domain is not (wholly) known here */
+};
+
+struct directory_view {
+    /* By objectGUID or name; what is tagged by hand is told also where the directory is not known. False: nothing is
+     * known. */
+    bool (*facts)(void *context, const struct party *party, struct facts *to);
+    /* Whether there is an account of that name in that domain (sAMAccountName, UPN, or a service principal's owner). */
+    enum known (*account)(void *context, struct bytes name, struct bytes domain);
+    /* Whether a domain is one that is watched, and the longest life of its tickets: ns, 0 when not known. */
+    bool (*domain)(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life);
+    /* Whether `member` is in `group`, nested. */
+    enum known (*member)(void *context, const struct party *member, const struct party *group);
+    void *context;
+};
+
+/* Knows nothing. */
+extern const struct directory_view directory_view_none;
