@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The alert: a suspicious activity that explains itself. Made by a detector (`struct alert_draft` is what it fills in),
- * merged into the open one of the same subjects (center/alerts.h), stored, shown and sent. Bounded and without
- * pointers. One msgpack codec, one JSON rendering; docs/alerts.md lists the fields. Pure.
+ * The alert: a suspicious activity that explains itself. Made by a detector (`struct alert_draft` is what it
+ * fills in), merged into the open one of the same subjects (center/alerts.h), stored, shown and sent. Bounded
+ * and without pointers. One msgpack codec, one JSON rendering; docs/alerts.md lists the fields. Pure.
  */
 #pragma once
 
@@ -46,9 +46,9 @@ struct alert_party {
 struct alert_evidence {
     char name[48]; /* "attempts": stable, for programs */
     enum { EVIDENCE_NUMBER, EVIDENCE_TEXT, EVIDENCE_TIME, EVIDENCE_DURATION } type;
-    double number;    /* also times and durations: ns */
-    bool compared;    /* with `limit` */
-    double limit;     /* the threshold, or what was learned */
+    double number;       /* also times and durations: ns */
+    bool compared;       /* with `limit` */
+    double limit;        /* the threshold, or what was learned */
     char limit_name[48]; /* the setting's name, or "learned" */
     char text[ALERT_TEXT_MAX];
 };
@@ -59,15 +59,15 @@ const char *alert_status_name(enum alert_status status);
 struct alert {
     uint8_t id[16]; /* of (workspace, detector, key, place of the first activity): the same after a crash */
     uint32_t external_id;
-    char name[64];  /* as published: "DirectoryServicesReplicationSuspiciousActivity" */
+    char name[64]; /* as published: "DirectoryServicesReplicationSuspiciousActivity" */
     enum severity severity;
     enum alert_status status;
-    struct subject key; /* repeats with the same key are merged while it is open */
-    int64_t start, end; /* ns since 1970, of the first and last activity */
-    uint64_t count;     /* how often it was raised */
+    struct subject key;         /* repeats with the same key are merged while it is open */
+    int64_t start, end;         /* ns since 1970, of the first and last activity */
+    uint64_t count;             /* how often it was raised */
     struct activity_place last; /* the activity that raised it last */
     uint32_t party_count, evidence_count, activity_count;
-    bool truncated;     /* more parties, evidence or activities than there is room */
+    bool truncated; /* more parties, evidence or activities than there is room */
     struct alert_party parties[ALERT_PARTIES_MAX];
     struct alert_evidence evidence[ALERT_EVIDENCE_MAX];
     struct {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a detector is. Each is one file in center/detectors/, defines one `const struct detector`, and stands in the
- * table of center/detectors.def; docs/detections.md is made from it and compared with it by a test.
+ * What a detector is. Each is one file in center/detectors/, defines one `const struct detector`, and stands
+ * in the table of center/detectors.def; docs/detections.md is made from it and compared with it by a test.
  *
- * A detector is a pure function of the activities it gets and of what it remembers in its tables: time is that of the
- * activities, so a replay raises the same alerts. It is asked for the key of each activity of its kinds; activities of
- * one key come to one shard in order, and all that the detector remembers about an activity hangs on that key.
+ * A detector is a pure function of the activities it gets and of what it remembers in its tables: time is
+ * that of the activities, so a replay raises the same alerts. It is asked for the key of each activity of its
+ * kinds; activities of one key come to one shard in order, and all that the detector remembers about an
+ * activity hangs on that key.
  */
 #pragma once
 
@@ -17,7 +18,8 @@
 #define DETECTOR_TABLES_MAX 4u
 #define DETECTOR_KINDS_MAX  24u
 
-/* A threshold or other number that people may set, per workspace. The three are its defaults by sensitivity. */
+/* A threshold or other number that people may set, per workspace. The three are its defaults by sensitivity.
+ */
 struct detector_setting {
     const char *name; /* "attempts" */
     const char *unit; /* "" or "s", "%", ... */
@@ -30,14 +32,14 @@ struct detection; /* one activity in one detector: what follows below */
 
 struct detector {
     uint32_t external_id;
-    const char *name;     /* as published, in CEF: "AccountEnumerationSecurityAlert" */
-    const char *title;    /* for people: "Reconnaissance using account enumeration" */
-    const char *word;     /* unique: the file's name; its state is kept under it */
+    const char *name;  /* as published, in CEF: "AccountEnumerationSecurityAlert" */
+    const char *title; /* for people: "Reconnaissance using account enumeration" */
+    const char *word;  /* unique: the file's name; its state is kept under it */
     enum severity severity;
-    const char *mitre;    /* "T1087.002" */
-    int64_t learning;     /* ns of activities that it learns from before it raises anything; 0: none */
-    const char *doc;      /* what it is computed from, what it compares, and where that is from; a paragraph */
-    const char *advice;   /* what to do; a sentence or two */
+    const char *mitre;  /* "T1087.002" */
+    int64_t learning;   /* ns of activities that it learns from before it raises anything; 0: none */
+    const char *doc;    /* what it is computed from, what it compares, and where that is from; a paragraph */
+    const char *advice; /* what to do; a sentence or two */
     const struct detector_setting *settings; /* ended by one without a name; NULL: none */
     const struct state_form *tables;         /* likewise */
     const enum activity_kind *kinds;         /* which it gets; ended by ACTIVITY_NONE */
@@ -50,7 +52,8 @@ struct detector {
 extern const struct detector *const detectors[];
 const struct detector *detector_by_word(const char *word);
 
-/* -- what a detector may use, in its functions only ------------------------------------------------------- */
+/* -- what a detector may use, in its functions only -------------------------------------------------------
+ */
 
 struct subject_seed detection_seed(const struct detection *d);
 /* The setting at that index of its table, as this workspace has it. */
@@ -72,8 +75,8 @@ bool detection_is(const struct detection *d, const struct party *party, uint32_t
 enum known detection_account_known(const struct detection *d, struct bytes name, struct bytes domain);
 const struct directory_view *detection_directory(const struct detection *d);
 
-/* A new alert about this activity, with its source, account, destination and the activity itself in it already;
- * repeats with the same key are merged. Fill it in and call detection_raise; one at a time. */
+/* A new alert about this activity, with its source, account, destination and the activity itself in it
+ * already; repeats with the same key are merged. Fill it in and call detection_raise; one at a time. */
 struct alert *detection_alert(struct detection *d, const struct observation *o, struct subject key);
 /* The same, but without parties. */
 struct alert *detection_bare_alert(struct detection *d, const struct observation *o, struct subject key);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What detectors may ask about the directory: answered at once from what the center has of it, as it was at the
- * activity that is looked at. Without a directory (a capture alone) nothing is known, and each answer says so.
+ * What detectors may ask about the directory: answered at once from what the center has of it, as it was at
+ * the activity that is looked at. Without a directory (a capture alone) nothing is known, and each answer
+ * says so.
  */
 #pragma once
 
@@ -13,19 +14,20 @@ enum fact {
     FACT_COMPUTER = 1 << 1,
     FACT_GROUP = 1 << 2,
     FACT_MANAGED_ACCOUNT = 1 << 3,
-    FACT_CONTROLLER = 1 << 4,         /* domain controller, read-only ones too */
+    FACT_CONTROLLER = 1 << 4, /* domain controller, read-only ones too */
     FACT_READ_ONLY_CONTROLLER = 1 << 5,
     FACT_DISABLED = 1 << 6,
     FACT_DELETED = 1 << 7,
-    FACT_NO_PREAUTH = 1 << 8,         /* DONT_REQ_PREAUTH */
+    FACT_NO_PREAUTH = 1 << 8, /* DONT_REQ_PREAUTH */
     FACT_HAS_SPN = 1 << 9,
     FACT_TRUSTED_FOR_DELEGATION = 1 << 10,
-    FACT_SENSITIVE = 1 << 11,         /* in a sensitive group, nested, or tagged so by hand */
-    FACT_SENSITIVE_GROUP = 1 << 12,   /* is such a group itself */
-    FACT_HONEYTOKEN = 1 << 13,        /* tagged by hand */
+    FACT_SENSITIVE = 1 << 11,       /* in a sensitive group, nested, or tagged so by hand */
+    FACT_SENSITIVE_GROUP = 1 << 12, /* is such a group itself */
+    FACT_HONEYTOKEN = 1 << 13,      /* tagged by hand */
     FACT_KRBTGT = 1 << 14,
-    FACT_SYNCHRONIZER = 1 << 15,      /* an account that Picket itself, or Azure AD Connect, replicates with (tagged) */
-    FACT_DNS_SERVER = 1 << 16,        /* a controller that serves DNS, or tagged so */
+    FACT_SYNCHRONIZER =
+        1 << 15, /* an account that Picket itself, or Azure AD Connect, replicates with (tagged) */
+    FACT_DNS_SERVER = 1 << 16, /* a controller that serves DNS, or tagged so */
 };
 
 struct facts {
@@ -43,10 +45,11 @@ enum known {
 };
 
 struct directory_view {
-    /* By objectGUID or name; what is tagged by hand is told also where the directory is not known. False: nothing is
-     * known. */
+    /* By objectGUID or name; what is tagged by hand is told also where the directory is not known. False:
+     * nothing is known. */
     bool (*facts)(void *context, const struct party *party, struct facts *to);
-    /* Whether there is an account of that name in that domain (sAMAccountName, UPN, or a service principal's owner). */
+    /* Whether there is an account of that name in that domain (sAMAccountName, UPN, or a service principal's
+     * owner). */
     enum known (*account)(void *context, struct bytes name, struct bytes domain);
     /* Whether a domain is one that is watched, and the longest life of its tickets: ns, 0 when not known. */
     bool (*domain)(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life);

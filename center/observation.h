@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An activity as detectors and profiles get it: what it says, who is in it, and what the processor tied to it. Views,
- * valid during the call.
+ * An activity as detectors and profiles get it: what it says, who is in it, and what the processor tied to
+ * it. Views, valid during the call.
  */
 #pragma once
 
 #include "base/activity.h"
 #include "center/subject.h"
 
-/* Where an activity stands: the entry of the log, and which of its batch's records. It never changes, so a repetition
- * of the same activity after a crash is known by it. */
+/* Where an activity stands: the entry of the log, and which of its batch's records. It never changes, so a
+ * repetition of the same activity after a crash is known by it. */
 struct activity_place {
     uint64_t position;
     uint32_t index;
@@ -23,13 +23,13 @@ static inline bool activity_place_behind(struct activity_place a, struct activit
 /* A ticket that was seen being issued: who got it, where, and what it is. */
 struct ticket {
     uint64_t fingerprint;
-    int64_t issued;      /* ns since 1970 */
-    int64_t till;        /* end of life that was asked for; 0: not seen */
+    int64_t issued;                   /* ns since 1970 */
+    int64_t till;                     /* end of life that was asked for; 0: not seen */
     struct subject account, computer; /* who got it, and on which computer (or address) */
     struct ip_address address;        /* where it was handed to */
-    int32_t etype;       /* of the ticket */
-    int32_t reply_etype; /* of the reply: the client's long-term key, with AS */
-    bool granting;       /* a ticket-granting ticket */
+    int32_t etype;                    /* of the ticket */
+    int32_t reply_etype;              /* of the reply: the client's long-term key, with AS */
+    bool granting;                    /* a ticket-granting ticket */
     bool renewed, forwarded, delegated;
     char account_name[64], account_domain[64], service[128];
 };
@@ -42,35 +42,38 @@ struct observation {
     struct bytes record; /* encoded */
 
     struct ip_address source_address, destination_address; /* family 0: none */
-    /* Who asked: the computer behind the source address where that is known well enough, else the address; with events
-     * the workstation that they name. */
+    /* Who asked: the computer behind the source address where that is known well enough, else the address;
+     * with events the workstation that they name. */
     struct party source;
     /* Who was asked: the server, likewise; with events the computer that logged it. */
     struct party destination;
-    /* Whose requests to count together: the source address, which does not change as names become known; where there is
-     * none, `source`. */
+    /* Whose requests to count together: the source address, which does not change as names become known;
+     * where there is none, `source`. */
     struct subject origin;
     bool source_is_controller, destination_is_controller;
 
     struct party account; /* who acts: named, or by its ticket or connection */
     struct party service; /* owner of the service that a ticket is for */
-    struct party target;  /* the object that is changed, replicated, asked for; the member, when a group changes */
+    struct party
+        target; /* the object that is changed, replicated, asked for; the member, when a group changes */
     struct party group;
     const struct ticket *ticket; /* the presented ticket, where it was seen being issued; NULL else */
 
     /* Of what is watched here: all that the tickets and accounts come from was seen from the beginning. */
-    bool tickets_watched; /* a ticket that was not seen issued was not issued by a watched controller (for as long as
-                             tickets live everything was seen, without loss) */
+    bool tickets_watched; /* a ticket that was not seen issued was not issued by a watched controller (for as
+                             long as tickets live everything was seen, without loss) */
 };
 
 /* Values of fields, absent ones as `otherwise`. */
-static inline uint64_t observation_uint(const struct observation *o, enum activity_field field, uint64_t otherwise)
+static inline uint64_t observation_uint(const struct observation *o, enum activity_field field,
+                                        uint64_t otherwise)
 {
     const struct activity_value *v = activity_get(o->activity, field);
     return v ? v->uint : otherwise;
 }
 
-static inline int64_t observation_int(const struct observation *o, enum activity_field field, int64_t otherwise)
+static inline int64_t observation_int(const struct observation *o, enum activity_field field,
+                                      int64_t otherwise)
 {
     const struct activity_value *v = activity_get(o->activity, field);
     return v ? v->sint : otherwise;

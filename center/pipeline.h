@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pipeline of one workspace: batches of activities in, alerts out: processor (center/processor.h), then each
- * detector that wants the activity. Pure: no file, clock or thread of its own; what it remembers can be taken out as
- * changes and put back (a checkpoint), and then it goes on with the next activity as if nothing had been.
+ * The pipeline of one workspace: batches of activities in, alerts out: processor (center/processor.h), then
+ * each detector that wants the activity. Pure: no file, clock or thread of its own; what it remembers can be
+ * taken out as changes and put back (a checkpoint), and then it goes on with the next activity as if nothing
+ * had been.
  *
- * Shards: a pipeline that is shard i of n looks only at the keys that fall to it; the processor runs in each. In one
- * process there are as many as threads.
+ * Shards: a pipeline that is shard i of n looks only at the keys that fall to it; the processor runs in each.
+ * In one process there are as many as threads.
  */
 #pragma once
 
@@ -21,7 +22,8 @@ struct pipeline_config {
     struct directory_view directory;           /* directory_view_none: nothing is known */
     struct subject_seed seed;
     uint32_t shard, shards; /* 0, 1: everything */
-    /* An alert was raised: valid during the call. The same activity raises the same alert with the same id. */
+    /* An alert was raised: valid during the call. The same activity raises the same alert with the same id.
+     */
     void (*alert)(void *context, const struct alert *alert);
     /* Each activity as the detectors get it, before they do; may be NULL. */
     void (*observed)(void *context, const struct observation *observation);
@@ -32,28 +34,29 @@ struct pipeline_config {
 struct pipeline *pipeline_new(const struct pipeline_config *config);
 void pipeline_destroy(struct pipeline **pipeline);
 
-/* One activity. `received`: wall time when it came, ns since 1970: an activity that claims to be from later counts as
- * from then. `node`: which sensor. False: it is no activity, and has been counted. */
-bool pipeline_activity(struct pipeline *pipeline, struct bytes record, struct activity_place place, int64_t received,
-                       const uint8_t node[16]);
+/* One activity. `received`: wall time when it came, ns since 1970: an activity that claims to be from later
+ * counts as from then. `node`: which sensor. False: it is no activity, and has been counted. */
+bool pipeline_activity(struct pipeline *pipeline, struct bytes record, struct activity_place place,
+                       int64_t received, const uint8_t node[16]);
 
-/* What changed since the last call: `owner` and `table` name the table, `version` is that of its values; NULL: it is
- * gone. */
-typedef void (*pipeline_change)(void *context, const char *owner, const struct state_form *form, struct subject key,
-                                int64_t touched, const void *value);
+/* What changed since the last call: `owner` and `table` name the table, `version` is that of its values;
+ * NULL: it is gone. */
+typedef void (*pipeline_change)(void *context, const char *owner, const struct state_form *form,
+                                struct subject key, int64_t touched, const void *value);
 void pipeline_changes(struct pipeline *pipeline, pipeline_change visit, void *context);
-/* Puts back what an earlier run gave. False: nobody knows it any more (another version), or there is no room. */
+/* Puts back what an earlier run gave. False: nobody knows it any more (another version), or there is no room.
+ */
 bool pipeline_restore(struct pipeline *pipeline, const char *owner, const char *table, uint32_t version,
                       struct subject key, int64_t touched, struct bytes value);
 
 struct pipeline_counters {
     uint64_t activities, malformed, unknown_kinds;
-    uint64_t future;     /* from later than they came: moved back */
-    uint64_t twins;      /* the same thing seen by another sensor */
-    uint64_t excluded;   /* alerts that were not raised because of an exclusion */
-    uint64_t learning;   /* ... because their detector still learns */
+    uint64_t future;   /* from later than they came: moved back */
+    uint64_t twins;    /* the same thing seen by another sensor */
+    uint64_t excluded; /* alerts that were not raised because of an exclusion */
+    uint64_t learning; /* ... because their detector still learns */
     uint64_t raised;
-    uint64_t pushed_out; /* states forgotten because a table was full */
+    uint64_t pushed_out;      /* states forgotten because a table was full */
     uint64_t subjects, bytes; /* states now, and the memory they take */
     int64_t first, last;      /* times of the first and the newest activity */
 };

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a detector or the profiler remembers of many subjects: a table of values of one fixed size by subject, which
- * grows up to a bound, forgets what was not touched for longer than it lives, and when it is full the quarter that was
- * touched longest ago: who floods it with new subjects pushes out old ones, and is counted.
+ * What a detector or the profiler remembers of many subjects: a table of values of one fixed size by subject,
+ * which grows up to a bound, forgets what was not touched for longer than it lives, and when it is full the
+ * quarter that was touched longest ago: who floods it with new subjects pushes out old ones, and is counted.
  *
- * A checkpoint takes what changed since the one before, so that the table can be had back after a crash as it was at
- * that point. Values are plain bytes without pointers; a change of their layout changes `version`. Pure.
+ * A checkpoint takes what changed since the one before, so that the table can be had back after a crash as it
+ * was at that point. Values are plain bytes without pointers; a change of their layout changes `version`.
+ * Pure.
  */
 #pragma once
 
@@ -26,8 +27,8 @@ struct state_table *state_table_new(const struct state_form *form, uint64_t seed
 void state_table_destroy(struct state_table **table);
 const struct state_form *state_table_form(const struct state_table *table);
 
-/* The value of a subject, to be changed: counts as touched at `now`. A new one is zeroed, `*added` (may be NULL) says
- * so. Valid until the next call. NULL without memory. */
+/* The value of a subject, to be changed: counts as touched at `now`. A new one is zeroed, `*added` (may be
+ * NULL) says so. Valid until the next call. NULL without memory. */
 void *state_table_use(struct state_table *table, struct subject key, int64_t now, bool *added);
 /* Only to be read; does not count as touched. NULL: there is none, or its time is over. */
 const void *state_table_look(const struct state_table *table, struct subject key, int64_t now);
@@ -41,8 +42,8 @@ void state_table_each(const struct state_table *table,
                       void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
                       void *context);
 
-/* What changed since the last call: for each subject the value, or NULL when it is gone. After it all of it counts as
- * kept. */
+/* What changed since the last call: for each subject the value, or NULL when it is gone. After it all of it
+ * counts as kept. */
 void state_table_changes(struct state_table *table,
                          void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
                          void *context);

@@ -11,8 +11,8 @@
 const char *subject_kind_name(enum subject_kind kind)
 {
     static const char *const names[SUBJECT_KINDS] = {
-        [SUBJECT_NONE] = "none",       [SUBJECT_ACCOUNT] = "account", [SUBJECT_COMPUTER] = "computer",
-        [SUBJECT_GROUP] = "group",     [SUBJECT_ADDRESS] = "address", [SUBJECT_DOMAIN] = "domain",
+        [SUBJECT_NONE] = "none",     [SUBJECT_ACCOUNT] = "account", [SUBJECT_COMPUTER] = "computer",
+        [SUBJECT_GROUP] = "group",   [SUBJECT_ADDRESS] = "address", [SUBJECT_DOMAIN] = "domain",
         [SUBJECT_OBJECT] = "object",
     };
     return names[kind];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whom the center keeps knowledge about: an account, a computer, a group, an address, a domain; and its key. What
- * the directory knows is keyed by objectGUID, everything else by a keyed hash of its name; so a computer and its
- * account ("WS01$") are one subject. Pure.
+ * Whom the center keeps knowledge about: an account, a computer, a group, an address, a domain; and its key.
+ * What the directory knows is keyed by objectGUID, everything else by a keyed hash of its name; so a computer
+ * and its account ("WS01$") are one subject. Pure.
  */
 #pragma once
 
@@ -52,16 +52,16 @@ struct subject subject_of_number(struct subject_seed seed, uint64_t number);
 /* A pair is a subject too: "this account from this computer". The order counts. */
 struct subject subject_of_pair(struct subject_seed seed, struct subject first, struct subject second);
 
-/* Somebody in an activity, as well as is known. Views into the activity or the processor's tables: valid while the
- * observation is. */
+/* Somebody in an activity, as well as is known. Views into the activity or the processor's tables: valid
+ * while the observation is. */
 struct party {
     enum subject_kind kind; /* SUBJECT_NONE: nobody is named */
     struct subject subject;
-    struct bytes name;          /* sAMAccountName, host name, group, address as text; as people write it */
-    struct bytes domain;        /* DNS name where it is known, else what stood on the wire; may be empty */
-    const uint8_t *guid;        /* objectGUID; NULL: the directory is not known to have it */
-    struct ip_address address;  /* of a computer: where it was seen; family 0: none */
-    uint8_t confidence;         /* percent that it is that one: 100 when the activity names it itself */
+    struct bytes name;         /* sAMAccountName, host name, group, address as text; as people write it */
+    struct bytes domain;       /* DNS name where it is known, else what stood on the wire; may be empty */
+    const uint8_t *guid;       /* objectGUID; NULL: the directory is not known to have it */
+    struct ip_address address; /* of a computer: where it was seen; family 0: none */
+    uint8_t confidence;        /* percent that it is that one: 100 when the activity names it itself */
 };
 
 static inline bool party_is(const struct party *party)

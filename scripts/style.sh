@@ -19,5 +19,5 @@ forbid sync 'capture|events|naming|node|center|sim'
 forbid events 'cluster|sync|naming|node|center|sim'
 forbid naming 'cluster|sync|events|node|center|sim'
 forbid sim 'capture|events|naming|node|center'
-forbid center 'capture|sync|events|naming|node|sim'
+forbid center 'events|naming|node|sim'
 echo "style: fine"
