@@ -5,9 +5,9 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/driver_internal.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,7 +262,7 @@ bool cluster_driver_rotate(struct cluster_driver *driver, struct fault *fault)
     if (find_enroller(rotation, fault) && joining_rotate(&rotation->joining, driver->config.disk,
                                                          driver->config.directory, driver->identity, fault)) {
         driver->rotation = rotation;
-        if (pthread_create(&rotation->thread, NULL, ask, rotation) == 0)
+        if (thread_start(&rotation->thread, "rotation", ask, rotation))
             return true;
         driver->rotation = NULL;
         fault_say(fault, "no thread could be started");

@@ -3,12 +3,12 @@
 
 #include <netdb.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "cluster/tcp_address.h"
 
 struct question {
@@ -89,14 +89,8 @@ static void *run(void *context)
 
 static bool start_thread(struct host_resolver *self)
 {
-    /* Signals are the program's business, not this thread's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    bool started = pthread_create(&thread, NULL, run, self) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started && pthread_detach(thread) == 0;
+    return thread_start(&thread, "names", run, self) && pthread_detach(thread) == 0;
 }
 
 struct host_resolver *host_resolver_new(void)

@@ -2,8 +2,6 @@
 #include "cluster/zap.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
@@ -11,6 +9,7 @@
 #include "base/hash_table.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "cluster/crypto_sodium.h"
 
 #define ENDPOINT      "inproc://zeromq.zap.01" /* RFC 27 */
@@ -221,11 +220,7 @@ static bool start(struct zap *self, void *context)
         zmq_close(self->socket);
         return false;
     }
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&self->thread, NULL, run, self) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    bool started = thread_start(&self->thread, "zap", run, self);
     if (!started)
         zmq_close(self->socket);
     return started;

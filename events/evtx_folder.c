@@ -18,6 +18,7 @@
 
 #include "base/log.h"
 #include "base/msgpack.h"
+#include "base/thread.h"
 #include "events/evtx_file.h"
 
 #define SAVE_PERIOD (2 * CLOCK_SECOND)
@@ -466,10 +467,9 @@ struct evtx_folder *evtx_folder_start(const struct evtx_folder_config *config, s
     struct evtx_folder *f = evtx_folder_new(config, fault);
     if (!f)
         return NULL;
-    int error = pthread_create(&f->thread, NULL, run, f);
-    f->has_thread = error == 0;
-    if (error) {
-        fault_say(fault, "%s", strerror(error));
+    f->has_thread = thread_start(&f->thread, "event-logs", run, f);
+    if (!f->has_thread) {
+        fault_say(fault, "%s", strerror(errno));
         evtx_folder_destroy(&f);
     }
     return f;

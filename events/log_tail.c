@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -781,14 +782,13 @@ struct log_tail *log_tail_start(const struct log_tail_config *config, struct fau
     bool made = make(self, config, fault);
     if (made) {
         begin(self);
-        int error = pthread_create(&self->thread, NULL, run, self);
-        made = error == 0 || fault_say(fault, "a thread: %s", strerror(error));
+        made = thread_start(&self->thread, "logs", run, self) ||
+               fault_say(fault, "a thread: %s", strerror(errno));
     }
     if (!made) {
         release(self);
         return NULL;
     }
-    pthread_setname_np(self->thread, "logs");
     return self;
 }
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/socket_address.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -598,13 +599,11 @@ struct radius_listener *radius_listener_start(const struct radius_listener_confi
         release(self);
         return NULL;
     }
-    int error = pthread_create(&self->thread, NULL, run, self);
-    if (error) {
-        fault_say(fault, "a thread: %s", strerror(error));
+    if (!thread_start(&self->thread, "radius", run, self)) {
+        fault_say(fault, "a thread: %s", strerror(errno));
         release(self);
         return NULL;
     }
-    pthread_setname_np(self->thread, "radius");
     return self;
 }
 

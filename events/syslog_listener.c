@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/socket_address.h"
+#include "base/thread.h"
 #include "events/siem.h"
 #include "events/syslog_connection.h"
 
@@ -499,7 +500,7 @@ struct syslog_listener *syslog_listener_start(const struct syslog_listener_confi
     if (!self->reader || !self->batch.bytes)
         fault_say(fault, "out of memory");
     else if (load_certificates(self, fault) && open_sockets(self, fault))
-        self->started = pthread_create(&self->thread, NULL, run, self) == 0 ||
+        self->started = thread_start(&self->thread, "syslog", run, self) ||
                         fault_say(fault, "syslog: no thread could be started");
     if (!self->started)
         destroy(&self);

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "events/event_text.h"
 #include "events/wef_channel.h"
 
@@ -742,7 +743,7 @@ struct wef_listener *wef_listener_start(const struct wef_listener_config *config
     pthread_mutex_init(&self->lock, NULL);
     pthread_mutex_init(&self->batch_lock, NULL);
     if (prepare(self, fault)) {
-        self->running = pthread_create(&self->thread, NULL, run, self) == 0;
+        self->running = thread_start(&self->thread, "wef", run, self);
         if (!self->running)
             fault_say(fault, "no thread could be started");
     }

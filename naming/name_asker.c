@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/socket_address.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
@@ -390,7 +391,7 @@ struct name_asker *name_asker_start(const struct name_asker_config *config, stru
     atomic_init(&self->ending, false);
     pthread_mutex_init(&self->lock, NULL);
     if (make_parts(self, fault)) {
-        self->started = pthread_create(&self->thread, NULL, run, self) == 0;
+        self->started = thread_start(&self->thread, "naming", run, self);
         if (self->started)
             return self;
         fault_say(fault, "name resolution: no thread could be started");

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -248,7 +249,7 @@ bool capture_worker_start(struct capture_worker *worker)
     }
     decode_rules_apply(worker->rules, worker->engine);
     publish(worker);
-    worker->started = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    worker->started = thread_start(&worker->thread, "capture", run, worker);
     if (!worker->started)
         snprintf(worker->error, sizeof(worker->error), "no thread could be started");
     return worker->started;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "node/control_frame.h"
 #include "node/view.h"
 
@@ -458,7 +459,7 @@ struct control *control_start(const struct control_config *config, char *reason,
     control->mailbox = mailbox_new();
     control->listener = control->mailbox ? listen_at(config) : -1;
     if (control->listener >= 0)
-        control->started = pthread_create(&control->thread, NULL, run, control) == 0;
+        control->started = thread_start(&control->thread, "control", run, control);
     if (!control->started) {
         snprintf(reason, capacity, "%s: %s", config->path, strerror(errno));
         control_stop(&control);

@@ -2,6 +2,7 @@
 #include "node/directory_probe.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -173,7 +174,7 @@ struct directory_probe *directory_probe_start(const struct directory_address *ad
         probe->targets[i].address = addresses[i];
     pthread_mutex_init(&probe->lock, NULL);
     probe->stop_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (probe->stop_descriptor >= 0 && pthread_create(&probe->thread, NULL, run, probe) == 0)
+    if (probe->stop_descriptor >= 0 && thread_start(&probe->thread, "probe", run, probe))
         return probe;
     close(probe->stop_descriptor);
     pthread_mutex_destroy(&probe->lock);

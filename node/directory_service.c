@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "node/entity_names.h"
 #include "node/sync_report.h"
 #include "node/view_entity.h"
@@ -415,7 +416,7 @@ bool directory_service_start(struct directory_service *self, struct cluster_driv
                              struct fault *fault)
 {
     self->driver = driver;
-    if (pthread_create(&self->thread, NULL, answer_questions, self) != 0)
+    if (!thread_start(&self->thread, "questions", answer_questions, self))
         return fault_say(fault, "no thread for questions about the directory");
     self->started = true;
     return directory_start(self->directory, fault);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "events/share.h"
 #include "node/input_evtx.h"
 #include "node/input_radius.h"
@@ -194,7 +195,7 @@ bool event_service_start(struct event_service *self, struct fault *fault)
 {
     for (unsigned i = 0; i < self->count; i++)
         try_start(self, &self->inputs[i]);
-    self->started = pthread_create(&self->thread, NULL, run, self) == 0;
+    self->started = thread_start(&self->thread, "events", run, self);
     return self->started || fault_say(fault, "events: no thread could be started");
 }
 

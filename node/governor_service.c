@@ -2,6 +2,7 @@
 #include "node/governor_service.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "capture/value.h"
 #include "node/pace.h"
 
@@ -347,7 +348,7 @@ struct governor_service *governor_service_start(const struct governor_service_co
     pthread_mutex_init(&self->lock, NULL);
     configure(self);
     self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    self->started = self->stop >= 0 && pthread_create(&self->thread, NULL, run, self) == 0;
+    self->started = self->stop >= 0 && thread_start(&self->thread, "governor", run, self);
     if (!self->started) {
         fault_say(fault, "the governor: no thread could be started: %s", strerror(errno));
         governor_service_stop(&self);

@@ -2,6 +2,7 @@
 #include "node/metrics.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -334,7 +335,7 @@ struct metrics *metrics_start(const struct metrics_config *config, struct fault 
     self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->listener = listen_on(&config->listen);
     self->started =
-        self->stop >= 0 && self->listener >= 0 && pthread_create(&self->thread, NULL, run, self) == 0;
+        self->stop >= 0 && self->listener >= 0 && thread_start(&self->thread, "metrics", run, self);
     if (!self->started) {
         fault_say(fault, "metrics/listen: %s", strerror(errno));
         metrics_stop(&self);

@@ -4,10 +4,9 @@
 #include "base/batch.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "node/record_value.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #define INTERVAL   (500 * CLOCK_MILLISECOND)
@@ -182,16 +181,6 @@ static void destroy(struct outbox **self_p)
     *self_p = NULL;
 }
 
-static bool start_thread(struct outbox *self)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&self->thread, NULL, run, self) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 struct outbox *outbox_start(const struct outbox_config *config, struct fault *fault)
 {
     struct outbox *self = calloc(1, sizeof(*self));
@@ -212,7 +201,7 @@ struct outbox *outbox_start(const struct outbox_config *config, struct fault *fa
     self->tags = calloc(TAGS_MAX, sizeof(*self->tags));
     self->telling = calloc(TAGS_MAX, sizeof(*self->telling));
     refresh_fill(self);
-    if (self->batch && self->tags && self->telling && start_thread(self))
+    if (self->batch && self->tags && self->telling && thread_start(&self->thread, "outbox", run, self))
         return self;
     fault_say(fault, "what is to be sent: out of memory or threads");
     destroy(&self);

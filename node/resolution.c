@@ -2,6 +2,7 @@
 #include "node/resolution.h"
 
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -398,7 +399,7 @@ struct resolution *resolution_start(const struct resolution_config *config, stru
     atomic_init(&self->posted_count, 0);
     atomic_init(&self->posted_told, false);
     if (make_parts(self, fault)) {
-        self->started = pthread_create(&self->thread, NULL, run, self) == 0;
+        self->started = thread_start(&self->thread, "resolver", run, self);
         if (self->started)
             return self;
         fault_say(fault, "the resolver: no thread could be started");

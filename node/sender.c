@@ -4,13 +4,12 @@
 #include "base/clock.h"
 #include "base/delivery.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "cluster/connections.h"
 #include "cluster/host_resolver.h"
 #include "cluster/identity.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -679,16 +678,6 @@ static void destroy(struct sender **self_p)
     *self_p = NULL;
 }
 
-static bool start_thread(struct sender *self)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started = pthread_create(&self->thread, NULL, run, self) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return started;
-}
-
 struct sender *sender_start(const struct sender_config *config, struct fault *fault)
 {
     struct sender *self = calloc(1, sizeof(*self));
@@ -711,7 +700,8 @@ struct sender *sender_start(const struct sender_config *config, struct fault *fa
         zmq_ctx_set(self->context, ZMQ_BLOCKY, 0);
         zmq_ctx_set(self->context, ZMQ_IPV6, 1);
     }
-    if (self->context && self->resolver && self->stop >= 0 && start_thread(self))
+    if (self->context && self->resolver && self->stop >= 0 &&
+        thread_start(&self->thread, "sender", run, self))
         return self;
     fault_say(fault, "what sends to the center: out of memory, descriptors or threads");
     destroy(&self);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "sync/directory_internal.h"
 
 #include <errno.h>
@@ -887,11 +888,11 @@ bool directory_start(struct directory *directory, struct fault *fault)
     for (unsigned i = 0; i < directory->domain_count; i++) {
         struct domain *domain = &directory->domains[i];
         domain->wishes.stop = false;
-        int error = pthread_create(&domain->thread, NULL, run, domain);
-        domain->running = !error;
-        if (error) {
+        domain->running = thread_start(&domain->thread, "directory", run, domain);
+        if (!domain->running) {
+            fault_say(fault, "%s: no thread for its directory: %s", domain->name, strerror(errno));
             directory_stop(directory);
-            return fault_say(fault, "%s: no thread for its directory: %s", domain->name, strerror(error));
+            return false;
         }
     }
     return true;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/ldap_dial.h"
 
+#include "base/thread.h"
+
 #include <arpa/nameser.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,15 +102,9 @@ static void *run(void *context)
 
 static bool start(struct ldap_dialling *d)
 {
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0)
-        return false;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_t thread;
     atomic_store(&d->holders, 2);
-    bool started = pthread_create(&thread, &attributes, run, d) == 0;
-    pthread_attr_destroy(&attributes);
-    return started;
+    return thread_start(&thread, "ldap-dial", run, d) && pthread_detach(thread) == 0;
 }
 
 struct ldap_dialling *ldap_dialling_start(struct ldap_settings *settings, const struct controller *controller,
