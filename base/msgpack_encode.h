@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include <endian.h>
+#include "base/endian.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,26 +17,20 @@
 
 static inline uint8_t *msgpack_encode_tag16(uint8_t *to, uint8_t tag, uint16_t value)
 {
-    value = htobe16(value);
     to[0] = tag;
-    memcpy(to + 1, &value, 2);
-    return to + 3;
+    return endian_put_be16(to + 1, value);
 }
 
 static inline uint8_t *msgpack_encode_tag32(uint8_t *to, uint8_t tag, uint32_t value)
 {
-    value = htobe32(value);
     to[0] = tag;
-    memcpy(to + 1, &value, 4);
-    return to + 5;
+    return endian_put_be32(to + 1, value);
 }
 
 static inline uint8_t *msgpack_encode_tag64(uint8_t *to, uint8_t tag, uint64_t value)
 {
-    value = htobe64(value);
     to[0] = tag;
-    memcpy(to + 1, &value, 8);
-    return to + 9;
+    return endian_put_be64(to + 1, value);
 }
 
 static inline uint8_t *msgpack_encode_uint(uint8_t *to, uint64_t value)

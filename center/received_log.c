@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/received_log.h"
 
+#include "base/endian.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -88,18 +90,12 @@ static int open_segment(const struct disk *disk, const char *directory, uint64_t
 
 /* --- entries --- */
 
-static void put_be64(uint8_t *to, uint64_t value)
-{
-    for (unsigned i = 0; i < 8; i++)
-        to[i] = (uint8_t)(value >> (56 - 8 * i));
-}
-
 static void origin_write(uint8_t to[ORIGIN_SIZE], const struct log_origin *origin)
 {
     memcpy(to, origin->node.bytes, NODE_ID_SIZE);
-    put_be64(to + NODE_ID_SIZE, origin->generation);
-    put_be64(to + NODE_ID_SIZE + 8, origin->sequence);
-    put_be64(to + NODE_ID_SIZE + 16, (uint64_t)origin->closed);
+    endian_put_be64(to + NODE_ID_SIZE, origin->generation);
+    endian_put_be64(to + NODE_ID_SIZE + 8, origin->sequence);
+    endian_put_be64(to + NODE_ID_SIZE + 16, (uint64_t)origin->closed);
 }
 
 static bool entry_read(struct log_entry *to, const struct segment_entry *entry, const uint8_t *payload)

@@ -6,6 +6,7 @@
  * time, and only what differs is sent. Heartbeats are in no digest, they would differ always: instead
  * everybody asks for those that it misses.
  */
+#include "base/endian.h"
 #include "base/msgpack_encode.h"
 #include "cluster/core.h"
 
@@ -17,25 +18,6 @@
 #define RANDOM_EVERY   3u    /* of so many rounds one goes to a random member */
 #define RANDOM_TRIES   32u
 #define WORDS          (GOSSIP_BATCH / 64)
-
-static struct cursor be_cursor(struct bytes bytes)
-{
-    return cursor_of_bytes(bytes);
-}
-
-static uint8_t *put_be32(uint8_t *to, uint32_t value)
-{
-    value = htobe32(value);
-    memcpy(to, &value, 4);
-    return to + 4;
-}
-
-static uint8_t *put_be64(uint8_t *to, uint64_t value)
-{
-    value = htobe64(value);
-    memcpy(to, &value, 8);
-    return to + 8;
-}
 
 /* --- heartbeats --- */
 
@@ -399,7 +381,7 @@ static struct digests digests_of(struct cluster *self)
 
 static struct digests digests_read(struct bytes bytes)
 {
-    struct cursor c = be_cursor(bytes);
+    struct cursor c = cursor_of_bytes(bytes);
     struct digests digests;
     digests.records = cursor_be64(&c);
     digests.claims = cursor_be64(&c);
@@ -410,7 +392,8 @@ static struct digests digests_read(struct bytes bytes)
 static void put_digests(struct msgpack_writer *w, const struct digests *digests)
 {
     uint8_t bytes[24];
-    put_be64(put_be64(put_be64(bytes, digests->records), digests->claims), digests->policy);
+    endian_put_be64(endian_put_be64(endian_put_be64(bytes, digests->records), digests->claims),
+                    digests->policy);
     msgpack_put_uint(w, WIRE_KEY_DIGEST);
     msgpack_put_binary(w, bytes, sizeof bytes);
 }
@@ -470,7 +453,7 @@ static bool overdue(const struct cluster *self, uint32_t index)
 static uint8_t *put_overdue(const struct cluster *self, uint32_t index, uint8_t *to)
 {
     const struct index_entry *slot = members_slot(self, index);
-    return put_be32(put_be64(to, slot->short_id), slot->sequence);
+    return endian_put_be32(endian_put_be64(to, slot->short_id), slot->sequence);
 }
 
 /* Members whose heartbeats are missed, a few of the candidates and a few of the others, each time going on
@@ -514,7 +497,9 @@ struct heartbeat_list {
 static void list_add(const struct cluster *self, struct heartbeat_list *list, uint32_t index, int64_t age)
 {
     members_entry(self, index, list->entries + (size_t)list->count * HEARTBEAT_SIZE);
-    put_be32(list->ages + (size_t)list->count * 4, age < 0 ? 0 : age > INT32_MAX ? INT32_MAX : (uint32_t)age);
+    endian_put_be32(list->ages + (size_t)list->count * 4, age < 0           ? 0
+                                                          : age > INT32_MAX ? INT32_MAX
+                                                                            : (uint32_t)age);
     list->count++;
 }
 
@@ -524,7 +509,7 @@ static void list_heartbeats(struct cluster *self, struct bytes missed, struct he
     list->count = 0;
     if (self->sequence % CHAIN_LINKS != 0)
         list_add(self, list, 0, self->observed - self->issued);
-    struct cursor c = be_cursor(missed);
+    struct cursor c = cursor_of_bytes(missed);
     for (unsigned i = 0; i < 2 * OVERDUE_KIND && cursor_left(&c) >= OVERDUE_SIZE; i++) {
         uint32_t index = members_find_short(self, cursor_be64(&c));
         uint32_t theirs = cursor_be32(&c);
@@ -585,7 +570,7 @@ static void put_buckets(const struct cluster *self, struct msgpack_writer *w)
 {
     uint8_t buckets[BUCKETS * 8];
     for (unsigned i = 0; i < BUCKETS; i++)
-        put_be64(buckets + (size_t)i * 8, self->buckets[i]);
+        endian_put_be64(buckets + (size_t)i * 8, self->buckets[i]);
     msgpack_put_uint(w, WIRE_KEY_BUCKETS);
     msgpack_put_binary(w, buckets, sizeof buckets);
 }
@@ -640,7 +625,7 @@ static uint64_t differing(const struct cluster *self, struct bytes buckets, bool
     uint32_t sizes[BUCKETS] = {0};
     for (uint32_t i = 0; i < self->members.count; i++)
         sizes[members_slot(self, i)->short_id / (UINT64_MAX / BUCKETS + 1)]++;
-    struct cursor c = be_cursor(buckets);
+    struct cursor c = cursor_of_bytes(buckets);
     uint64_t mask = 0;
     uint32_t items = 0;
     for (unsigned i = 0; i < BUCKETS; i++) {
@@ -675,15 +660,15 @@ static void put_items(struct cluster *self, struct msgpack_writer *w, uint64_t m
     }
     uint8_t *to = w->data + w->size;
     *to++ = WIRE_KEY_ITEMS;
-    to = put_be64(msgpack_encode_binary_header(to, 8 + count * ITEM_SIZE), mask);
+    to = endian_put_be64(msgpack_encode_binary_header(to, 8 + count * ITEM_SIZE), mask);
     for (uint32_t i = 0; i < members->count; i++) {
         uint64_t short_id = members_slot(self, i)->short_id;
         if (!in_buckets(mask, short_id) || members->table[i].flags & MEMBER_FLAG_REVOKED)
             continue;
         const struct record_blob *record = members->table[i].record;
-        to = put_be32(put_be64(to, short_id), blob_generation(record));
-        to = put_be32(put_be64(to, record->incarnation), record->revision);
-        to = put_be32(to, (uint32_t)(record->hash >> 32));
+        to = endian_put_be32(endian_put_be64(to, short_id), blob_generation(record));
+        to = endian_put_be32(endian_put_be64(to, record->incarnation), record->revision);
+        to = endian_put_be32(to, (uint32_t)(record->hash >> 32));
     }
     w->size = (size_t)(to - w->data);
 }
@@ -780,7 +765,7 @@ static int item_compare(struct cursor *c, const struct record_blob *ours)
 static uint32_t compare_items(struct cluster *self, struct bytes items, uint8_t *wanted, size_t *wanted_size)
 {
     struct members *members = &self->members;
-    struct cursor c = be_cursor(items);
+    struct cursor c = cursor_of_bytes(items);
     uint64_t mask = cursor_be64(&c);
     uint8_t *to = wanted;
     uint32_t marked = 0;
@@ -796,7 +781,7 @@ static uint32_t compare_items(struct cluster *self, struct bytes items, uint8_t 
         uint32_t index = members_find_short(self, short_id);
         if (index == NO_MEMBER) {
             cursor_skip(&c, ITEM_SIZE - 8);
-            to = put_be64(to, short_id);
+            to = endian_put_be64(to, short_id);
             continue;
         }
         struct member *member = &members->table[index];
@@ -804,7 +789,7 @@ static uint32_t compare_items(struct cluster *self, struct bytes items, uint8_t 
         if (member->flags & MEMBER_FLAG_REVOKED)
             continue;
         if (order > 0)
-            to = put_be64(to, short_id);
+            to = endian_put_be64(to, short_id);
         if (order >= 0 && member->flags & MEMBER_FLAG_MARKED) {
             member->flags &= (uint8_t)~MEMBER_FLAG_MARKED;
             marked--;
@@ -857,7 +842,7 @@ static void answer_items(struct cluster *self, const struct wire *wire, const st
 
 static void answer_wanted(struct cluster *self, const struct wire *wire, const struct source *source)
 {
-    struct cursor c = be_cursor(wire->wanted);
+    struct cursor c = cursor_of_bytes(wire->wanted);
     uint32_t marked = 0;
     for (unsigned i = 0; i < WANTED_MAX && !cursor_done(&c); i++) {
         uint32_t index = members_find_short(self, cursor_be64(&c));

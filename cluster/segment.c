@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster/segment.h"
 
-#include <endian.h>
+#include "base/endian.h"
+
 #include <errno.h>
 #define XXH_STATIC_LINKING_ONLY /* for a state on the stack */
 #include <xxhash.h>
@@ -31,18 +32,6 @@ static bool read_all(const struct segment *self, const struct disk *disk, void *
     return true;
 }
 
-static void put_le32(uint8_t *to, uint32_t value)
-{
-    value = htole32(value);
-    memcpy(to, &value, sizeof value);
-}
-
-static void put_le64(uint8_t *to, uint64_t value)
-{
-    value = htole64(value);
-    memcpy(to, &value, sizeof value);
-}
-
 /* Each part is seeded with the sum so far; empty ones do not count. */
 static uint64_t checksum(uint64_t number, const uint8_t *header, size_t header_size,
                          const struct bytes *payload)
@@ -53,13 +42,13 @@ static uint64_t checksum(uint64_t number, const uint8_t *header, size_t header_s
 
 static void header_write(uint8_t to[SEGMENT_ENTRY_SIZE], const struct entry_header *header)
 {
-    put_le32(to, ENTRY_MAGIC);
-    put_le32(to + 4, header->size);
-    put_le64(to + 8, header->sequence);
-    put_le64(to + 16, (uint64_t)header->wall);
-    put_le32(to + 24, header->kind);
-    put_le32(to + 28, 0);
-    put_le64(to + CHECKSUM_AT, header->checksum);
+    endian_put_le32(to, ENTRY_MAGIC);
+    endian_put_le32(to + 4, header->size);
+    endian_put_le64(to + 8, header->sequence);
+    endian_put_le64(to + 16, (uint64_t)header->wall);
+    endian_put_le32(to + 24, header->kind);
+    endian_put_le32(to + 28, 0);
+    endian_put_le64(to + CHECKSUM_AT, header->checksum);
 }
 
 static bool header_read(struct entry_header *header, const uint8_t from[SEGMENT_ENTRY_SIZE])
@@ -80,8 +69,8 @@ bool segment_begin(struct segment *self, const struct disk *disk, const char mag
 {
     uint8_t header[SEGMENT_HEADER_SIZE];
     memcpy(header, magic, 8);
-    put_le64(header + 8, number);
-    put_le64(header + 16, checksum(number, header, 16, NULL));
+    endian_put_le64(header + 8, number);
+    endian_put_le64(header + 16, checksum(number, header, 16, NULL));
     if (disk->truncate(disk->context, self->file, 0) != 0 ||
         !disk_write_all(disk, self->file, header, sizeof header, 0))
         return false;

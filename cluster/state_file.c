@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cluster/state_file.h"
 
+#include "base/endian.h"
 #include "base/msgpack.h"
 #include "cluster/crypto_sodium.h"
 
@@ -49,17 +50,11 @@ enum slot_verdict state_slot_read(struct bytes slot, uint64_t *version, struct b
     return cursor_match(&c, digest, DIGEST_SIZE) && cursor_done(&c) ? SLOT_GOOD : SLOT_DAMAGED;
 }
 
-static void put_be(uint8_t *to, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        to[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
-}
-
 size_t state_slot_write(uint8_t *to, uint64_t version, struct bytes payload)
 {
     memcpy(to, SLOT_MAGIC, 8);
-    put_be(to + 8, version, 8);
-    put_be(to + 16, payload.size, 4);
+    endian_put_be64(to + 8, version);
+    endian_put_be32(to + 16, (uint32_t)payload.size);
     if (payload.size)
         memcpy(to + SLOT_HEAD, payload.data, payload.size);
     crypto_digest(to + SLOT_HEAD + payload.size, to, SLOT_HEAD + payload.size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/spool.h"
 
+#include "base/endian.h"
 #include "base/log.h"
 #include "cluster/crypto_sodium.h"
 #include "cluster/segment.h"
@@ -103,8 +104,7 @@ static bool number_save(const struct spool *self, const char *name, const char *
                         struct fault *fault)
 {
     uint8_t bytes[8];
-    for (unsigned i = 0; i < sizeof bytes; i++)
-        bytes[i] = (uint8_t)(number >> 8 * i);
+    endian_put_le64(bytes, number);
     return disk_replace_checked(self->config.disk, self->config.directory, name, magic,
                                 (struct bytes){bytes, sizeof bytes}, fault);
 }

@@ -2,9 +2,9 @@
 #include "sync/entity_record.h"
 
 #include "base/clock.h"
+#include "base/endian.h"
 #include "sync/entity_value.h"
 
-#include <endian.h>
 #include <xxhash.h>
 
 #define RECORD_FORM 1u
@@ -15,20 +15,17 @@
 
 static void put_head(uint8_t *to, const struct entity_record_head *head)
 {
-    uint16_t context = htole16(head->context);
-    uint32_t parent = htole32(head->parent);
     to[0] = (uint8_t)head->kind;
     to[1] = head->flags;
-    memcpy(to + 2, &context, sizeof context);
-    memcpy(to + 4, &parent, sizeof parent);
+    endian_put_le16(to + 2, head->context);
+    endian_put_le32(to + 4, head->parent);
     entity_record_set_changed(to, head->changed);
     memcpy(to + 12, head->guid.bytes, GUID_SIZE);
 }
 
 void entity_record_set_changed(uint8_t *record, uint32_t seconds)
 {
-    seconds = htole32(seconds);
-    memcpy(record + CHANGED_AT, &seconds, sizeof seconds);
+    endian_put_le32(record + CHANGED_AT, seconds);
 }
 
 static bool read_head(struct cursor *c, struct entity_record_head *head)

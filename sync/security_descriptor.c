@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/security_descriptor.h"
 
+#include "base/endian.h"
 #include "base/sid.h"
 
 enum { /* [MS-DTYP] 2.4.6 */
@@ -125,8 +126,8 @@ static void put_ace(struct text *t, const struct ace *ace)
     text_char(t, ';');
     for (unsigned i = 0; i < sizeof flags / sizeof *flags; i++)
         text_string(t, ace->flags & flags[i].bit ? flags[i].text : "");
-    uint8_t mask[4] = {(uint8_t)(ace->mask >> 24), (uint8_t)(ace->mask >> 16), (uint8_t)(ace->mask >> 8),
-                       (uint8_t)ace->mask};
+    uint8_t mask[4];
+    endian_put_be32(mask, ace->mask);
     text_string(t, ";0x");
     text_hex(t, (struct bytes){mask, sizeof mask});
     text_char(t, ';');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/cursor.h"
+#include "base/endian.h"
 #include "tests/unit/unit.h"
 
 static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -23,6 +24,28 @@ static void reads_both_byte_orders(void **state)
     assert_true(cursor_le64(&c) == UINT64_C(0x0807060504030201));
     assert_false(c.failed);
     assert_int_equal(cursor_left(&c), 1);
+}
+
+static void what_is_put_is_read(void **state)
+{
+    (void)state;
+    uint8_t room[28], *at = room;
+    at = endian_put_be16(at, 0x0102);
+    at = endian_put_be32(at, 0x03040506);
+    at = endian_put_be64(at, UINT64_C(0x0708090a0b0c0d0e));
+    at = endian_put_le16(at, 0x100f);
+    at = endian_put_le32(at, 0x14131211);
+    at = endian_put_le64(at, UINT64_C(0x1c1b1a1918171615));
+    assert_ptr_equal(at, room + sizeof room);
+    for (unsigned i = 0; i < sizeof room; i++)
+        assert_int_equal(room[i], i + 1);
+    struct cursor c = cursor_of(room, sizeof room);
+    assert_int_equal(cursor_be16(&c), 0x0102);
+    assert_int_equal(cursor_be32(&c), 0x03040506);
+    assert_true(cursor_be64(&c) == UINT64_C(0x0708090a0b0c0d0e));
+    assert_int_equal(cursor_le16(&c), 0x100f);
+    assert_int_equal(cursor_le32(&c), 0x14131211);
+    assert_true(cursor_le64(&c) == UINT64_C(0x1c1b1a1918171615));
 }
 
 /* Each reader, with one byte too few: zero, at the end, failed; and it stays so. */
@@ -107,9 +130,8 @@ static void takes_copies_and_matches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_both_byte_orders),
-        cmocka_unit_test(failure_is_sticky),
-        cmocka_unit_test(sub_cursor_is_bounded),
+        cmocka_unit_test(reads_both_byte_orders),   cmocka_unit_test(what_is_put_is_read),
+        cmocka_unit_test(failure_is_sticky),        cmocka_unit_test(sub_cursor_is_bounded),
         cmocka_unit_test(takes_copies_and_matches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
