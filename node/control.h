@@ -5,9 +5,9 @@
  */
 #pragma once
 
+#include "base/json_writer.h"
 #include "base/mailbox.h"
 #include "node/control_request.h"
-#include "node/json_writer.h"
 
 #include <sys/types.h>
 

@@ -6,10 +6,10 @@
  */
 #pragma once
 
+#include "base/json_writer.h"
 #include "base/mailbox.h"
 #include "cluster/driver.h"
 #include "node/control_request.h"
-#include "node/json_writer.h"
 #include "node/node_config.h"
 #include "node/resolution.h"
 #include "node/spool.h"

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/fault.h"
+#include "base/health.h"
 #include "node/capture_group.h"
-#include "node/health.h"
 #include "node/host_load.h"
 
 struct governor_service_config {

@@ -5,12 +5,12 @@
  */
 #pragma once
 
+#include "base/json_writer.h"
 #include "base/text.h"
 #include "cluster/cluster.h"
 #include "naming/prober.h"
 #include "node/control_request.h"
 #include "node/governor_service.h"
-#include "node/json_writer.h"
 #include "sync/directory.h"
 
 #define VIEW_SCHEMA 1

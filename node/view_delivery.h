@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "node/json_writer.h"
+#include "base/json_writer.h"
 #include "node/outbox.h"
 #include "node/sender.h"
 

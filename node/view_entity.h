@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "base/json_writer.h"
 #include "node/control_request.h"
-#include "node/json_writer.h"
 #include "node/spool.h"
 #include "sync/entity_store.h"
 #include "sync/lookup.h"

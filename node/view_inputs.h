@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/json_writer.h"
 #include "node/event_service.h"
-#include "node/json_writer.h"
 
 /* The inputs of events; with the last `limit` messages that were not understood, newest first. `service` may
  * be NULL: there are none. */

@@ -2,8 +2,8 @@
  *
  * The list of health issues, and how it and the quota are shown.
  */
+#include "base/health.h"
 #include "base/log.h"
-#include "node/health.h"
 #include "tests/unit/drawing.h"
 
 #include "unit.h"

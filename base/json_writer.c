@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/json_writer.h"
+#include "base/json_writer.h"
 
 #include "base/clock.h"
 #include "base/text.h"

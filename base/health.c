@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/health.h"
+#include "base/health.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -11,6 +11,12 @@
 #include <string.h>
 
 static const struct health_kind kinds[] = {
+    {1001, HEALTH_HIGH, "disk_space", "Center running out of disk space",
+     "Make room on the disk of center/state, or let less be kept."},
+    {1003, HEALTH_HIGH, "center_overloaded", "Center overloaded",
+     "Give the center more CPU or faster disks, or switch detections off that are not wanted."},
+    {1005, HEALTH_HIGH, "database_down", "Center database disconnected",
+     "See that the disk of center/state works and has room; the log says what the database said."},
     {1007, HEALTH_LOW, "no_synchronizer", "Domain synchronizer not assigned",
      "picket why DOMAIN says what is missing: a candidate that runs and reaches the domain's directory."},
     {1008, HEALTH_MEDIUM, "adapters_unavailable", "Some of the capture network adapters are not available",
@@ -25,6 +31,10 @@ static const struct health_kind kinds[] = {
     {1013, HEALTH_MEDIUM, "traffic_not_analyzed", "Some network traffic is not being analyzed",
      "Give this host more CPU or memory, move other work away, or capture less: capture/controllers, "
      "capture/ports. picket quota says what is missing."},
+    {1014, HEALTH_LOW, "mail_not_sent", "Failure sending mail",
+     "See that the center reaches the mail server, and that the server takes its mail; what waits is kept."},
+    {1015, HEALTH_LOW, "syslog_not_sent", "Failure connecting to the SIEM server using syslog",
+     "See that the center reaches the syslog server, and its certificate; what waits is kept."},
     {1018, HEALTH_HIGH, "input_failed", "Sensor service failed to start", "The log says why."},
     {1020, HEALTH_MEDIUM, "radius_not_processed", "Sensor is not processing RADIUS events",
      "See what else listens on the RADIUS port, and the shared secrets."},
@@ -50,6 +60,10 @@ static const struct health_kind kinds[] = {
      "See that the node may read the folder event-logs/folder and what is in it."},
     {1110, HEALTH_MEDIUM, "samba_log_not_read", "Samba's audit log is not being read",
      "See that the node may read the files of samba/logs, and that smb.conf writes them."},
+    {1111, HEALTH_LOW, "webhook_not_sent", "Failure sending to a webhook",
+     "See that the center reaches the address, and that it answers 2xx; what waits is kept."},
+    {1112, HEALTH_LOW, "file_not_written", "Failed to write to custom log path",
+     "See that the center may write the file, and that its disk has room."},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Health issues of this node: what is wrong with Picket itself, by the published numbers, since when, and
+ * Health issues of a program: what is wrong with Picket itself, by the published numbers, since when, and
  * what to do about it. One list for all parts; any thread.
  */
 #pragma once
