@@ -3,6 +3,7 @@
  * picket-center receive, and picket-center key.
  */
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "center/center_command.h"
@@ -53,7 +54,9 @@ static int receive(const struct center_config *config)
         receiver = receiver_new(config, &fault);
     if (receiver) {
         log_notice("picket-center %s receives", picket_version());
+        notify_send("READY=1");
         receiver_run(receiver, stop);
+        notify_send("STOPPING=1");
         say_counters(receiver);
     } else {
         fprintf(stderr, "picket-center: %s\n", fault.text);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash_table.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "center/admission.h"
 #include "center/aside.h"
 #include "center/batch_check.h"
@@ -612,7 +613,7 @@ static void tick(struct receiver *self)
 
 void receiver_run(struct receiver *self, int stop)
 {
-    int64_t tick_at = 0;
+    int64_t tick_at = 0, alive_at = 0, alive_every = notify_watchdog() * CLOCK_MILLISECOND;
     for (;;) {
         zmq_pollitem_t items[] = {{.socket = self->socket, .events = ZMQ_POLLIN},
                                   {.socket = self->monitor, .events = ZMQ_POLLIN},
@@ -626,6 +627,10 @@ void receiver_run(struct receiver *self, int stop)
         if (monotonic() >= tick_at) {
             tick(self);
             tick_at = monotonic() + 250 * CLOCK_MILLISECOND;
+        }
+        if (alive_every && monotonic() >= alive_at) {
+            notify_send("WATCHDOG=1");
+            alive_at = monotonic() + alive_every;
         }
     }
 }

@@ -15,7 +15,7 @@ struct receiver;
 struct receiver *receiver_new(const struct center_config *config, struct fault *fault);
 void receiver_destroy(struct receiver **receiver);
 
-/* Receives until `stop` is readable. */
+/* Receives until `stop` is readable. Tells the service manager that it lives (base/notify.h). */
 void receiver_run(struct receiver *receiver, int stop);
 
 #define RECEIVER_COUNTERS(X)                                                                                 \

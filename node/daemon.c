@@ -11,7 +11,7 @@
 #include "node/event_service.h"
 #include "node/metrics.h"
 #include "node/naming_service.h"
-#include "node/notify.h"
+#include "base/notify.h"
 #include "node/outbox.h"
 #include "node/reload.h"
 #include "node/sender.h"

@@ -9,12 +9,15 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 
-from nodes import Fleet, free_ports, wait
+from nodes import PATIENCE, Fleet, free_ports, wait
 from radius import SECRET, Client, request
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def received(program, state):
@@ -22,6 +25,32 @@ def received(program, state):
     out = subprocess.run([program, "log", os.path.join(state, "log")], capture_output=True, text=True, check=True).stdout
     activities = [json.loads(line)["activity"] for line in out.splitlines()]
     return [a["radius_session"] for a in activities if a["kind"] == "radius_accounting"]
+
+
+class ServiceManager:
+    """What a process tells systemd: that it is ready, lives and ends."""
+
+    def __init__(self, place):
+        self.path = os.path.join(place, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.socket.settimeout(PATIENCE)
+        self.environment = dict(os.environ, NOTIFY_SOCKET=self.path, WATCHDOG_USEC="200000")
+
+    def hears(self, word):
+        """It comes, whatever comes before."""
+        while self.socket.recv(256).decode() != word:
+            continue
+
+
+def packaged(program):
+    """The example is right but for the key that only the fleet knows."""
+    example = os.path.join(ROOT, "packaging/picket-center.conf")
+    r = subprocess.run([program, "receive", "--check", "--config", example], capture_output=True, text=True)
+    assert r.returncode == 2 and "center/authority" in r.stderr and r.stderr.count("picket-center:") == 1, r
+    with open(os.path.join(ROOT, "packaging/picket-center.service.in")) as f:
+        unit = f.read()
+    assert "--check" in unit and "Type=notify" in unit and "WatchdogSec" in unit
 
 
 def main():
@@ -33,6 +62,7 @@ def main():
         print("skipped: radclient is not there (scripts/setup.sh --tests)")
         return 77
     began, program = time.monotonic(), os.path.abspath(options.picket_center)
+    packaged(program)
     with Fleet(options.picket, options.picketd) as fleet:
         radius_port, center_port = free_ports(2)
         node = fleet.create("sensor", "hq")
@@ -45,7 +75,7 @@ def main():
         fleet._write(secret, SECRET + "\n")
         node.write_config(["radius", "    listen = 127.0.0.1:%d" % radius_port, "    clients = 127.0.0.1 " + secret,
                            "center", "    servers = localhost:%d %s" % (center_port, key)])
-        client, told = Client(fleet.place), []
+        client, told, manager = Client(fleet.place), [], ServiceManager(fleet.place)
 
         def tell(session):
             answered, said = client.send(request("Start", session, "user01", "10.9.0.7"), "127.0.0.1:%d" % radius_port)
@@ -53,13 +83,15 @@ def main():
             told.append(session)
 
         def center():
-            return subprocess.Popen([program, "receive", "--config", config])
+            return subprocess.Popen([program, "receive", "--config", config], env=manager.environment)
 
         def arrived():
             return received(program, state) == told
 
         receiver = center()
         try:
+            for word in ("READY=1", "WATCHDOG=1", "WATCHDOG=1"):
+                manager.hears(word)
             node.start().up()
             for session in ("s1", "s2", "s3"):
                 tell(session)
@@ -69,6 +101,7 @@ def main():
             print("delivered: fine (%.1f s)" % (time.monotonic() - began), flush=True)
             receiver.terminate()
             receiver.wait()
+            manager.hears("STOPPING=1")
             tell("s4")                                  # answered: it is on the node's disk
             node.kill()
             node.start().up()

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "node/node_config.h"
-#include "node/notify.h"
+#include "base/notify.h"
 #include "node/option.h"
 
 #include "unit.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "node/notify.h"
+#include "base/notify.h"
 
 #include "base/log.h"
-#include "node/option.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,13 +29,22 @@ void notify_send(const char *state)
     close(descriptor);
 }
 
+/* A number in the environment: digits alone, at least 1. */
+static bool number_of(const char *text, int64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end && !errno && *number > 0;
+}
+
 int64_t notify_watchdog(void)
 {
     const char *period = getenv("WATCHDOG_USEC"), *whom = getenv("WATCHDOG_PID");
     int64_t microseconds, pid;
-    if (!period || !option_number(period, 1, INT64_MAX, &microseconds))
+    if (!period || !number_of(period, &microseconds))
         return 0;
-    if (whom && (!option_number(whom, 1, INT32_MAX, &pid) || pid != getpid()))
+    if (whom && (!number_of(whom, &pid) || pid != getpid()))
         return 0;
     return microseconds / 2000 > 0 ? microseconds / 2000 : 1;
 }
