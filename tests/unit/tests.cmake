@@ -2,6 +2,7 @@
 pkg_search_module(MSGPACK REQUIRED IMPORTED_TARGET msgpack msgpack-c)
 target_link_libraries(test_msgpack PRIVATE PkgConfig::MSGPACK)
 target_link_libraries(test_activity PRIVATE PkgConfig::JANSSON)
+target_link_libraries(test_statistics PRIVATE m)
 target_link_libraries(test_log PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_resolution PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_scenario PRIVATE picket_sim)
