@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #define SNAPLEN_DEFAULT 65535
-#define RING_DEFAULT    (64 << 20)
+#define RING_DEFAULT    (48 << 20)
 #define BLOCK_TIMEOUT   100 /* ms: how long a packet may wait in a block that does not fill */
 
 struct live_source {

@@ -15,7 +15,7 @@ struct live_options {
     const char *interface;
     const char *filter;    /* BPF as text; NULL or "": all packets */
     int snaplen;           /* bytes of a packet that are kept; 0: 65535 */
-    int ring_bytes;        /* 0: 64 MiB */
+    int ring_bytes;        /* 0: 48 MiB */
     bool fanout;           /* share the interface within `fanout_group` */
     uint16_t fanout_group; /* unique on the machine */
 };

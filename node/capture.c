@@ -28,7 +28,7 @@ const char command_capture_options[] =
     "  --filter EXPRESSION   the packet filter, as pcap-filter(7), instead of the one built from ports and\n"
     "                        controllers; \"\" captures everything\n"
     "  --snaplen N           bytes of each packet to look at (65535)\n"
-    "  --ring MB             kernel buffer of each thread (64)\n"
+    "  --ring MB             kernel buffer of each thread (48)\n"
     "  --memory MB           the most that flows and reassembly may take, for each thread (192)\n"
     "  --json                one JSON object per activity, one a line, instead of the table\n"
     "  --batches FILE        writes the activities to FILE, in compressed batches, instead of the table\n"

@@ -72,3 +72,7 @@ set_target_properties(bench_spool PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BI
 add_custom_target(bench-delivery
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/delivery.py --build ${CMAKE_BINARY_DIR}
   DEPENDS bench_spool feeder picket picketd picket-center USES_TERMINAL)
+# A whole picketd at a rate of packets, in the lab's domain: tests/bench/sensor.py (target `bench-sensor`).
+add_custom_target(bench-sensor
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/sensor.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS pcapmix picket picketd picket-center USES_TERMINAL)
