@@ -45,8 +45,9 @@ struct alert_party {
 /* One thing that was counted, compared or seen. */
 struct alert_evidence {
     char name[48]; /* "attempts": stable, for programs */
-    enum { EVIDENCE_NUMBER, EVIDENCE_TEXT, EVIDENCE_TIME, EVIDENCE_DURATION } type;
-    double number;       /* also times and durations: ns */
+    enum evidence_type { EVIDENCE_NUMBER, EVIDENCE_TEXT, EVIDENCE_TIME, EVIDENCE_DURATION } type;
+    double number;
+    int64_t time;        /* ns: times and durations */
     bool compared;       /* with `limit` */
     double limit;        /* the threshold, or what was learned */
     char limit_name[48]; /* the setting's name, or "learned" */

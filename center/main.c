@@ -16,6 +16,8 @@ const struct center_command center_commands[] = {
      center_key},
     {"log", "[OPTION]... [DIR]", "Prints what was received, one JSON object a line.", center_log_options,
      center_log},
+    {"replay", "[OPTION]... FILE...", "Looks for attacks in captures or exported activities.",
+     center_replay_options, center_replay},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

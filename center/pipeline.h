@@ -21,7 +21,8 @@ struct pipeline_config {
     const struct workspace_settings *settings; /* must outlive it; looked at for each activity */
     struct directory_view directory;           /* directory_view_none: nothing is known */
     struct subject_seed seed;
-    uint32_t shard, shards; /* 0, 1: everything */
+    uint32_t shard, shards;                  /* 0, 1: everything */
+    const struct detector *const *detectors; /* ended by NULL; NULL: all there are */
     /* An alert was raised: valid during the call. The same activity raises the same alert with the same id.
      */
     void (*alert)(void *context, const struct alert *alert);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/pipeline.h"
+
+#include "base/clock.h"
+#include "center/detection.h"
+#include "center/processor.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AHEAD_MAX    (5 * CLOCK_MINUTE) /* clocks differ by so much, [MS-KILE] 3.1.1.2 */
+#define EXPIRE_EVERY (10 * CLOCK_MINUTE)
+#define RUNNERS_MAX  256u
+
+/* The pipeline's own memory, so that it goes on after a crash as if nothing had been. */
+struct memory {
+    int64_t first, last;
+};
+static const struct state_form memory_form = {
+    .name = "memory", .version = 1, .value_size = sizeof(struct memory), .capacity = 1};
+static const struct subject memory_key = {1, 1};
+
+struct pipeline {
+    struct pipeline_config config;
+    struct processor *processor;
+    struct detection_context context;
+    struct detection_runner *runners[RUNNERS_MAX];
+    unsigned runner_count;
+    /* By kind: the runners that want it. */
+    uint8_t wanted[ACTIVITY_KINDS][RUNNERS_MAX];
+    unsigned wanted_count[ACTIVITY_KINDS];
+    struct state_table *memory;
+    int64_t first, last, expired;
+    struct pipeline_counters counters;
+    struct activity activity;
+    struct observation observation;
+};
+
+static void want(struct pipeline *self, unsigned runner, const struct detector *detector)
+{
+    for (const enum activity_kind *kind = detector->kinds; *kind != ACTIVITY_NONE; kind++)
+        self->wanted[*kind][self->wanted_count[*kind]++] = (uint8_t)runner;
+}
+
+static bool add_runners(struct pipeline *self)
+{
+    const struct detector *const *table = self->config.detectors ? self->config.detectors : detectors;
+    for (unsigned i = 0; table[i]; i++) {
+        if (self->runner_count == RUNNERS_MAX)
+            return false;
+        struct detection_runner *runner = detection_runner_new(table[i], &self->context);
+        if (!runner)
+            return false;
+        want(self, self->runner_count, table[i]);
+        self->runners[self->runner_count++] = runner;
+    }
+    return true;
+}
+
+struct pipeline *pipeline_new(const struct pipeline_config *config)
+{
+    struct pipeline *self = calloc(1, sizeof(*self));
+    if (!self)
+        return NULL;
+    self->config = *config;
+    self->context = (struct detection_context){.settings = config->settings,
+                                               .directory = config->directory,
+                                               .seed = config->seed,
+                                               .shard = config->shard,
+                                               .shards = config->shards,
+                                               .alert = config->alert,
+                                               .context = config->context,
+                                               .draft = calloc(1, sizeof(struct alert))};
+    self->processor = processor_new(&self->context.directory, config->seed);
+    self->memory = state_table_new(&memory_form, config->seed.value);
+    if (!self->context.draft || !self->processor || !self->memory || !add_runners(self))
+        pipeline_destroy(&self);
+    return self;
+}
+
+void pipeline_destroy(struct pipeline **pipeline)
+{
+    struct pipeline *self = *pipeline;
+    if (!self)
+        return;
+    for (unsigned i = 0; i < self->runner_count; i++)
+        detection_runner_destroy(&self->runners[i]);
+    processor_destroy(&self->processor);
+    state_table_destroy(&self->memory);
+    free(self->context.draft);
+    free(self);
+    *pipeline = NULL;
+}
+
+/* Learning counts from the first activity there ever was; nobody's clock moves that. */
+static void keep_time(struct pipeline *self, int64_t time)
+{
+    bool added = self->first == 0;
+    if (added)
+        self->first = time;
+    if (time > self->last)
+        self->last = time;
+    struct memory *memory = state_table_use(self->memory, memory_key, self->last, NULL);
+    if (memory)
+        *memory = (struct memory){self->first, self->last};
+    self->context.since = self->first;
+    if (self->expired == 0)
+        self->expired = self->last;
+    if (self->last - self->expired < EXPIRE_EVERY)
+        return;
+    self->expired = self->last;
+    processor_expire(self->processor, self->last);
+    for (unsigned i = 0; i < self->runner_count; i++)
+        detection_runner_expire(self->runners[i], self->last);
+}
+
+/* Nothing happens before 1970 or after it was told. */
+static int64_t plausible_time(struct pipeline *self, int64_t time, int64_t received)
+{
+    if (time > received && time - received > AHEAD_MAX) {
+        self->counters.future++;
+        return received;
+    }
+    return time > 0 ? time : received;
+}
+
+bool pipeline_activity(struct pipeline *self, struct bytes record, struct activity_place place,
+                       int64_t received, const uint8_t node[16])
+{
+    struct cursor c = cursor_of_bytes(record);
+    if (!activity_decode(&c, &self->activity) || !cursor_done(&c)) {
+        self->counters.malformed++;
+        return false;
+    }
+    self->counters.activities++;
+    if (self->activity.kind == ACTIVITY_NONE) {
+        self->counters.unknown_kinds++;
+        return true;
+    }
+    self->activity.time = plausible_time(self, self->activity.time, received);
+    keep_time(self, self->activity.time);
+    struct observation *o = &self->observation;
+    if (!processor_observe(self->processor, &self->activity, record, place, node, o)) {
+        self->counters.twins++;
+        return true;
+    }
+    if (self->config.observed)
+        self->config.observed(self->config.context, o);
+    for (unsigned i = 0; i < self->wanted_count[o->kind]; i++) {
+        struct detection_runner *runner = self->runners[self->wanted[o->kind][i]];
+        if (!workspace_off(self->config.settings, detection_runner_detector(runner)))
+            detection_runner_observe(runner, o);
+    }
+    return true;
+}
+
+/* -- checkpoints ----------------------------------------------------------------------------------------- */
+
+/* Each table with its owner's name, until `visit` says false. */
+static void each_table(struct pipeline *self,
+                       bool (*visit)(void *context, const char *owner, struct state_table *table),
+                       void *context)
+{
+    struct state_table *table;
+    if (!visit(context, "pipeline", self->memory))
+        return;
+    for (unsigned i = 0; (table = processor_table(self->processor, i)); i++)
+        if (!visit(context, "processor", table))
+            return;
+    for (unsigned i = 0; i < self->runner_count; i++)
+        for (unsigned k = 0; (table = detection_runner_table(self->runners[i], k)); k++)
+            if (!visit(context, detection_runner_detector(self->runners[i])->word, table))
+                return;
+}
+
+struct change_visit {
+    pipeline_change visit;
+    void *context;
+    const char *owner;
+    const struct state_form *form;
+};
+
+static void tell_change(void *context, struct subject key, int64_t touched, const void *value)
+{
+    const struct change_visit *v = context;
+    v->visit(v->context, v->owner, v->form, key, touched, value);
+}
+
+static bool tell_changes(void *context, const char *owner, struct state_table *table)
+{
+    struct change_visit *v = context;
+    v->owner = owner;
+    v->form = state_table_form(table);
+    state_table_changes(table, tell_change, v);
+    return true;
+}
+
+void pipeline_changes(struct pipeline *self, pipeline_change visit, void *context)
+{
+    struct change_visit v = {.visit = visit, .context = context};
+    each_table(self, tell_changes, &v);
+}
+
+struct table_search {
+    const char *owner, *name;
+    struct state_table *found;
+};
+
+static bool is_not_it(void *context, const char *owner, struct state_table *table)
+{
+    struct table_search *search = context;
+    if (strcmp(owner, search->owner) != 0 || strcmp(state_table_form(table)->name, search->name) != 0)
+        return true;
+    search->found = table;
+    return false;
+}
+
+bool pipeline_restore(struct pipeline *self, const char *owner, const char *table, uint32_t version,
+                      struct subject key, int64_t touched, struct bytes value)
+{
+    struct table_search search = {.owner = owner, .name = table};
+    each_table(self, is_not_it, &search);
+    if (!search.found || state_table_form(search.found)->version != version ||
+        state_table_form(search.found)->value_size != value.size ||
+        !state_table_restore(search.found, key, touched, value.data))
+        return false;
+    const struct memory *memory =
+        search.found == self->memory ? state_table_look(self->memory, memory_key, 0) : NULL;
+    if (memory) {
+        self->first = memory->first;
+        self->last = self->expired = memory->last;
+        self->context.since = self->first;
+    }
+    return true;
+}
+
+static bool add_status(void *context, const char *owner, struct state_table *table)
+{
+    struct pipeline_counters *counters = context;
+    struct state_table_status status;
+    (void)owner;
+    state_table_status(table, &status);
+    counters->pushed_out += status.pushed_out;
+    counters->subjects += status.count;
+    counters->bytes += status.bytes;
+    return true;
+}
+
+void pipeline_counters(const struct pipeline *self, struct pipeline_counters *counters)
+{
+    *counters = self->counters;
+    counters->raised = self->context.raised;
+    counters->excluded = self->context.excluded;
+    counters->learning = self->context.learning;
+    counters->first = self->first;
+    counters->last = self->last;
+    each_table((struct pipeline *)(uintptr_t)self, add_status, counters);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The activity processor: an activity becomes an observation (center/observation.h): who is in it, by one key
+ * each however they were named; the ticket that it presents; and what was seen already by another sensor is
+ * left out. Pure.
+ */
+#pragma once
+
+#include "center/directory_view.h"
+#include "center/observation.h"
+#include "center/state_table.h"
+
+struct processor;
+
+/* NULL without memory. `directory` must outlive it. */
+struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed);
+void processor_destroy(struct processor **processor);
+
+/* Fills in `to` from a decoded activity: views into it and into the processor, valid until the next call.
+ * False: it is the twin of one that was seen; or it only told the processor something. `node`: the sensor, 16
+ * bytes. */
+bool processor_observe(struct processor *processor, const struct activity *activity, struct bytes record,
+                       struct activity_place place, const uint8_t node[16], struct observation *to);
+
+/* What it remembers, by index; NULL past the last. */
+struct state_table *processor_table(const struct processor *processor, unsigned index);
+void processor_expire(struct processor *processor, int64_t now);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/state_table.h"
+
+#include "base/hash_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 64u
+
+/* What stands before a value in the hash table. */
+struct slot {
+    int64_t touched;
+    uint64_t changed; /* not yet given out; a whole word, so that the value behind it is aligned */
+};
+
+struct state_table {
+    const struct state_form *form;
+    uint64_t seed;
+    struct hash_table *values;
+    /* Subjects that are gone since the last time that changes were taken. */
+    struct hash_table *gone;
+    int64_t now; /* newest time there was */
+    uint64_t pushed_out;
+};
+
+static uint32_t slot_size(const struct state_table *self)
+{
+    return (uint32_t)sizeof(struct slot) + self->form->value_size;
+}
+
+static void *value_of(struct slot *slot)
+{
+    return slot + 1;
+}
+
+struct state_table *state_table_new(const struct state_form *form, uint64_t seed)
+{
+    struct state_table *self = calloc(1, sizeof(*self));
+    if (!self)
+        return NULL;
+    self->form = form;
+    self->seed = seed;
+    uint32_t capacity = form->capacity < FIRST_CAPACITY ? form->capacity : FIRST_CAPACITY;
+    self->values = hash_table_new(capacity, sizeof(struct subject), slot_size(self), seed);
+    self->gone = hash_table_new(FIRST_CAPACITY, sizeof(struct subject), 1, seed);
+    if (!self->values || !self->gone)
+        state_table_destroy(&self);
+    return self;
+}
+
+void state_table_destroy(struct state_table **table)
+{
+    struct state_table *self = *table;
+    if (!self)
+        return;
+    hash_table_destroy(&self->values);
+    hash_table_destroy(&self->gone);
+    free(self);
+    *table = NULL;
+}
+
+const struct state_form *state_table_form(const struct state_table *table)
+{
+    return table->form;
+}
+
+/* Makes room for one more, up to `most` entries in all. */
+static bool grow(struct hash_table **table, uint32_t value_size, uint32_t most, uint64_t seed)
+{
+    uint32_t capacity = hash_table_capacity(*table);
+    if (hash_table_count(*table) < capacity)
+        return true;
+    if (capacity >= most)
+        return false;
+    struct hash_table *larger =
+        hash_table_new(capacity <= most / 2 ? 2 * capacity : most, sizeof(struct subject), value_size, seed);
+    if (!larger)
+        return false;
+    const void *key;
+    void *value;
+    for (uint32_t at = 0; hash_table_next(*table, &at, &key, &value);)
+        memcpy(hash_table_insert(larger, key, NULL), value, value_size);
+    hash_table_destroy(table);
+    *table = larger;
+    return true;
+}
+
+/* A subject whose end cannot be noted is had back by a restart, and expires then. */
+static void note_gone(struct state_table *self, const void *key)
+{
+    if (grow(&self->gone, 1, self->form->capacity, self->seed))
+        hash_table_insert(self->gone, key, NULL);
+}
+
+struct bound {
+    struct state_table *table;
+    int64_t oldest;
+    uint64_t dropped;
+};
+
+/* hash_table_retain may ask twice about one entry, the answer is the same. */
+static bool is_newer(void *context, const void *key, void *value)
+{
+    struct bound *bound = context;
+    const struct slot *slot = value;
+    if (slot->touched >= bound->oldest)
+        return true;
+    note_gone(bound->table, key);
+    return false;
+}
+
+static uint32_t drop_older(struct state_table *self, int64_t than)
+{
+    struct bound bound = {.table = self, .oldest = than};
+    return hash_table_retain(self->values, is_newer, &bound);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Forgets about the quarter that was touched longest ago: the bound is taken from a sample. */
+static void push_out(struct state_table *self)
+{
+    int64_t sample[256];
+    uint32_t count = 0;
+    const void *key;
+    void *value;
+    uint32_t step = hash_table_count(self->values) / 256 + 1, seen = 0;
+    for (uint32_t at = 0; count < 256 && hash_table_next(self->values, &at, &key, &value);)
+        if (seen++ % step == 0)
+            sample[count++] = ((struct slot *)value)->touched;
+    qsort(sample, count, sizeof(*sample), compare_times);
+    uint32_t dropped = drop_older(self, sample[count / 4] + 1);
+    self->pushed_out += dropped;
+}
+
+static struct slot *find(const struct state_table *self, struct subject key, int64_t now)
+{
+    struct slot *slot = hash_table_find(self->values, &key);
+    if (slot && self->form->lifetime && now - slot->touched > self->form->lifetime)
+        return NULL;
+    return slot;
+}
+
+static struct slot *insert(struct state_table *self, struct subject key, bool *added)
+{
+    struct slot *slot = hash_table_find(self->values, &key);
+    *added = slot == NULL;
+    if (slot)
+        return slot;
+    if (!grow(&self->values, slot_size(self), self->form->capacity, self->seed))
+        push_out(self);
+    hash_table_remove(self->gone, &key);
+    return hash_table_insert(self->values, &key, NULL);
+}
+
+void *state_table_use(struct state_table *self, struct subject key, int64_t now, bool *added)
+{
+    bool is_new;
+    if (now > self->now)
+        self->now = now;
+    struct slot *slot = insert(self, key, &is_new);
+    if (!slot)
+        return NULL;
+    if (!is_new && self->form->lifetime && now - slot->touched > self->form->lifetime) {
+        memset(value_of(slot), 0, self->form->value_size);
+        is_new = true;
+    }
+    if (is_new || now > slot->touched)
+        slot->touched = now;
+    slot->changed = 1;
+    if (added)
+        *added = is_new;
+    return value_of(slot);
+}
+
+const void *state_table_look(const struct state_table *self, struct subject key, int64_t now)
+{
+    struct slot *slot = find(self, key, now);
+    return slot ? value_of(slot) : NULL;
+}
+
+void state_table_forget(struct state_table *self, struct subject key)
+{
+    if (hash_table_remove(self->values, &key))
+        note_gone(self, &key);
+}
+
+void state_table_expire(struct state_table *self, int64_t now)
+{
+    if (self->form->lifetime)
+        drop_older(self, now - self->form->lifetime);
+}
+
+void state_table_each(const struct state_table *self,
+                      void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
+                      void *context)
+{
+    const void *key;
+    void *value;
+    for (uint32_t at = 0; hash_table_next(self->values, &at, &key, &value);)
+        visit(context, *(const struct subject *)key, ((struct slot *)value)->touched, value_of(value));
+}
+
+void state_table_changes(struct state_table *self,
+                         void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
+                         void *context)
+{
+    const void *key;
+    void *value;
+    for (uint32_t at = 0; hash_table_next(self->gone, &at, &key, &value);)
+        visit(context, *(const struct subject *)key, 0, NULL);
+    hash_table_clear(self->gone);
+    for (uint32_t at = 0; hash_table_next(self->values, &at, &key, &value);) {
+        struct slot *slot = value;
+        if (slot->changed)
+            visit(context, *(const struct subject *)key, slot->touched, value_of(slot));
+        slot->changed = 0;
+    }
+}
+
+bool state_table_restore(struct state_table *self, struct subject key, int64_t touched, const void *value)
+{
+    bool added;
+    if (!hash_table_find(self->values, &key) &&
+        !grow(&self->values, slot_size(self), self->form->capacity, self->seed))
+        return false;
+    struct slot *slot = insert(self, key, &added);
+    if (!slot)
+        return false;
+    slot->touched = touched;
+    slot->changed = 0;
+    memcpy(value_of(slot), value, self->form->value_size);
+    return true;
+}
+
+void state_table_status(const struct state_table *self, struct state_table_status *status)
+{
+    uint32_t capacity = hash_table_capacity(self->values);
+    *status = (struct state_table_status){
+        .count = hash_table_count(self->values),
+        .capacity = self->form->capacity,
+        .pushed_out = self->pushed_out,
+        .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)),
+    };
+}
