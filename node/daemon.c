@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/version.h"
 #include "node/answers.h"
 #include "node/command.h"
@@ -11,7 +12,6 @@
 #include "node/event_service.h"
 #include "node/metrics.h"
 #include "node/naming_service.h"
-#include "base/notify.h"
 #include "node/outbox.h"
 #include "node/reload.h"
 #include "node/sender.h"

@@ -4,8 +4,8 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
-#include "node/node_config.h"
 #include "base/notify.h"
+#include "node/node_config.h"
 #include "node/option.h"
 
 #include "unit.h"
