@@ -51,6 +51,8 @@ struct detector {
 /* Ended by NULL. */
 extern const struct detector *const detectors[];
 const struct detector *detector_by_word(const char *word);
+/* docs/detections.md, whole, to a stdio stream (a `FILE *`). */
+void detectors_print_reference(void *stream);
 
 /* -- what a detector may use, in its functions only -------------------------------------------------------
  */

@@ -3,7 +3,7 @@ add_executable(picket-reference tools/reference.c)
 target_link_libraries(picket-reference PRIVATE picket_daemon picket_center picket_sync)
 set_target_properties(picket-reference PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
-foreach(page activities=activities configuration=config configuration-center=center entities=entities)
+foreach(page activities=activities configuration=config configuration-center=center entities=entities detections=detections)
   string(REPLACE "=" ";" pair ${page})
   list(GET pair 0 file)
   list(GET pair 1 argument)
@@ -18,7 +18,8 @@ add_custom_target(docs-reference
   COMMAND picket-reference config > ${PROJECT_SOURCE_DIR}/docs/configuration.md
   COMMAND picket-reference center > ${PROJECT_SOURCE_DIR}/docs/configuration-center.md
   COMMAND picket-reference entities > ${PROJECT_SOURCE_DIR}/docs/entities.md
-  COMMENT "Writing docs/activities.md, docs/configuration.md, docs/configuration-center.md and docs/entities.md"
+  COMMAND picket-reference detections > ${PROJECT_SOURCE_DIR}/docs/detections.md
+  COMMENT "Writing the pages of docs/ that are made of tables in the code"
   VERBATIM)
 
 # What a node's store holds, as JSON, and the directory's part of a node alone: for the tests against a real directory.
