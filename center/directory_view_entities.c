@@ -47,8 +47,8 @@ static uint32_t marks_of(const struct entities *self, const struct item *item)
         return 0;
     const char *dns = item->domain ? self->domains[item->domain].dns : "";
     struct bytes account = item_account(item), domain = {(const uint8_t *)dns, strlen(dns)};
-    uint32_t marks = entities_tagged(
-        self, entities_key(self, BY_GUID, 0, (struct bytes){item->guid.bytes, GUID_SIZE}));
+    uint32_t marks =
+        entities_tagged(self, entities_key(self, BY_GUID, 0, (struct bytes){item->guid.bytes, GUID_SIZE}));
     if (account.size)
         marks |= entities_tagged(self, entities_tag_key(self, account, domain)) |
                  entities_tagged(self, entities_tag_key(self, account, (struct bytes){0}));
@@ -112,8 +112,7 @@ static bool facts(void *context, const struct party *party, struct facts *to)
                          .supported_etypes = item->etypes,
                          .created = item->created,
                          .password_set = item->password_set,
-                         .functional_level =
-                             item->domain ? self->domains[item->domain].functional_level : 0};
+                         .functional_level = item->domain ? self->domains[item->domain].functional_level : 0};
     return true;
 }
 

@@ -63,8 +63,8 @@ void entities_destroy(struct entities **self_p)
 static uint64_t hash(const struct entities *self, enum entities_index index, uint32_t domain,
                      struct bytes bytes)
 {
-    uint64_t key = XXH3_64bits_withSeed(bytes.data, bytes.size,
-                                        self->seed + (uint64_t)domain * 16u + (uint64_t)index);
+    uint64_t key =
+        XXH3_64bits_withSeed(bytes.data, bytes.size, self->seed + (uint64_t)domain * 16u + (uint64_t)index);
     return key ? key : 1;
 }
 
@@ -305,8 +305,7 @@ static void gather_keys(struct entities *self, struct keys *keys, const struct e
     add_key(self, keys, BY_DNS_NAME, 0, text_of(entity, ENTITY_DNS_HOST_NAME));
     add_key(self, keys, BY_SID, 0, text_of(entity, ENTITY_OBJECT_SID));
     size_t size = entity_dn(entity, dn, sizeof(dn));
-    add_key(self, keys, BY_DN, 0,
-            (struct bytes){(uint8_t *)dn, size < sizeof(dn) ? size : sizeof(dn) - 1});
+    add_key(self, keys, BY_DN, 0, (struct bytes){(uint8_t *)dn, size < sizeof(dn) ? size : sizeof(dn) - 1});
     const struct activity_value *hosts = entity_get(entity, ENTITY_ADDITIONAL_DNS_NAMES);
     const struct activity_value *services = entity_get(entity, ENTITY_SERVICE_PRINCIPAL_NAMES);
     if (hosts)
@@ -331,9 +330,8 @@ static void put_details(struct entities *self, uint32_t number, const struct ent
         self->refused++;
         return;
     }
-    *details = (struct item_details){.key_count = keys.count,
-                                     .sid_size = (uint8_t)sid.size,
-                                     .account_size = (uint8_t)account.size};
+    *details = (struct item_details){
+        .key_count = keys.count, .sid_size = (uint8_t)sid.size, .account_size = (uint8_t)account.size};
     memcpy(details->keys, keys.at, keys.count * sizeof(uint64_t));
     uint8_t *rest = (uint8_t *)(details->keys + keys.count);
     memcpy(rest, sid.size ? sid.data : nothing, sid.size);
@@ -519,8 +517,10 @@ void entities_link(struct entities *self, const struct guid *group_guid, enum en
 
 static void count_as(struct entities *self, uint8_t before, uint8_t now)
 {
-    self->living += (now == ITEM_KNOWN) - (before == ITEM_KNOWN);
-    self->deleted += ((now & ITEM_DELETED) != 0) - ((before & ITEM_DELETED) != 0);
+    self->living -= before == ITEM_KNOWN;
+    self->living += now == ITEM_KNOWN;
+    self->deleted -= (before & ITEM_DELETED) != 0;
+    self->deleted += (now & ITEM_DELETED) != 0;
 }
 
 static void bury(struct entities *self, uint32_t number)

@@ -5,6 +5,7 @@
 #include "center/entities_internal.h"
 #include "sync/service_name.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define WALK_MAX 65536u /* groups above one member */
@@ -121,8 +122,7 @@ static bool push(struct walk *walk, uint32_t number)
         return false;
     if (walk->count == self->stack_capacity) {
         uint32_t capacity = self->stack_capacity ? self->stack_capacity * 2 : 256;
-        uint32_t *stack =
-            capacity <= WALK_MAX ? realloc(self->stack, capacity * sizeof(*stack)) : NULL;
+        uint32_t *stack = capacity <= WALK_MAX ? realloc(self->stack, capacity * sizeof(*stack)) : NULL;
         if (!stack) {
             walk->full = true;
             return false;
@@ -162,8 +162,7 @@ static void push_groups(struct walk *walk, uint32_t number)
         push(walk, primary);
     if (!item->details || !item->details->sid_size)
         return;
-    uint64_t key =
-        entities_key(self, BY_SID, 0, (struct bytes){item_sid(item), item->details->sid_size});
+    uint64_t key = entities_key(self, BY_SID, 0, (struct bytes){item_sid(item), item->details->sid_size});
     while ((other = entities_names_next(&self->names, key, &at)) != 0)
         if (self->items[other].kind == ENTITY_FOREIGN_PRINCIPAL)
             push(walk, other);
