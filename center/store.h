@@ -58,10 +58,11 @@ const char *store_trouble_name(enum store_trouble trouble);
 
 /* A parameter: ?1 is the first. */
 struct store_value {
-    enum { STORE_NULL, STORE_INT, STORE_REAL, STORE_TEXT, STORE_BLOB } type;
+    enum { STORE_NULL, STORE_INT, STORE_REAL, STORE_TEXT, STORE_BLOB, STORE_SUBJECT } type;
     int64_t integer;
     double real;
     struct bytes bytes;
+    struct subject subject;
 };
 struct store_value store_null(void);
 struct store_value store_int(int64_t value);
@@ -72,7 +73,7 @@ struct store_value store_text(struct bytes utf8);
 struct store_value store_blob(struct bytes bytes);
 struct store_value store_blob_of(const void *data, size_t size);
 struct store_value store_id(const uint8_t id[16]);
-struct store_value store_subject(const struct subject *subject); /* as 16 bytes, big-endian */
+struct store_value store_subject(struct subject subject); /* as 16 bytes, big-endian */
 
 /* Runs a statement that answers no rows. `sql` is a literal: by its address it is kept prepared. Outside of a
  * transaction it is one of its own. False: it failed, as everything behind it in this transaction will. */
@@ -88,9 +89,10 @@ int64_t store_added(const struct store *store);
 
 /* Asks. `while (store_next(&rows)) ...`: views of a row are valid until the next. store_rows_end() is needed
  * only before the last row; it does no harm after it. The same statement cannot be asked within itself. */
+struct store_slot;
 struct store_rows {
     struct store *store;
-    void *statement;
+    struct store_slot *slot; /* NULL: no more */
 };
 #define store_query(store, sql, ...)                                                                         \
     store_query_values(store, sql, (const struct store_value[]){__VA_ARGS__},                                \

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables are made, and changed by newer versions, by migrations. Each is run once, in a transaction of
+ * its own that also says so: what breaks off is not there.
+ */
+#include "center/store_migrations.h"
+#include "center/store_private.h"
+
+#include "base/clock.h"
+
+static const struct store_migration *migration_find(int64_t number)
+{
+    for (const struct store_migration *m = store_migrations; m->name; m++)
+        if (m->number == number)
+            return m;
+    return NULL;
+}
+
+/* What a newer version did cannot be judged. */
+static bool check_known(struct store *store)
+{
+    bool known = true;
+    struct store_rows rows = store_query_all(store, "SELECT number, name FROM migrations");
+    while (known && store_next(&rows)) {
+        struct bytes name = store_get_bytes(&rows, 1);
+        int64_t number = store_get_int(&rows, 0);
+        if (!migration_find(number))
+            known = store_fail(store, "the database is of a newer version (%lld %.*s)", (long long)number,
+                               (int)name.size, (const char *)name.data);
+    }
+    store_rows_end(&rows);
+    return known && !store->failed;
+}
+
+static bool is_done(struct store *store, int number)
+{
+    struct store_rows rows =
+        store_query(store, "SELECT 1 FROM migrations WHERE number = ?1", store_int(number));
+    bool done = store_next(&rows);
+    store_rows_end(&rows);
+    return done;
+}
+
+static bool run_one(struct store *store, const struct store_migration *m, struct fault *fault)
+{
+    if (!store_begin(store, fault))
+        return false;
+    /* Somebody else may have been quicker. */
+    if (!is_done(store, m->number)) {
+        store_execute(store, m->sql);
+        store_run(store, "INSERT INTO migrations (number, name, at) VALUES (?1, ?2, ?3)",
+                  store_int(m->number), store_string(m->name), store_int(clock_wall(clock_system())));
+    }
+    return store_commit(store, fault);
+}
+
+bool store_migrate(struct store *store, struct fault *fault)
+{
+    if (!store_execute(store, "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY,"
+                              " name TEXT NOT NULL, at INTEGER NOT NULL) STRICT") ||
+        !check_known(store))
+        return fault_say(fault, "%s", store->fault);
+    for (const struct store_migration *m = store_migrations; m->name; m++)
+        if (!is_done(store, m->number) && !run_one(store, m, fault))
+            return false;
+    return true;
+}
