@@ -279,8 +279,7 @@ static struct store_slot *slot_of(struct store *store, const char *sql)
         store_fail(store, "the database: too many statements");
         return NULL;
     }
-    int code =
-        sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->statement, NULL);
+    int code = sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->statement, NULL);
     if (code != SQLITE_OK) {
         fail(store, code);
         return NULL;

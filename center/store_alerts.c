@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 
-#define NAMES_MAX (ALERT_PARTIES_MAX * (2 * ALERT_NAME_MAX + 2) + 1)
+#define NAMES_MAX   (ALERT_PARTIES_MAX * (2 * ALERT_NAME_MAX + 2) + 1)
 #define LIST_PRESET 100u
 #define LIST_MAX    1000u
 
@@ -42,8 +42,7 @@ static struct bytes join_names(const struct alert *alert, char *buffer, size_t c
         }
         text_string(&text, "\n");
     }
-    text_end(&text);
-    return (struct bytes){(const uint8_t *)buffer, strlen(buffer)};
+    return (struct bytes){(const uint8_t *)buffer, text_end(&text)};
 }
 
 static int64_t find_number(struct store *store, const uint8_t id[16])
@@ -191,8 +190,7 @@ void store_alerts_live(struct store *store, uint64_t workspace,
 {
     struct live live = {visit, context};
     struct store_rows rows =
-        store_query(store,
-                    "SELECT " COLUMNS " FROM alerts a WHERE a.workspace = ?1 AND a.status IN (?2, ?3)",
+        store_query(store, "SELECT " COLUMNS " FROM alerts a WHERE a.workspace = ?1 AND a.status IN (?2, ?3)",
                     store_uint(workspace), store_int(ALERT_OPEN), store_int(ALERT_SUPPRESSED));
     visit_all(&rows, visit_live, &live);
 }
@@ -232,13 +230,12 @@ size_t store_alerts_list(struct store *store, uint64_t workspace, const struct a
     return visit_all(&rows, visit, context);
 }
 
-void store_alerts_count(struct store *store, uint64_t workspace,
-                        uint64_t counts[ALERT_STATUSES][SEVERITIES])
+void store_alerts_count(struct store *store, uint64_t workspace, uint64_t counts[ALERT_STATUSES][SEVERITIES])
 {
     memset(counts, 0, sizeof(uint64_t) * ALERT_STATUSES * SEVERITIES);
-    struct store_rows rows = store_query(
-        store, "SELECT status, severity, count(*) FROM alerts WHERE workspace = ?1 GROUP BY 1, 2",
-        store_uint(workspace));
+    struct store_rows rows =
+        store_query(store, "SELECT status, severity, count(*) FROM alerts WHERE workspace = ?1 GROUP BY 1, 2",
+                    store_uint(workspace));
     while (store_next(&rows))
         counts[within(store_get_int(&rows, 0), ALERT_STATUSES)]
               [within(store_get_int(&rows, 1), SEVERITIES)] += store_get_uint(&rows, 2);

@@ -45,12 +45,12 @@ bool store_index_add(struct store *store, uint64_t workspace, struct subject sub
     size += put_number(run + size, count);
     for (size_t i = 1; i < count; i++)
         size += put_number(run + size, positions[i] - positions[i - 1]);
-    bool fine = store_run(store,
-                          "INSERT INTO activity_index (workspace, subject, hour, positions)"
-                          " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (workspace, subject, hour)"
-                          " DO UPDATE SET positions = CAST(positions || excluded.positions AS BLOB)",
-                          store_uint(workspace), store_subject(subject), store_int(hour),
-                          store_blob_of(run, size));
+    bool fine =
+        store_run(store,
+                  "INSERT INTO activity_index (workspace, subject, hour, positions)"
+                  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (workspace, subject, hour)"
+                  " DO UPDATE SET positions = CAST(positions || excluded.positions AS BLOB)",
+                  store_uint(workspace), store_subject(subject), store_int(hour), store_blob_of(run, size));
     free(run);
     return fine;
 }
@@ -68,11 +68,11 @@ static void walk_hour(struct walk *walk, int64_t hour, struct bytes runs)
     uint64_t last = 0;
     while (!walk->enough && cursor_left(&c)) {
         uint64_t position = take_number(&c), count = take_number(&c);
-        for (uint64_t i = 0; i < count && !walk->enough && !cursor_failed(&c); i++) {
+        for (uint64_t i = 0; i < count && !walk->enough && !c.failed; i++) {
             if (i > 0)
                 position += take_number(&c);
             /* A run may begin where the one before ended: an entry on both sides of a checkpoint. */
-            if (cursor_failed(&c) || position <= last)
+            if (c.failed || position <= last)
                 continue;
             last = position;
             walk->count++;

@@ -37,13 +37,13 @@ bool store_user_put(struct store *store, struct stored_user *user)
                          store_string(user->password), store_int((int64_t)user->role),
                          store_int(user->disabled)) &&
                store_changed(store) > 0;
-    bool added = store_run(store,
-                           "INSERT INTO users (workspace, name, password, role, disabled, created)"
-                           " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-                           store_uint(user->workspace), store_string(user->name),
-                           store_string(user->password), store_int((int64_t)user->role),
-                           store_int(user->disabled), store_int(user->created)) &&
-                 store_changed(store) > 0;
+    bool added =
+        store_run(store,
+                  "INSERT INTO users (workspace, name, password, role, disabled, created)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
+                  store_uint(user->workspace), store_string(user->name), store_string(user->password),
+                  store_int((int64_t)user->role), store_int(user->disabled), store_int(user->created)) &&
+        store_changed(store) > 0;
     if (added)
         user->id = store_added(store);
     return added;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/store_settings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,10 @@ bool store_workspace_add(struct store *store, struct stored_workspace *to)
 {
     if (!to->created)
         to->created = clock_wall(clock_system());
-    bool added = store_run(store,
-                           "INSERT INTO workspaces (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-                           store_string(to->name), store_int(to->created)) &&
-                 store_changed(store) > 0;
+    bool added =
+        store_run(store, "INSERT INTO workspaces (name, created) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+                  store_string(to->name), store_int(to->created)) &&
+        store_changed(store) > 0;
     if (added)
         to->id = (uint64_t)store_added(store);
     return added;
@@ -46,8 +47,7 @@ size_t store_workspaces_list(struct store *store,
 {
     size_t count = 0;
     struct stored_workspace workspace;
-    struct store_rows rows =
-        store_query_all(store, "SELECT id, name, created FROM workspaces ORDER BY id");
+    struct store_rows rows = store_query_all(store, "SELECT id, name, created FROM workspaces ORDER BY id");
     for (; store_next(&rows); count++) {
         read_workspace(&rows, &workspace);
         visit(context, &workspace);
@@ -166,9 +166,9 @@ size_t store_exclusions_list(struct store *store, uint64_t workspace,
 {
     size_t count = 0;
     struct exclusion exclusion;
-    struct store_rows rows =
-        store_query(store, "SELECT id, detector, kind, value FROM exclusions WHERE workspace = ?1 ORDER BY id",
-                    store_uint(workspace));
+    struct store_rows rows = store_query(
+        store, "SELECT id, detector, kind, value FROM exclusions WHERE workspace = ?1 ORDER BY id",
+        store_uint(workspace));
     for (; store_next(&rows); count++) {
         read_exclusion(&rows, &exclusion);
         visit(context, store_get_int(&rows, 0), &exclusion);
@@ -188,13 +188,13 @@ bool store_tag_add(struct store *store, uint64_t workspace, const struct stored_
                    store_string(tag->name), store_string(tag->domain)))
         return false;
     changed(store, workspace);
-    struct store_rows rows = store_query(store,
-                                         "SELECT id FROM tags WHERE workspace = ?1 AND tag = ?2 AND guid = ?3"
-                                         " AND (length(guid) = 16"
-                                         " OR (kind = ?4 AND name = ?5 AND domain = ?6))",
-                                         store_uint(workspace), store_string(tag->tag), guid,
-                                         store_int((int64_t)tag->kind), store_string(tag->name),
-                                         store_string(tag->domain));
+    struct store_rows rows =
+        store_query(store,
+                    "SELECT id FROM tags WHERE workspace = ?1 AND tag = ?2 AND guid = ?3"
+                    " AND (length(guid) = 16"
+                    " OR (kind = ?4 AND name = ?5 AND domain = ?6))",
+                    store_uint(workspace), store_string(tag->tag), guid, store_int((int64_t)tag->kind),
+                    store_string(tag->name), store_string(tag->domain));
     bool found = store_next(&rows);
     if (found && id)
         *id = store_get_int(&rows, 0);
@@ -225,8 +225,9 @@ size_t store_tags_list(struct store *store, uint64_t workspace,
     size_t count = 0;
     struct stored_tag tag;
     struct store_rows rows =
-        store_query(store, "SELECT id, tag, guid, kind, name, domain FROM tags WHERE workspace = ?1"
-                           " ORDER BY id",
+        store_query(store,
+                    "SELECT id, tag, guid, kind, name, domain FROM tags WHERE workspace = ?1"
+                    " ORDER BY id",
                     store_uint(workspace));
     for (; store_next(&rows); count++) {
         read_tag(&rows, &tag);
@@ -268,7 +269,7 @@ static bool take_override(struct workspace_settings *to, const char *word, size_
     char *end;
     double number = strtod(value, &end);
     struct override *override = &to->overrides[to->override_count];
-    if (to->override_count >= WORKSPACE_OVERRIDES_MAX || end == value || *end != '\0' ||
+    if (to->override_count >= WORKSPACE_OVERRIDES_MAX || end == value || *end != '\0' || !isfinite(number) ||
         size >= sizeof(override->detector) || strlen(name) >= sizeof(override->setting))
         return false;
     snprintf(override->detector, sizeof(override->detector), "%.*s", (int)size, word);
