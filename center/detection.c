@@ -132,6 +132,16 @@ enum known detection_account_known(const struct detection *d, struct bytes name,
     return view->account(view->context, name, domain);
 }
 
+const struct profiler *detection_profiler(const struct detection *d)
+{
+    return d->context->profiler;
+}
+
+const struct profile *detection_profile(const struct detection *d, const struct party *party)
+{
+    return profiler_profile(d->context->profiler, party->subject, d->observation->time);
+}
+
 /* -- alerts -------------------------------------------------------------------------------------------- */
 
 /* The same activity gives the same id, whenever it is looked at. */

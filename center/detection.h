@@ -13,6 +13,7 @@ struct detection_context {
     const struct workspace_settings *settings;
     struct directory_view directory;
     struct subject_seed seed;
+    const struct profiler *profiler; /* has looked at the activity, has not learned it yet */
     uint32_t shard, shards;
     int64_t since; /* time of the first activity there ever was: learning counts from it */
     void (*alert)(void *context, const struct alert *alert);

@@ -13,6 +13,7 @@
 #include "center/alert.h"
 #include "center/directory_view.h"
 #include "center/observation.h"
+#include "center/profile.h"
 #include "center/state_table.h"
 
 #define DETECTOR_TABLES_MAX 4u
@@ -76,6 +77,12 @@ bool detection_facts(const struct detection *d, const struct party *party, struc
 bool detection_is(const struct detection *d, const struct party *party, uint32_t facts);
 enum known detection_account_known(const struct detection *d, struct bytes name, struct bytes domain);
 const struct directory_view *detection_directory(const struct detection *d);
+
+/* What was habit before this activity (center/profile.h); what it shows of its account's habits is
+ * profiler_sight. */
+const struct profiler *detection_profiler(const struct detection *d);
+/* Of somebody in it; NULL: not known. */
+const struct profile *detection_profile(const struct detection *d, const struct party *party);
 
 /* A new alert about this activity, with its source, account, destination and the activity itself in it
  * already; repeats with the same key are merged. Fill it in and call detection_raise; one at a time. */

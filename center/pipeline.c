@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "center/detection.h"
 #include "center/processor.h"
+#include "center/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static const struct subject memory_key = {1, 1};
 struct pipeline {
     struct pipeline_config config;
     struct processor *processor;
+    struct profiler *profiler;
     struct detection_context context;
     struct detection_runner *runners[RUNNERS_MAX];
     unsigned runner_count;
@@ -71,9 +73,10 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
                                                .alert = config->alert,
                                                .context = config->context,
                                                .draft = calloc(1, sizeof(struct alert))};
+    self->context.profiler = self->profiler = profiler_new(config->seed);
     self->processor = processor_new(&self->context.directory, config->seed);
     self->memory = state_table_new(&memory_form, config->seed.value);
-    if (!self->context.draft || !self->processor || !self->memory || !add_runners(self))
+    if (!self->context.draft || !self->processor || !self->profiler || !self->memory || !add_runners(self))
         pipeline_destroy(&self);
     return self;
 }
@@ -86,6 +89,7 @@ void pipeline_destroy(struct pipeline **pipeline)
     for (unsigned i = 0; i < self->runner_count; i++)
         detection_runner_destroy(&self->runners[i]);
     processor_destroy(&self->processor);
+    profiler_destroy(&self->profiler);
     state_table_destroy(&self->memory);
     free(self->context.draft);
     free(self);
@@ -110,6 +114,7 @@ static void keep_time(struct pipeline *self, int64_t time)
         return;
     self->expired = self->last;
     processor_expire(self->processor, self->last);
+    profiler_expire(self->profiler, self->last);
     for (unsigned i = 0; i < self->runner_count; i++)
         detection_runner_expire(self->runners[i], self->last);
 }
@@ -144,6 +149,7 @@ bool pipeline_activity(struct pipeline *self, struct bytes record, struct activi
         self->counters.twins++;
         return true;
     }
+    profiler_look(self->profiler, o);
     if (self->config.observed)
         self->config.observed(self->config.context, o);
     for (unsigned i = 0; i < self->wanted_count[o->kind]; i++) {
@@ -151,6 +157,7 @@ bool pipeline_activity(struct pipeline *self, struct bytes record, struct activi
         if (!workspace_off(self->config.settings, detection_runner_detector(runner)))
             detection_runner_observe(runner, o);
     }
+    profiler_learn(self->profiler, o);
     return true;
 }
 
@@ -166,6 +173,9 @@ static void each_table(struct pipeline *self,
         return;
     for (unsigned i = 0; (table = processor_table(self->processor, i)); i++)
         if (!visit(context, "processor", table))
+            return;
+    for (unsigned i = 0; (table = profiler_table(self->profiler, i)); i++)
+        if (!visit(context, "profile", table))
             return;
     for (unsigned i = 0; i < self->runner_count; i++)
         for (unsigned k = 0; (table = detection_runner_table(self->runners[i], k)); k++)
