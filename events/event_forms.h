@@ -8,7 +8,8 @@
 
 /* Both read `text`, well-formed UTF-8 without control characters, which stays as long as the event does; the
  * event comes zeroed but for its source. */
-enum event_text_verdict event_from_xml(struct bytes text, struct arena *arena, struct event *to);
+enum event_text_verdict event_from_xml(struct event_reader *reader, struct bytes text, struct arena *arena,
+                                       struct event *to);
 enum event_text_verdict event_from_json(struct bytes text, struct arena *arena, struct event *to);
 
 /* RFC 3339; without a zone it is UTC, for Windows keeps its times so. 0 when it is no time. */

@@ -124,8 +124,8 @@ static bool may_be_event(struct bytes text)
     return begins(text, "{") || is_event_xml(text);
 }
 
-enum event_text_verdict event_from_text(struct bytes text, enum event_source source, struct arena *arena,
-                                        struct event *to)
+enum event_text_verdict event_from_text(struct event_reader *reader, struct bytes text,
+                                        enum event_source source, struct arena *arena, struct event *to)
 {
     memset(to, 0, sizeof(*to));
     to->source = source;
@@ -136,5 +136,5 @@ enum event_text_verdict event_from_text(struct bytes text, enum event_source sou
         return EVENT_TEXT_BAD;
     if (begins(utf8, "{"))
         return event_from_json(utf8, arena, to);
-    return is_event_xml(utf8) ? event_from_xml(utf8, arena, to) : EVENT_TEXT_OTHER;
+    return is_event_xml(utf8) ? event_from_xml(reader, utf8, arena, to) : EVENT_TEXT_OTHER;
 }

@@ -17,9 +17,14 @@ enum event_text_verdict {
     EVENT_TEXT_BAD,   /* one of them, but damaged, too large, or without what every event has */
 };
 
+/* What is kept from one event to the next, for one thread: XML's parser costs more to make than an event to
+ * read. NULL without memory. */
+struct event_reader;
+struct event_reader *event_reader_new(void);
+void event_reader_destroy(struct event_reader **reader);
+
 /* Reads one event out of `text`: UTF-8, or UTF-16 with its byte order mark; blanks around it do no harm.
  * `to` is written as a whole, its `source` with the one given. It points into `arena`, which the caller gives
- * with EVENT_TEXT_ARENA bytes free and resets when it is done with the event; nothing else is allocated for
- * longer than the call. */
-enum event_text_verdict event_from_text(struct bytes text, enum event_source source, struct arena *arena,
-                                        struct event *to);
+ * with EVENT_TEXT_ARENA bytes free and resets when it is done with the event. */
+enum event_text_verdict event_from_text(struct event_reader *reader, struct bytes text,
+                                        enum event_source source, struct arena *arena, struct event *to);

@@ -3,7 +3,9 @@
  * A Windows event as XML (schema http://schemas.microsoft.com/win/2004/08/events/event, [MS-EVEN6] 2.2.13).
  */
 #include <expat.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "events/event_elements.h"
 #include "events/event_forms.h"
@@ -66,23 +68,58 @@ static void XMLCALL refuse_doctype(void *context, const char *name, const char *
     give_up(context);
 }
 
-enum event_text_verdict event_from_xml(struct bytes text, struct arena *arena, struct event *to)
+/* --- the parser --- */
+
+struct event_reader {
+    XML_Parser parser;
+    unsigned long salt; /* of its hash tables: nobody outside can make names that collide */
+};
+
+struct event_reader *event_reader_new(void)
+{
+    struct event_reader *reader = calloc(1, sizeof(*reader));
+    if (!reader)
+        return NULL;
+    reader->parser = XML_ParserCreate("UTF-8");
+    if (!reader->parser || getrandom(&reader->salt, sizeof(reader->salt), 0) != (ssize_t)sizeof(reader->salt))
+        event_reader_destroy(&reader);
+    return reader;
+}
+
+void event_reader_destroy(struct event_reader **reader_p)
+{
+    struct event_reader *reader = *reader_p;
+    if (!reader)
+        return;
+    if (reader->parser)
+        XML_ParserFree(reader->parser);
+    free(reader);
+    *reader_p = NULL;
+}
+
+/* As if it were new: what the last event left of its state is gone, its memory is used again. What a text
+ * declares of its encoding was true of what came; by now it is UTF-8. */
+static void begin(struct event_reader *reader, struct reading *r)
+{
+    r->parser = reader->parser;
+    XML_ParserReset(reader->parser, "UTF-8");
+    XML_SetHashSalt(reader->parser, reader->salt);
+    XML_SetUserData(reader->parser, r);
+    XML_SetElementHandler(reader->parser, begin_element, end_element);
+    XML_SetCharacterDataHandler(reader->parser, characters);
+    XML_SetStartDoctypeDeclHandler(reader->parser, refuse_doctype);
+}
+
+enum event_text_verdict event_from_xml(struct event_reader *reader, struct bytes text, struct arena *arena,
+                                       struct event *to)
 {
     struct reading r = {0};
     uint8_t *room = arena_alloc(arena, text.size); /* what is in it is never more than the XML itself */
     if (!room)
         return EVENT_TEXT_BAD;
     event_elements_begin(&r.elements, to, room, text.size);
-    /* What it declares of its encoding was true of what came; by now it is UTF-8. */
-    r.parser = XML_ParserCreate("UTF-8");
-    if (!r.parser)
-        return EVENT_TEXT_BAD;
-    XML_SetUserData(r.parser, &r);
-    XML_SetElementHandler(r.parser, begin_element, end_element);
-    XML_SetCharacterDataHandler(r.parser, characters);
-    XML_SetStartDoctypeDeclHandler(r.parser, refuse_doctype);
+    begin(reader, &r);
     bool is_whole =
         XML_Parse(r.parser, (const char *)text.data, (int)text.size, XML_TRUE) == XML_STATUS_OK && !r.is_bad;
-    XML_ParserFree(r.parser);
     return is_whole && to->id != 0 ? EVENT_TEXT_READ : EVENT_TEXT_BAD;
 }

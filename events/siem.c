@@ -17,12 +17,13 @@
 
 struct siem_reader {
     struct arena *arena;
+    struct event_reader *events;
     bool local;
 };
 
 static enum siem_outcome read_text(struct siem_job *job)
 {
-    switch (event_from_text(job->body, EVENT_SYSLOG, job->arena, job->event)) {
+    switch (event_from_text(job->events, job->body, EVENT_SYSLOG, job->arena, job->event)) {
     case EVENT_TEXT_READ:
         return SIEM_READ;
     case EVENT_TEXT_OTHER:
@@ -63,7 +64,8 @@ struct siem_reader *siem_reader_new(bool local)
         return NULL;
     self->local = local;
     self->arena = arena_new(ARENA_BYTES);
-    if (!self->arena)
+    self->events = event_reader_new();
+    if (!self->arena || !self->events)
         siem_reader_destroy(&self);
     return self;
 }
@@ -73,6 +75,7 @@ void siem_reader_destroy(struct siem_reader **reader)
     if (!*reader)
         return;
     arena_destroy(&(*reader)->arena);
+    event_reader_destroy(&(*reader)->events);
     free(*reader);
     *reader = NULL;
 }
@@ -161,8 +164,12 @@ static void begin(struct event *event)
 struct siem_result siem_read(struct siem_reader *self, const struct syslog_header *header, int64_t now,
                              struct event *event)
 {
-    struct siem_job job = {
-        .data = header->data, .event = event, .arena = self->arena, .local = self->local, .now = now};
+    struct siem_job job = {.data = header->data,
+                           .event = event,
+                           .arena = self->arena,
+                           .events = self->events,
+                           .local = self->local,
+                           .now = now};
     arena_reset(self->arena);
     begin(event);
     job.body = with_controls(&job, header->body);

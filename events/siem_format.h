@@ -13,7 +13,8 @@ struct siem_job {
     struct bytes data; /* structured data of the header */
     struct event *event;
     struct arena *arena; /* lives as long as the event */
-    bool local;          /* times without a zone are this host's */
+    struct event_reader *events;
+    bool local; /* times without a zone are this host's */
     int64_t now;
     const char *reason; /* why not: a constant */
 };

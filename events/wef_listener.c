@@ -54,6 +54,7 @@ struct wef_listener {
     struct wef_acceptor *acceptor;
     struct wef_trust *trust;
     struct arena *arena;
+    struct event_reader *events;
     struct wef_session *session;
     struct MHD_Daemon *daemons[DAEMONS_MAX];
     struct endpoint endpoints[DAEMONS_MAX];
@@ -199,7 +200,7 @@ static enum wef_taken take_event(void *context, const struct wef_peer *peer, str
     const struct intake_message from = {.address = peer->address, .format = "wef", .bytes = xml};
     struct event event;
     arena_reset(self->arena);
-    if (event_from_text(xml, EVENT_FORWARDED, self->arena, &event) != EVENT_TEXT_READ) {
+    if (event_from_text(self->events, xml, EVENT_FORWARDED, self->arena, &event) != EVENT_TEXT_READ) {
         intake_refuse(self->config.intake, &from, "an event that cannot be read");
         return WEF_TAKEN;
     }
@@ -722,8 +723,9 @@ static bool prepare(struct wef_listener *self, struct fault *fault)
     };
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->arena = arena_new(EVENT_TEXT_ARENA);
+    self->events = event_reader_new();
     self->session = wef_session_new(&settings);
-    if (self->wake < 0 || !self->arena || !self->session)
+    if (self->wake < 0 || !self->arena || !self->events || !self->session)
         return fault_say(fault, "no memory");
     if (config->saved.size && !wef_session_load(self->session, config->saved))
         log_warning(
@@ -785,6 +787,7 @@ void wef_listener_stop(struct wef_listener **listener_p)
     free(self->unsaved);
     wef_session_destroy(&self->session);
     arena_destroy(&self->arena);
+    event_reader_destroy(&self->events);
     wef_acceptor_destroy(&self->acceptor);
     wef_trust_destroy(&self->trust);
     if (self->wake >= 0)

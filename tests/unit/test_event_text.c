@@ -12,26 +12,29 @@
 #include "tests/unit/unit.h"
 
 static struct arena *arena;
+static struct event_reader *reader;
 static struct event event;
 
 static int set_up(void **state)
 {
     (void)state;
     arena = arena_new(EVENT_TEXT_ARENA);
-    return arena ? 0 : -1;
+    reader = event_reader_new();
+    return arena && reader ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
     arena_destroy(&arena);
+    event_reader_destroy(&reader);
     return 0;
 }
 
 static enum event_text_verdict read_bytes(const void *text, size_t size)
 {
     arena_reset(arena);
-    return event_from_text((struct bytes){text, size}, EVENT_SYSLOG, arena, &event);
+    return event_from_text(reader, (struct bytes){text, size}, EVENT_SYSLOG, arena, &event);
 }
 
 static enum event_text_verdict read_text(const char *text)
@@ -185,8 +188,11 @@ static void xml_that_is_refused(void **state)
         XML_4776 XML_4776,
         "<Event><",
     };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(read_text(bad[i]), EVENT_TEXT_BAD);
+        assert_int_equal(read_text(XML_4776), EVENT_TEXT_READ); /* nothing of it is left in the reader */
+        assert_int_equal(event.id, 4776);
+    }
     static const char *const other[] = {
         "",
         " ",
