@@ -30,15 +30,16 @@ def run(command):
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
 
 
-def make_mix(a, classes, packets, path):
+def make_mix(build, data, classes, packets, path):
+    """A capture of so many packets by recipe.txt, of all classes of traffic or of some; made when it is not there."""
     if os.path.exists(path):
         return
     lines = []
     for line in open(os.path.join(HERE, "recipe.txt")):
         f = line.split()
         if len(f) == 3 and f[0] != "#" and (not classes or f[0] in classes):
-            lines.append("%s %s %s\n" % (f[0], f[1] if not classes else "1", os.path.join(a.data, f[2])))
-    r = subprocess.run([os.path.join(a.build, "bench/pcapmix"), path + ".new", str(packets), "100000", "7"],
+            lines.append("%s %s %s\n" % (f[0], f[1] if not classes else "1", os.path.join(data, f[2])))
+    r = subprocess.run([os.path.join(build, "bench/pcapmix"), path + ".new", str(packets), "100000", "7"],
                        input="".join(lines), text=True)
     if r.returncode:
         sys.exit("capture.py: pcapmix failed")
@@ -105,7 +106,7 @@ def main():
 
     mix = os.path.join(a.out, "mix-%d.pcap" % a.packets)
     half = os.path.join(a.out, "half.pcap")
-    make_mix(a, None, a.packets, mix)
+    make_mix(a.build, a.data, None, a.packets, mix)
     n_half, n = first_half(mix, half)
     rows = measure(a, mix, a.pairs)
     base = statistics.median(r[0] for r in rows)
@@ -124,7 +125,7 @@ def main():
         extra, n - n_half, extra / (n - n_half)))
     for name in ("kerberos", "ldap", "smb", "rpc", "dns"):
         path = os.path.join(a.out, name + ".pcap")
-        make_mix(a, (name,), 200000, path)
+        make_mix(a.build, a.data, (name,), 200000, path)
         rows = measure(a, path, 3)
         found = messages(a, path)
         over = statistics.median(r[1] - r[0] for r in rows)
@@ -133,4 +134,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,8 +18,6 @@ import bisect
 import calendar
 import contextlib
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -28,86 +26,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(HERE, "..", "lab"))
+import capture  # noqa: E402
 import lab  # noqa: E402
 import nodes  # noqa: E402
 import whole  # noqa: E402
 
-INSIDE, OUTSIDE = "mix1", "mix0"
 MIX_PACKETS = 2000000
 MIB = 1 << 20
-
-
-class ModelHost:
-    """What the sensor's /proc/stat tells: so many processors, and only picketd uses them."""
-
-    def __init__(self, l, w, processors):
-        self.w, self.processors, self.began = w, processors, time.monotonic()
-        self.path = os.path.join(lab.PLACE, "proc-stat")
-        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT)
-        self.write()
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self.run)
-        if l.run("sensor", ["mount", "--bind", self.path, "/proc/stat"])[0]:
-            raise AssertionError("the sensor gets no /proc/stat of its own")
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
-        os.close(self.file)
-
-    def write(self):
-        try:
-            busy = self.w.cpu()[0] if self.w.node and self.w.node.alive() else 0
-        except FileNotFoundError:                # a thread that just ended
-            return
-        idle = max((time.monotonic() - self.began) * self.processors - busy, 0)
-        # Always of one size: whoever reads it finds it whole.
-        os.pwrite(self.file, ("cpu  %020d 0 0 %020d 0 0 0 0 0 0\n" % (busy * whole.TICKS, idle * whole.TICKS)).encode(), 0)
-
-    def run(self):
-        while not self.ended.wait(0.1):
-            self.write()
-
-
-def make_mix(options):
-    path = os.path.join(options.out, "mix-%d.pcap" % MIX_PACKETS)
-    if not os.path.exists(path):
-        os.makedirs(options.out, exist_ok=True)
-        recipe = "".join("%s %s %s\n" % (f[0], f[1], os.path.join(options.data, f[2])) for f in
-                         (line.split() for line in open(os.path.join(HERE, "recipe.txt"))) if len(f) == 3 and f[0] != "#")
-        subprocess.run([os.path.join(options.build, "bench", "pcapmix"), path + ".new", str(MIX_PACKETS), "100000", "7"],
-                       input=recipe, text=True, check=True, stdout=subprocess.DEVNULL)
-        os.rename(path + ".new", path)
-    return path
-
-
-def make_link():
-    lab.network.batch(["link add %s mtu 65535 type veth peer name %s mtu 65535 netns sensor" % (OUTSIDE, INSIDE)])
-    for netns, name in ((None, OUTSIDE), ("sensor", INSIDE)):
-        lab.network.batch(["link set %s up arp off" % name], netns)
-
-
-class Replay:
-    """tcpreplay of the mix; it gives up its time between packets, so that it does not take a processor from anybody."""
-
-    def __init__(self, path, rate, packets):
-        rounds = -(-packets // MIX_PACKETS)
-        self.began = time.monotonic()
-        self.process = subprocess.Popen(["tcpreplay", "-i", OUTSIDE, "--preload-pcap", "--unique-ip", "--loop=%d" % rounds,
-                                         "--limit=%d" % packets, "--pps=%d" % rate, "--pps-multi=%d" % max(1, rate // 2000), path],
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def end(self):
-        """(packets, seconds) that it says."""
-        said = self.process.communicate()[0]
-        if self.process.returncode:
-            raise AssertionError("tcpreplay: " + said[-500:])
-        packets, seconds = re.search(r"Actual: (\d+) packets .* sent in ([\d.]+) seconds", said).groups()
-        return int(packets), float(seconds)
 
 
 def drained(w):
@@ -122,7 +47,7 @@ def difference(after, before):
 def load(w, path, options):
     """CPU, memory and drops at the rate."""
     before, (cpu_before, threads_before) = w.status(), w.cpu()
-    replay, most = Replay(path, options.rate, options.rate * options.seconds), {}
+    replay, most = whole.Replay(path, MIX_PACKETS, options.rate, options.rate * options.seconds), {}
     while replay.process.poll() is None:
         for key, value in w.usage().items():
             most[key] = max(most.get(key, 0), value)
@@ -132,13 +57,13 @@ def load(w, path, options):
     drained(w)
     after = w.status()
     shed = sum(p["all"]["flows"] for p in after["quota"]["protocols"])
-    capture, delivered = difference(after["capture"], before["capture"]), difference(after["delivery"], before["delivery"])
+    captured, delivered = difference(after["capture"], before["capture"]), difference(after["delivery"], before["delivery"])
     used = sorted(((t - threads_before.get(n, 0)) / seconds, n) for n, t in threads.items())
     print("%d packets in %.1f s: %.0f a second" % (packets, seconds, packets / seconds))
     print("of them taken %d (the others are of no protocol that is looked at), dropped %d; flows given up %d" %
-          (capture["packets"], capture["dropped"], shed))
+          (captured["packets"], captured["dropped"], shed))
     print("%d activities, of them not kept %d; %d batches and %.1f MB delivered" % (
-        capture["activities"], capture["activities_dropped"] + delivered["dropped"], delivered["delivered_batches"],
+        captured["activities"], captured["activities_dropped"] + delivered["dropped"], delivered["delivered_batches"],
         delivered["delivered_bytes"] / 1e6))
     print("CPU: %.3f of a core (%s)" % ((cpu - cpu_before) / seconds, ", ".join(
         "%s %.3f" % (name, share) for share, name in reversed(used) if share >= 0.0005)))
@@ -184,7 +109,7 @@ def seconds_of(stamp):
 def latency(w, path, options):
     """From the packet that completed an activity to the center's acknowledgement."""
     watcher, began = Watcher(w), time.time()
-    replay = Replay(path, options.latency_rate, options.latency_rate * options.latency_seconds)
+    replay = whole.Replay(path, MIX_PACKETS, options.latency_rate, options.latency_rate * options.latency_seconds)
     packets, seconds = replay.end()
     drained(w)
     watcher.end()
@@ -212,11 +137,13 @@ def main():
     parser.add_argument("--real", action="store_true")
     options = parser.parse_args()
     lab.enter()
-    path = make_mix(options)
+    os.makedirs(options.out, exist_ok=True)
+    path = os.path.join(options.out, "mix-%d.pcap" % MIX_PACKETS)
+    capture.make_mix(options.build, options.data, None, MIX_PACKETS, path)
     with lab.Lab() as l:
-        make_link()
-        w = whole.Whole(l, options.build, ["capture", "    interfaces = " + INSIDE])
-        with contextlib.nullcontext() if options.real else ModelHost(l, w, options.processors), w:
+        whole.make_link()
+        w = whole.Whole(l, options.build, ["capture", "    interfaces = " + whole.INSIDE])
+        with contextlib.nullcontext() if options.real else whole.ModelHost(l, w, options.processors), w:
             load(w, path, options)
             latency(w, path, options)
     return 0

@@ -9,18 +9,22 @@
 """
 import json
 import os
+import re
 import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 import delivery  # noqa: E402
 import lab  # noqa: E402
 import nodes  # noqa: E402
 
 TICKS = os.sysconf("SC_CLK_TCK")
+INSIDE, OUTSIDE = "mix1", "mix0"
 
 
 class Control:
@@ -51,6 +55,16 @@ def cpu_of(path):
         text = f.read()
     name, fields = text[text.index("(") + 1:text.rindex(")")], text.rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS, name
+
+
+def usage_of(pid):
+    """Bytes of a process's memory by their kind, its threads and open descriptors."""
+    place = "/proc/%d" % pid
+    with open(place + "/status") as f:
+        said = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    bytes_of = {key: int(said[name].split()[0]) * 1024 for key, name in (
+        ("resident", "VmRSS"), ("most", "VmHWM"), ("own", "RssAnon"), ("files", "RssFile"), ("shared", "RssShmem"))}
+    return dict(bytes_of, threads=int(said["Threads"]), descriptors=len(os.listdir(place + "/fd")))
 
 
 class Whole:
@@ -105,18 +119,21 @@ class Whole:
         """Seconds of CPU so far: of all threads, and by their names."""
         place, threads = "/proc/%d" % self.node.process.pid, {}
         for thread in os.listdir(place + "/task"):
-            used, name = cpu_of("%s/task/%s/stat" % (place, thread))
+            try:
+                used, name = cpu_of("%s/task/%s/stat" % (place, thread))
+            except OSError:                      # it ended meanwhile
+                continue
             threads[name] = threads.get(name, 0) + used
         return cpu_of(place + "/stat")[0], threads
 
     def usage(self):
-        """Bytes of memory by their kind, threads and open descriptors."""
-        place = "/proc/%d" % self.node.process.pid
-        with open(place + "/status") as f:
-            said = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
-        bytes_of = {key: int(said[name].split()[0]) * 1024 for key, name in (
-            ("resident", "VmRSS"), ("most", "VmHWM"), ("own", "RssAnon"), ("files", "RssFile"), ("shared", "RssShmem"))}
-        return dict(bytes_of, threads=int(said["Threads"]), descriptors=len(os.listdir(place + "/fd")))
+        return usage_of(self.node.process.pid)
+
+    def metrics(self):
+        """What Prometheus would read."""
+        status, out, errors = self.l.run("sensor", ["curl", "-sf", "http://127.0.0.1:9464/metrics"])
+        assert status == 0, errors
+        return out
 
     def log(self):
         """Each line of the center's log."""
@@ -128,5 +145,65 @@ class Whole:
             raise AssertionError("the center's log is damaged")
 
 
-def sleep_until(moment):
-    time.sleep(max(0.0, moment - time.monotonic()))
+class ModelHost:
+    """What the sensor's /proc/stat tells: so many processors, and only picketd uses them."""
+
+    def __init__(self, l, w, processors):
+        self.w, self.processors, self.began = w, processors, time.monotonic()
+        self.path = os.path.join(lab.PLACE, "proc-stat")
+        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT)
+        self.write()
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        if l.run("sensor", ["mount", "--bind", self.path, "/proc/stat"])[0]:
+            raise AssertionError("the sensor gets no /proc/stat of its own")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        os.close(self.file)
+
+    def write(self):
+        try:
+            busy = self.w.cpu()[0] if self.w.node and self.w.node.alive() else 0
+        except OSError:                          # it ended meanwhile
+            return
+        idle = max((time.monotonic() - self.began) * self.processors - busy, 0)
+        # Always of one size: whoever reads it finds it whole.
+        os.pwrite(self.file, ("cpu  %020d 0 0 %020d 0 0 0 0 0 0\n" % (busy * TICKS, idle * TICKS)).encode(), 0)
+
+    def run(self):
+        while not self.ended.wait(0.1):
+            self.write()
+
+
+# --- traffic ---
+
+
+def make_link():
+    """INSIDE on the sensor sees what is sent to OUTSIDE."""
+    lab.network.batch(["link add %s mtu 65535 type veth peer name %s mtu 65535 netns sensor" % (OUTSIDE, INSIDE)])
+    for netns, name in ((None, OUTSIDE), ("sensor", INSIDE)):
+        lab.network.batch(["link set %s up arp off" % name], netns)
+
+
+class Replay:
+    """tcpreplay of a capture with `in_it` packets, each round with fresh addresses, into INSIDE."""
+
+    def __init__(self, path, in_it, rate, packets):
+        rounds = -(-packets // in_it)
+        self.process = subprocess.Popen(["tcpreplay", "-i", OUTSIDE, "--preload-pcap", "--unique-ip", "--loop=%d" % rounds,
+                                         "--limit=%d" % packets, "--pps=%d" % rate, "--pps-multi=%d" % max(1, rate // 2000), path],
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def end(self):
+        """(packets, seconds) that it says."""
+        said = self.process.communicate()[0]
+        if self.process.returncode:
+            raise AssertionError("tcpreplay: " + said[-500:])
+        packets, seconds = re.search(r"Actual: (\d+) packets .* sent in ([\d.]+) seconds", said).groups()
+        return int(packets), float(seconds)
