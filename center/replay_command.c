@@ -5,7 +5,9 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "center/center_command.h"
+#include "center/entities_file.h"
 #include "center/pipeline.h"
+#include "center/replay_resolve.h"
 #include "center/replay_source.h"
 
 #include <inttypes.h>
@@ -20,7 +22,11 @@ const char center_replay_options[] =
     "  --sensitivity WORD   low, medium (unless told otherwise) or high\n"
     "  --set WHAT=VALUE     a threshold: DETECTOR.SETTING=NUMBER; may be given several times\n"
     "  --exclude RULE       \"DETECTOR account:NAME\", computer:, address: or domain:; * is any detector\n"
+    "  --entities FILE      the directory: batches of entities, or NDJSON (docs/directory-view.md); may be\n"
+    "                       given several times\n"
     "  --learned            what was never seen is unusual: learning periods count as over\n"
+    "  --activities         the activities with whom they were resolved to, one JSON object a line, instead\n"
+    "                       of alerts\n"
     "  --learn FILE         reads this file first and raises nothing about it; may be given several times\n"
     "  --stats              what was read and raised, as one JSON object on standard error\n"
     "  --help               shows this help\n"
@@ -29,12 +35,16 @@ const char center_replay_options[] =
     "one a\nline (picket read --json, picket-center log). Files are read in the order in which they are "
     "given.\n";
 
-#define ALERTS_MAX 100000u
+#define ALERTS_MAX    100000u
+#define ACTIVITY_LINE (8u * ACTIVITY_BYTES_MAX)
 
 struct replay_job {
-    bool json, stats, quiet;
+    bool json, stats, quiet, activities;
+    char *line; /* of JSON, with --activities */
     struct workspace_settings settings;
     struct pipeline *pipeline;
+    struct entities *entities; /* NULL: nothing is known of a directory */
+    struct replay_resolve *resolve;
     struct activity_place place;
     struct alert **alerts;
     uint32_t alert_count;
@@ -70,12 +80,28 @@ static void take_alert(void *context, const struct alert *alert)
     job->alerts[job->alert_count++] = copy;
 }
 
+/* Of the files; the resolver hands it on. */
 static void take_record(void *context, struct bytes record)
+{
+    const struct replay_job *job = context;
+    replay_resolve_record(job->resolve, record);
+}
+
+static void take_resolved(void *context, struct bytes record)
 {
     static const uint8_t nobody[16];
     struct replay_job *job = context;
     pipeline_activity(job->pipeline, record, job->place, INT64_MAX, nobody);
     job->place.index++;
+}
+
+static void show_activity(void *context, const struct observation *o)
+{
+    const struct replay_job *job = context;
+    if (!job->quiet && job->line) {
+        activity_to_json(o->activity, job->line, ACTIVITY_LINE);
+        puts(job->line);
+    }
 }
 
 static bool read_file(struct replay_job *job, const char *path)
@@ -85,6 +111,7 @@ static bool read_file(struct replay_job *job, const char *path)
     job->place.position++;
     job->place.index = 0;
     bool fine = replay_file(path, &options, take_record, job, &fault, &damage);
+    replay_resolve_flush(job->resolve);
     if (!fine)
         fprintf(stderr, "picket-center: %s\n", fault.text);
     else if (damage.text[0])
@@ -210,6 +237,18 @@ static bool take_sensitivity(struct workspace_settings *settings, const char *wo
     return false;
 }
 
+/* NULL: fine, else what is wrong. */
+static const char *take_entities(struct replay_job *job, const char *path)
+{
+    struct fault fault;
+    if (!job->entities)
+        job->entities = entities_new(0);
+    if (job->entities && entities_read_file(job->entities, path, &fault))
+        return NULL;
+    fprintf(stderr, "picket-center: %s\n", job->entities ? fault.text : "out of memory");
+    return "--entities wants a directory";
+}
+
 /* NULL: fine, else what is wrong. Files to learn from are read by the caller. */
 static const char *take_option(struct replay_job *job, int option, const char *value)
 {
@@ -224,8 +263,13 @@ static const char *take_option(struct replay_job *job, int option, const char *v
         return take_exclusion(&job->settings, value)
                    ? NULL
                    : "--exclude wants \"DETECTOR account:NAME\" or the like";
+    case 'e':
+        return take_entities(job, value);
     case 'j':
         job->json = true;
+        return NULL;
+    case 'a':
+        job->activities = true;
         return NULL;
     case 'z':
         job->stats = true;
@@ -241,13 +285,19 @@ static const char *take_option(struct replay_job *job, int option, const char *v
 static int replay(struct replay_job *job, char **learn, int learn_count, char **files, int count)
 {
     const struct pipeline_config config = {.settings = &job->settings,
-                                           .directory = directory_view_none,
+                                           .directory = job->entities ? entities_view(job->entities)
+                                                                      : directory_view_none,
                                            .shards = 1,
                                            .alert = take_alert,
+                                           .observed = job->activities ? show_activity : NULL,
                                            .context = job};
+    const struct resolver_directory directory =
+        job->entities ? entities_resolver_directory(job->entities) : (struct resolver_directory){0};
     job->pipeline = pipeline_new(&config);
+    job->resolve = replay_resolve_new(&directory, take_resolved, job);
     job->alerts = calloc(ALERTS_MAX, sizeof(struct alert *));
-    if (!job->pipeline || !job->alerts) {
+    job->line = job->activities ? malloc(ACTIVITY_LINE) : NULL;
+    if (!job->pipeline || !job->resolve || !job->alerts) {
         fputs("picket-center: out of memory\n", stderr);
         return EXIT_FAILED;
     }
@@ -258,7 +308,7 @@ static int replay(struct replay_job *job, char **learn, int learn_count, char **
     job->quiet = false;
     for (int i = 0; i < count; i++)
         fine = read_file(job, files[i]) && fine;
-    if (!(job->json ? print_json(job) : print_table(job)))
+    if (!job->activities && !(job->json ? print_json(job) : print_table(job)))
         fine = false;
     if (job->stats)
         print_stats(job);
@@ -276,6 +326,8 @@ int center_replay(int argc, char **argv)
                                      {"sensitivity", required_argument, NULL, 's'},
                                      {"set", required_argument, NULL, 't'},
                                      {"exclude", required_argument, NULL, 'x'},
+                                     {"activities", no_argument, NULL, 'a'},
+                                     {"entities", required_argument, NULL, 'e'},
                                      {"learned", no_argument, NULL, 'l'},
                                      {"learn", required_argument, NULL, 'f'},
                                      {"help", no_argument, NULL, 'h'},
@@ -302,10 +354,13 @@ int center_replay(int argc, char **argv)
     status = help    ? center_help("replay")
              : wrong ? center_misused("replay", wrong)
                      : replay(job, learn, learn_count, argv + optind, argc - optind);
+    replay_resolve_destroy(&job->resolve);
     pipeline_destroy(&job->pipeline);
+    entities_destroy(&job->entities);
     for (uint32_t i = 0; job->alerts && i < job->alert_count; i++)
         free(job->alerts[i]);
     free(job->alerts);
+    free(job->line);
 done:
     free(job);
     free(learn);
