@@ -115,7 +115,7 @@ static void test_files(void **state)
     int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     close(descriptor);
-    assert_true(entities_read_file(entities, "tests/data/lab-directory.ndjson", &fault));
+    assert_true(entities_read_file(entities, PICKET_TEST_DATA "/lab-directory.ndjson", &fault));
     assert_true(bits(entities, "dadmin") & FACT_SENSITIVE);
     assert_true(bits(entities, "honey") & FACT_HONEYTOKEN);
     assert_true(bits(entities, "DC1$") & FACT_CONTROLLER);

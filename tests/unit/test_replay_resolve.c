@@ -57,12 +57,12 @@ static void test_captures(void **state)
     (void)state;
     struct fault fault;
     struct entities *entities = entities_new(1);
-    assert_true(entities_read_file(entities, "tests/data/lab-directory.ndjson", &fault));
-    struct run with = replay("tests/data/a05_dcsync_krbtgt.pcap", entities);
+    assert_true(entities_read_file(entities, PICKET_TEST_DATA "/lab-directory.ndjson", &fault));
+    struct run with = replay(PICKET_TEST_DATA "/a05_dcsync_krbtgt.pcap", entities);
     assert_true(with.activities > 10);
     assert_true(with.guids > with.activities * 3 / 4);
     assert_true(with.controllers > with.activities * 3 / 4);
-    struct run without = replay("tests/data/a05_dcsync_krbtgt.pcap", NULL);
+    struct run without = replay(PICKET_TEST_DATA "/a05_dcsync_krbtgt.pcap", NULL);
     assert_int_equal(without.activities, with.activities);
     assert_int_equal(without.guids, 0);
     entities_destroy(&entities);
