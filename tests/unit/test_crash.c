@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Exactly once: a shard over a log of real captures is killed again and again, at moments of chance and in
+ * the midst of what SQLite writes, and begun anew until it is through. The alerts in the store are those of a
+ * run that nobody disturbed: none is missing, none is there twice, none counts an activity twice.
+ *
+ * PICKET_CRASHES says how many runs (12); PICKET_CRASH_SEED repeats one.
+ */
+#include "tests/unit/unit.h"
+
+#include "base/batch.h"
+#include "base/clock.h"
+#include "center/replay_source.h"
+#include "center/shard.h"
+#include "center/store_alerts.h"
+#include "center/store_settings.h"
+#include "center/store_states.h"
+#include "cluster/disk.h"
+#include "tests/unit/store_faults.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define CAPTURES_MAX 600u
+#define RECORDS_EACH 400u /* of a capture */
+#define BATCH        12u  /* records: many entries, many places to stop at */
+
+/* -- detectors that remember much and raise often -------------------------------------------------------- */
+
+struct tally {
+    uint64_t seen, last;
+};
+
+static enum activity_kind every_kind[ACTIVITY_KINDS + 1];
+static const struct state_form tallies[] = {
+    {.name = "tallies", .version = 1, .value_size = sizeof(struct tally), .capacity = 100000},
+    {.name = "pairs", .version = 1, .value_size = 8, .capacity = 100000, .lifetime = CLOCK_DAY},
+    {0}};
+
+static struct subject key_origin(const struct detection *d, const struct observation *o)
+{
+    (void)d;
+    return o->origin;
+}
+
+static struct subject key_account(const struct detection *d, const struct observation *o)
+{
+    (void)d;
+    return o->account.subject;
+}
+
+/* Any activity that is lost or looked at twice changes what is raised from then on. */
+static void raise_each_third(struct detection *d, const struct observation *o)
+{
+    bool added;
+    struct tally *tally = detection_use(d, 0, detection_key(d), NULL);
+    uint64_t before = tally->last;
+    tally->seen++;
+    tally->last = (uint64_t)o->time;
+    uint64_t seen = tally->seen;
+    uint64_t *pair =
+        detection_use(d, 1, subject_of_pair(detection_seed(d), o->origin, o->destination.subject), &added);
+    ++*pair;
+    if (*pair % 50 == 0) {
+        detection_forget(d, 1, subject_of_pair(detection_seed(d), o->origin, o->destination.subject));
+        return;
+    }
+    if (seen % 3 != 0)
+        return;
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    alert_put_number(alert, "seen", (double)seen);
+    alert_put_number(alert, "pair", (double)*pair);
+    alert_put_time(alert, "before", (int64_t)before);
+    detection_raise(d);
+}
+
+static const struct detector by_origin = {.external_id = 9001,
+                                          .name = "ByOrigin",
+                                          .title = "By origin",
+                                          .word = "by_origin",
+                                          .severity = SEVERITY_LOW,
+                                          .tables = tallies,
+                                          .kinds = every_kind,
+                                          .key = key_origin,
+                                          .observe = raise_each_third};
+static const struct detector by_account = {.external_id = 9002,
+                                           .name = "ByAccount",
+                                           .title = "By account",
+                                           .word = "by_account",
+                                           .severity = SEVERITY_HIGH,
+                                           .tables = tallies,
+                                           .kinds = every_kind,
+                                           .key = key_account,
+                                           .observe = raise_each_third};
+
+static const struct detector *all_of_them[256];
+
+static void gather_detectors(void)
+{
+    unsigned count = 0, kinds = 0;
+    for (unsigned kind = ACTIVITY_NONE + 1; kind < ACTIVITY_KINDS; kind++)
+        every_kind[kinds++] = (enum activity_kind)kind;
+    every_kind[kinds] = ACTIVITY_NONE;
+    all_of_them[count++] = &by_origin;
+    all_of_them[count++] = &by_account;
+    for (unsigned i = 0; detectors[i] && count < 255; i++)
+        all_of_them[count++] = detectors[i];
+}
+
+/* -- the log --------------------------------------------------------------------------------------------- */
+
+struct world {
+    char directory[64], log[96];
+    struct received_log *received;
+    struct batch_writer *writer;
+    struct log_origin origin;
+    uint64_t entries, records;
+    unsigned of_capture, in_batch;
+    struct alert *expected;
+    size_t expected_count;
+};
+
+static struct bytes no_state(void *context)
+{
+    (void)context;
+    return (struct bytes){(const uint8_t *)"", 1};
+}
+
+static void ignore_entry(void *context, const struct log_entry *entry)
+{
+    (void)context;
+    (void)entry;
+}
+
+static void append(void *context, struct bytes frame)
+{
+    struct world *w = context;
+    struct fault fault = {0};
+    w->origin.sequence++;
+    bool fine = received_log_append(w->received, clock_wall(clock_system()), LOG_ACTIVITIES, &w->origin,
+                                    frame, &fault);
+    assert_string_equal(fault.text, "");
+    assert_true(fine);
+    w->entries++;
+}
+
+static void take_record(void *context, struct bytes record)
+{
+    struct world *w = context;
+    if (w->of_capture++ >= RECORDS_EACH)
+        return;
+    w->records++;
+    batch_writer_add(w->writer, record);
+    if (++w->in_batch % BATCH == 0)
+        batch_writer_flush(w->writer);
+}
+
+static int is_capture(const struct dirent *entry)
+{
+    const char *dot = strrchr(entry->d_name, '.');
+    return dot && (strcmp(dot, ".pcap") == 0 || strcmp(dot, ".pcapng") == 0);
+}
+
+/* Each capture is what one node saw. */
+static void add_captures(struct world *w, const char *directory)
+{
+    static const struct replay_options options;
+    struct dirent **names;
+    char path[512];
+    struct fault fault, damage;
+    int count = scandir(directory, &names, is_capture, alphasort);
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, names[i]->d_name);
+        w->of_capture = 0;
+        w->origin.node.bytes[0] = (uint8_t)i;
+        w->origin.node.bytes[1] = 1;
+        replay_file(path, &options, take_record, w, &fault, &damage);
+        batch_writer_flush(w->writer);
+        free(names[i]);
+    }
+    if (count >= 0)
+        free(names);
+}
+
+static void make_log(struct world *w)
+{
+    struct fault fault = {0};
+    const struct received_log_config config = {.disk = disk_system(),
+                                               .directory = w->log,
+                                               .segment_bytes = 8u << 20,
+                                               .state = no_state,
+                                               .recover = ignore_entry};
+    assert_int_equal(mkdir(w->log, 0700), 0);
+    w->received = received_log_open(&config, &fault);
+    assert_string_equal(fault.text, "");
+    w->writer = batch_writer_new(1, append, w);
+    assert_non_null(w->writer);
+    add_captures(w, PICKET_TEST_DATA);
+    add_captures(w, PICKET_SHARED_DATA "/lab");
+    assert_true(received_log_sync(w->received, &fault));
+    batch_writer_destroy(&w->writer);
+    received_log_close(&w->received);
+    assert_true(w->entries > 50);
+}
+
+/* -- runs ------------------------------------------------------------------------------------------------ */
+
+/* Repeats are merged; what was merged before is known by its place. */
+static bool keep_alert(void *context, struct store *store, const struct alert *alert)
+{
+    struct stored_alert stored = {.workspace = WORKSPACE_DEFAULT, .detector = "test"};
+    uint8_t id[16];
+    (void)context;
+    struct store_rows rows = store_query(store, "SELECT id FROM alerts WHERE key = ?1 AND external_id = ?2",
+                                         store_subject(alert->key), store_int(alert->external_id));
+    bool found = store_next(&rows);
+    if (found)
+        store_get_id(&rows, 0, id);
+    store_rows_end(&rows);
+    if (!found) {
+        stored.alert = *alert;
+        return store_alert_put(store, &stored, NULL);
+    }
+    if (!store_alert_get(store, WORKSPACE_DEFAULT, id, &stored))
+        return false;
+    if (!activity_place_behind(alert->last, stored.alert.last))
+        return true;
+    stored.alert.count++;
+    stored.alert.end = alert->end;
+    stored.alert.last = alert->last;
+    memcpy(stored.alert.evidence, alert->evidence, sizeof(alert->evidence));
+    stored.alert.evidence_count = alert->evidence_count;
+    alert_add_activity(&stored.alert, alert->last, alert->end);
+    return store_alert_put(store, &stored, NULL);
+}
+
+static struct shard *open_shard(const struct world *w, const char *store)
+{
+    struct fault fault = {0};
+    const struct shard_config config = {.log = w->log,
+                                        .store = store,
+                                        .workspace = WORKSPACE_DEFAULT,
+                                        .shards = 1,
+                                        .seed = {42},
+                                        .checkpoint_every = 1,
+                                        .alerts_within = 1,
+                                        .detectors = all_of_them,
+                                        .keep = keep_alert};
+    struct shard *shard = shard_new(&config, &fault);
+    if (!shard)
+        fprintf(stderr, "%s\n", fault.text);
+    return shard;
+}
+
+/* Until the log's end: true. */
+static bool run_through(const struct world *w, const char *store, useconds_t pause)
+{
+    struct fault fault;
+    struct shard *shard = open_shard(w, store);
+    enum shard_step step = SHARD_BUSY;
+    while (shard && step == SHARD_BUSY) {
+        step = shard_step(shard);
+        if (pause)
+            usleep(pause);
+    }
+    bool fine = shard && step == SHARD_IDLE && shard_finish(shard, &fault);
+    shard_destroy(&shard);
+    return fine;
+}
+
+struct listing {
+    struct alert *alerts;
+    size_t count, capacity;
+    int64_t last; /* number */
+};
+
+static bool list_one(void *context, const struct stored_alert *stored)
+{
+    struct listing *list = context;
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity ? 2 * list->capacity : 64;
+        list->alerts = realloc(list->alerts, list->capacity * sizeof(*list->alerts));
+        assert_non_null(list->alerts);
+    }
+    list->alerts[list->count++] = stored->alert;
+    list->last = stored->number;
+    return true;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return memcmp(((const struct alert *)a)->id, ((const struct alert *)b)->id, 16);
+}
+
+static struct listing alerts_of(const char *path)
+{
+    struct fault fault = {0};
+    struct listing list = {0};
+    struct alert_filter filter = {.limit = 1000};
+    bool full;
+    struct store *store = store_open(path, STORE_READER, &fault);
+    assert_non_null(store);
+    do
+        full = store_alerts_list(store, WORKSPACE_DEFAULT, &filter, list_one, &list) == filter.limit;
+    while ((filter.before = list.last) && full);
+    assert_false(store_failed(store));
+    store_close(&store);
+    if (list.count)
+        qsort(list.alerts, list.count, sizeof(*list.alerts), by_id);
+    return list;
+}
+
+static void check_same(const struct world *w, const char *path)
+{
+    struct listing got = alerts_of(path);
+    char *expected = malloc(ALERT_JSON_MAX), *found = malloc(ALERT_JSON_MAX);
+    assert_non_null(expected);
+    assert_non_null(found);
+    assert_int_equal(got.count, w->expected_count);
+    for (size_t i = 0; i < got.count; i++) {
+        alert_to_json(&w->expected[i], expected, ALERT_JSON_MAX);
+        alert_to_json(&got.alerts[i], found, ALERT_JSON_MAX);
+        assert_string_equal(found, expected);
+        assert_bytes_equal(&got.alerts[i].last, &w->expected[i].last, sizeof(got.alerts[i].last));
+    }
+    free(expected);
+    free(found);
+    free(got.alerts);
+}
+
+static uint64_t number(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* One life: killed by a fault of the disk, by us, or it comes through. */
+static bool live(const struct world *w, const char *store, uint64_t *chance)
+{
+    int status;
+    uint64_t draw = number(chance);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (draw % 2 == 0)
+            store_faults_install(STORE_FAULT_KILL, 1 + draw / 2 % 600);
+        _exit(run_through(w, store, draw % 2 ? 200 : 0) ? 0 : 1);
+    }
+    if (draw % 2) {
+        usleep((useconds_t)(1000 + draw / 2 % 150000));
+        kill(child, SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+    return WIFEXITED(status);
+}
+
+static void remove_store(const char *path)
+{
+    char name[160];
+    static const char *const tails[] = {"", "-wal", "-shm"};
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "%s%s", path, tails[i]);
+        unlink(name);
+    }
+}
+
+static void test_killed_at_any_moment(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    const char *text = getenv("PICKET_CRASHES"), *seed = getenv("PICKET_CRASH_SEED");
+    unsigned long runs = text ? strtoul(text, NULL, 10) : 12, lives = 0;
+    snprintf(path, sizeof(path), "%s/crashed.db", w->directory);
+    for (unsigned long i = 0; i < runs; i++) {
+        uint64_t chance = (seed ? strtoull(seed, NULL, 10) : i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+        unsigned deaths = 0;
+        /* Who has died often may run. */
+        while (deaths < 30 && !live(w, path, &chance))
+            deaths++;
+        if (deaths == 30)
+            assert_true(run_through(w, path, 0));
+        check_same(w, path);
+        remove_store(path);
+        lives += deaths;
+    }
+    print_message("%lu runs over %llu activities in %llu entries, %zu alerts: killed %lu times\n", runs,
+                  (unsigned long long)w->records, (unsigned long long)w->entries, w->expected_count, lives);
+    assert_true(lives > runs / 2);
+}
+
+static void test_same_again(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/again.db", w->directory);
+    assert_true(run_through(w, path, 0));
+    check_same(w, path);
+    /* What is finished is finished. */
+    assert_true(run_through(w, path, 0));
+    check_same(w, path);
+    /* All of it once more, with the alerts there already: the same. */
+    struct fault fault;
+    struct store *store = store_open(path, STORE_PIPELINE, &fault);
+    assert_non_null(store);
+    assert_true(store_do(store, "DELETE FROM state_tables"));
+    assert_true(store_position_put(store, WORKSPACE_DEFAULT, 0, 0, 0));
+    store_close(&store);
+    assert_true(run_through(w, path, 0));
+    check_same(w, path);
+    remove_store(path);
+}
+
+/* A disk that fails, or has no room: nothing is lost, it goes on when it can. */
+static void stand_still(struct world *w, enum store_fault_kind kind)
+{
+    char path[128];
+    struct fault fault;
+    enum shard_step step = SHARD_BUSY;
+    snprintf(path, sizeof(path), "%s/faulty.db", w->directory);
+    store_faults_install(kind, 200);
+    struct shard *shard = open_shard(w, path);
+    assert_non_null(shard);
+    struct shard_status status;
+    while (step == SHARD_BUSY)
+        step = shard_step(shard);
+    assert_int_equal(step, SHARD_STUCK);
+    shard_status(shard, &status);
+    assert_true(status.stuck);
+    uint64_t position = status.position;
+    assert_int_equal(shard_step(shard), SHARD_STUCK);
+    shard_status(shard, &status);
+    assert_int_equal(status.position, position);
+    store_faults_install(STORE_FAULT_NONE, 0);
+    for (int i = 0; i < 600 && step != SHARD_IDLE; i++) {
+        step = shard_step(shard);
+        if (step == SHARD_STUCK)
+            usleep(100000);
+        else
+            i = 0;
+    }
+    assert_int_equal(step, SHARD_IDLE);
+    assert_true(shard_finish(shard, &fault));
+    shard_status(shard, &status);
+    assert_false(status.stuck);
+    assert_int_equal(status.committed, status.position);
+    shard_destroy(&shard);
+    check_same(w, path);
+    remove_store(path);
+}
+
+static void test_full_disk(void **state)
+{
+    stand_still(*state, STORE_FAULT_FULL);
+}
+
+static void test_failing_disk(void **state)
+{
+    stand_still(*state, STORE_FAULT_IO);
+}
+
+static int begin(void **state)
+{
+    struct world *w = calloc(1, sizeof(*w));
+    char path[128];
+    assert_non_null(w);
+    strcpy(w->directory, "/tmp/picket-crash-XXXXXX");
+    assert_non_null(mkdtemp(w->directory));
+    snprintf(w->log, sizeof(w->log), "%s/log", w->directory);
+    gather_detectors();
+    make_log(w);
+    snprintf(path, sizeof(path), "%s/undisturbed.db", w->directory);
+    assert_true(run_through(w, path, 0));
+    struct listing expected = alerts_of(path);
+    w->expected = expected.alerts;
+    w->expected_count = expected.count;
+    assert_true(w->expected_count > 10);
+    *state = w;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+static int end(void **state)
+{
+    struct world *w = *state;
+    nftw(w->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(w->expected);
+    free(w);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_same_again),
+        cmocka_unit_test(test_killed_at_any_moment),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_failing_disk),
+    };
+    return cmocka_run_group_tests_name("crash", tests, begin, end);
+}
