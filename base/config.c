@@ -185,21 +185,22 @@ static void read_tree(struct config *config, struct config_scan *scan, const cha
     zconfig_destroy(&tree);
 }
 
-static void read_text(struct config *config, struct config_scan *scan, const void *text, size_t size)
+/* False: the text cannot be looked at. */
+static bool read_text(struct config *config, struct config_scan *scan, const void *text, size_t size)
 {
     if (!config_scan_text(scan, text, size))
-        return;
+        return false;
     char *copy = malloc(size + 1);
     if (!copy) {
         config_fault(scan, 0, no_memory);
-        return;
+        return false;
     }
     if (size)
         memcpy(copy, text, size);
     copy[size] = '\0';
     read_tree(config, scan, copy);
     free(copy);
-    set_defaults(config, scan);
+    return true;
 }
 
 static void ignore_report(void *context, const char *fault)
@@ -213,8 +214,8 @@ static struct config_scan begin_scan(const char *name, config_report report, voi
     return (struct config_scan){.name = name, .report = report ? report : ignore_report, .context = context};
 }
 
-struct config *config_parse(const struct config_schema *schema, const char *name, const void *text,
-                            size_t size, config_report report, void *context)
+static struct config *parse(const struct config_schema *schema, bool whole, const char *name,
+                            struct bytes text, config_report report, void *context)
 {
     struct config_scan scan = begin_scan(name, report, context);
     struct config *config = calloc(1, sizeof *config + schema->rule_count * sizeof config->slots[0]);
@@ -223,7 +224,8 @@ struct config *config_parse(const struct config_schema *schema, const char *name
         return NULL;
     }
     config->schema = schema;
-    read_text(config, &scan, text, size);
+    if (read_text(config, &scan, text.data, text.size) && whole)
+        set_defaults(config, &scan);
     if (scan.faults > CONFIG_REPORT_MAX) {
         char rest[64];
         snprintf(rest, sizeof rest, "and %u more faults", (unsigned)(scan.faults - CONFIG_REPORT_MAX));
@@ -232,6 +234,18 @@ struct config *config_parse(const struct config_schema *schema, const char *name
     if (scan.faults)
         config_destroy(&config);
     return config;
+}
+
+struct config *config_parse(const struct config_schema *schema, const char *name, const void *text,
+                            size_t size, config_report report, void *context)
+{
+    return parse(schema, true, name, (struct bytes){text, size}, report, context);
+}
+
+struct config *config_parse_part(const struct config_schema *schema, const char *name, struct bytes text,
+                                 config_report report, void *context)
+{
+    return parse(schema, false, name, text, report, context);
 }
 
 struct config *config_load(const struct config_schema *schema, const char *path, config_report report,
@@ -272,6 +286,25 @@ void config_destroy(struct config **config_p)
         slot_clear(&(*config_p)->slots[i]);
     free(*config_p);
     *config_p = NULL;
+}
+
+bool config_is_set(const struct config *config, const char *key)
+{
+    const struct config_rule *rule = find_rule(config->schema, key);
+    return rule && config->slots[rule - config->schema->rules].first_line != 0;
+}
+
+void config_override(struct config *config, struct config **over)
+{
+    for (size_t i = 0; i < config->schema->rule_count; i++) {
+        struct slot *from = &(*over)->slots[i];
+        if (from->first_line == 0)
+            continue;
+        slot_clear(&config->slots[i]);
+        config->slots[i] = *from;
+        *from = (struct slot){.count = 0};
+    }
+    config_destroy(over);
 }
 
 /* -- asking -------------------------------------------------------------------------------------- */

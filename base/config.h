@@ -75,6 +75,15 @@ struct config *config_load(const struct config_schema *schema, const char *path,
 struct config *config_parse(const struct config_schema *schema, const char *name, const void *text,
                             size_t size, config_report report, void *context);
 
+/* The same with a part of a file: nothing is required, and what is not in it is not set. */
+struct config *config_parse_part(const struct config_schema *schema, const char *name, struct bytes text,
+                                 config_report report, void *context);
+/* What the part sets takes the place of what the configuration has; of the same schema. The part is used up.
+ */
+void config_override(struct config *config, struct config **part);
+/* Whether the text itself sets the key. */
+bool config_is_set(const struct config *config, const char *key);
+
 void config_destroy(struct config **config_p);
 
 /* How many values a key has: 0 when it is not set and has no default, any number for a list. */

@@ -19,13 +19,14 @@ enum field {
     FIELD_PAYLOAD,
     FIELD_WINDOW,
     FIELD_TEXT,
+    FIELD_SETTINGS,
     FIELDS,
 };
 #define BIT(field) (1u << FIELD_##field)
 
 static const char *const names[FIELDS] = {
-    "version", "node", "generation", "certificate", "policy", "sequence",
-    "after",   "kind", "wall",       "payload",     "window", "text",
+    "version", "node", "generation", "certificate", "policy", "sequence", "after",
+    "kind",    "wall", "payload",    "window",      "text",   "settings",
 };
 
 static const struct {
@@ -33,13 +34,15 @@ static const struct {
     unsigned required, optional;
 } types[] = {
     [DELIVERY_HELLO] = {"hello", BIT(VERSION) | BIT(NODE) | BIT(GENERATION) | BIT(CERTIFICATE),
-                        BIT(POLICY) | BIT(SEQUENCE)},
+                        BIT(POLICY) | BIT(SEQUENCE) | BIT(SETTINGS)},
     [DELIVERY_WELCOME] = {"welcome", BIT(VERSION) | BIT(SEQUENCE) | BIT(WINDOW), 0},
     [DELIVERY_BATCH] = {"batch", BIT(SEQUENCE) | BIT(AFTER) | BIT(KIND) | BIT(PAYLOAD), BIT(WALL)},
     [DELIVERY_ACK] = {"ack", BIT(SEQUENCE), 0},
     [DELIVERY_REFUSED] = {"refused", BIT(SEQUENCE), BIT(TEXT)},
     [DELIVERY_AGAIN] = {"again", 0, 0},
     [DELIVERY_DENIED] = {"denied", 0, BIT(TEXT)},
+    [DELIVERY_SETTINGS] = {"settings", BIT(SEQUENCE) | BIT(PAYLOAD), 0},
+    [DELIVERY_SETTLED] = {"settled", BIT(SEQUENCE) | BIT(KIND), BIT(TEXT)},
 };
 #define TYPES (sizeof types / sizeof *types)
 
@@ -92,6 +95,8 @@ static bool take(struct delivery_message *m, enum field field, const struct msgp
         return take_bytes(item, 0, DELIVERY_PAYLOAD_MAX, &m->payload);
     case FIELD_WINDOW:
         return take_uint(item, &m->window);
+    case FIELD_SETTINGS:
+        return take_uint(item, &m->settings);
     case FIELD_TEXT:
         m->text = item->bytes;
         return item->type == MSGPACK_STRING && item->bytes.size <= DELIVERY_TEXT_MAX;
@@ -156,6 +161,10 @@ static bool makes_sense(const struct delivery_message *m)
 {
     if (m->type == DELIVERY_BATCH)
         return m->sequence > m->after;
+    if (m->type == DELIVERY_SETTINGS)
+        return m->sequence > 0 && m->payload.size <= DELIVERY_SETTINGS_MAX;
+    if (m->type == DELIVERY_SETTLED)
+        return m->kind >= DELIVERY_IN_EFFECT && m->kind <= DELIVERY_UNFIT;
     return m->type != DELIVERY_HELLO || m->generation != 0;
 }
 
@@ -182,6 +191,7 @@ static void put_field(struct msgpack_writer *w, const struct delivery_message *m
         [FIELD_VERSION] = m->version,   [FIELD_GENERATION] = m->generation,
         [FIELD_SEQUENCE] = m->sequence, [FIELD_AFTER] = m->after,
         [FIELD_KIND] = m->kind,         [FIELD_WINDOW] = m->window,
+        [FIELD_SETTINGS] = m->settings,
     };
     const struct bytes binaries[FIELDS] = {
         [FIELD_NODE] = m->node,
@@ -285,6 +295,8 @@ enum delivery_heard delivery_sender_hear(struct delivery_sender *self, const str
         return land_up_to(self, message->sequence) ? DELIVERY_HEARD_REFUSED : DELIVERY_HEARD_WRONG;
     case DELIVERY_AGAIN:
         return sending ? DELIVERY_HEARD_AGAIN : DELIVERY_HEARD_NOTHING;
+    case DELIVERY_SETTINGS:
+        return sending ? DELIVERY_HEARD_SETTINGS : DELIVERY_HEARD_NOTHING;
     case DELIVERY_DENIED:
         return DELIVERY_HEARD_DENIED;
     default:

@@ -18,6 +18,8 @@
  *     BATCH ...                           ->
  *                                         <-      REFUSED n+2, why; it is not wanted again
  *                                         <-      AGAIN: something is missing, say HELLO
+ *                                         <-      SETTINGS version, text: what an administrator sets for this
+ * node SETTLED version, how, why           ->
  *
  * A message is one msgpack map; keys that a reader does not know are skipped.
  */
@@ -32,7 +34,8 @@
 #define DELIVERY_PAYLOAD_MAX     (2u << 20) /* more than a batch of base/batch.h can have */
 #define DELIVERY_TEXT_MAX        200u
 #define DELIVERY_MESSAGE_MAX     (DELIVERY_PAYLOAD_MAX + 1024u)
-#define DELIVERY_REPLY_MAX       1024u /* of what a receiver says */
+#define DELIVERY_SETTINGS_MAX    8192u
+#define DELIVERY_REPLY_MAX       (DELIVERY_SETTINGS_MAX + 1024u) /* of what a receiver says */
 
 enum delivery_type {
     DELIVERY_HELLO = 1,
@@ -42,6 +45,15 @@ enum delivery_type {
     DELIVERY_REFUSED,
     DELIVERY_AGAIN,
     DELIVERY_DENIED,
+    DELIVERY_SETTINGS,
+    DELIVERY_SETTLED,
+};
+
+/* What became of settings. */
+enum delivery_settled {
+    DELIVERY_IN_EFFECT = 1,
+    DELIVERY_NEXT_START, /* some of them take effect then */
+    DELIVERY_UNFIT,      /* refused; what was before stays */
 };
 
 /* What a batch holds; the spool's numbers. */
@@ -59,14 +71,15 @@ struct delivery_message {
     struct bytes certificate; /* HELLO */
     struct bytes policy;      /* HELLO: the newest that the node knows; may be empty */
     /* BATCH, REFUSED: its number. ACK, WELCOME: up to here it is durable. HELLO: up to here some receiver
-     * acknowledged it, and it will not come any more. */
+     * acknowledged it, and it will not come any more. SETTINGS, SETTLED: their version. */
     uint64_t sequence;
     uint64_t after;       /* BATCH: the number of the one before */
-    uint64_t kind;        /* BATCH */
+    uint64_t kind;        /* BATCH: enum delivery_kind; SETTLED: enum delivery_settled */
     int64_t wall;         /* BATCH: when it was closed, ns since 1970 */
-    struct bytes payload; /* BATCH */
+    struct bytes payload; /* BATCH, SETTINGS */
     uint64_t window;      /* WELCOME: bytes that may be on the way */
-    struct bytes text;    /* REFUSED, DENIED: why, for people */
+    uint64_t settings;    /* HELLO: the version of those that this node has; 0: none */
+    struct bytes text;    /* REFUSED, DENIED, SETTLED: why, for people */
 };
 
 /* False: not such a message, of a newer version, or without what its type must have. */
@@ -109,6 +122,7 @@ enum delivery_heard {
     DELIVERY_HEARD_AHEAD,    /* the receiver has more than `last`: these numbers were used already */
     DELIVERY_HEARD_AGAIN,    /* say HELLO */
     DELIVERY_HEARD_DENIED,   /* for `text`: end the connection */
+    DELIVERY_HEARD_SETTINGS, /* see whether they fit, and say SETTLED */
     DELIVERY_HEARD_WRONG,    /* what may not come now: end the connection */
 };
 /* `last`: the greatest number that the spool has given. */

@@ -17,11 +17,12 @@ struct center_command {
 extern const struct center_command center_commands[]; /* ends with one without a name */
 
 extern const char center_receive_options[], center_key_options[], center_log_options[],
-    center_replay_options[];
+    center_replay_options[], center_sensors_options[];
 int center_receive(int argc, char **argv);
 int center_key(int argc, char **argv);
 int center_log(int argc, char **argv);
 int center_replay(int argc, char **argv);
+int center_sensors(int argc, char **argv);
 
 /* Tells what was wrong with how a command was used; EXIT_USAGE. */
 int center_misused(const char *name, const char *what);

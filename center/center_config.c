@@ -131,7 +131,8 @@ static bool take_all(struct center_config *to, const char *path)
         log_set_level(level);
     log_set_form(forms[config_choice(config, "center/log-form")]);
     if (!path_join(to->log, to->state, "log", &fault) ||
-        !path_join(to->refused, to->state, "refused", &fault))
+        !path_join(to->refused, to->state, "refused", &fault) ||
+        !path_join(to->sensors, to->state, "sensors", &fault))
         return wrong(path, fault.text);
     return take_listen(to, path) && take_authority(to, path);
 }
@@ -159,7 +160,7 @@ void center_config_free(struct center_config **config)
 bool center_prepare(const struct center_config *config, struct fault *fault)
 {
     return directory_prepare(config->state, fault) && directory_prepare(config->log, fault) &&
-           directory_prepare(config->refused, fault);
+           directory_prepare(config->refused, fault) && directory_prepare(config->sensors, fault);
 }
 
 static bool make_key(const char *state, uint8_t seed[KEY_SEED_SIZE], struct fault *fault)

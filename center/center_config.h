@@ -19,6 +19,7 @@ struct center_config {
     const char *state;
     char log[PATH_SIZE];            /* state/log */
     char refused[PATH_SIZE];        /* state/refused */
+    char sensors[PATH_SIZE];        /* state/sensors: center/sensor_settings.h */
     char listen[CENTER_LISTEN][80]; /* "tcp://ADDRESS:PORT" */
     unsigned listen_count;
     uint8_t authority[PUBLIC_KEY_SIZE]; /* of the fleet */

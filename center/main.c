@@ -18,6 +18,8 @@ const struct center_command center_commands[] = {
      center_log},
     {"replay", "[OPTION]... FILE...", "Looks for attacks in captures or exported activities.",
      center_replay_options, center_replay},
+    {"sensors", "[OPTION]... [SENSOR]", "Lists the sensors, and sets what they are to do.",
+     center_sensors_options, center_sensors},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -7,14 +7,30 @@ _picket_center() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --from)
+    --learn)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    --sensitivity)
+        mapfile -t COMPREPLY < <(compgen -W "low medium high" -- "$current")
+        return
+        ;;
+    --from | --exclude)
         return
         ;;
     esac
     case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words="receive key log --help --version" ;;
+    1:*) words="receive key log replay sensors --help --version" ;;
     *:receive) words="--config --check --help" ;;
     *:key) words="--config --help" ;;
+    *:sensors) words="--config --show --set --help" ;;
+    *:replay)
+        words="--json --sensitivity --set --exclude --learned --learn --stats --help"
+        if [[ $current != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -f -- "$current")
+            return
+        fi
+        ;;
     *:log)
         words="--config --from --follow --help"
         if [[ $current != -* ]]; then

@@ -8,6 +8,7 @@
 #include "center/admission.h"
 #include "center/aside.h"
 #include "center/batch_check.h"
+#include "center/sensor_settings.h"
 #include "center/sources.h"
 #include "cluster/connections.h"
 #include "cluster/identity.h"
@@ -54,6 +55,7 @@ struct session {
     struct grant grant;
     char name[NAME_MAX_SIZE];
     uint64_t generation; /* of its spool, as it said */
+    uint64_t settings;   /* version of those that it has or was told */
 };
 
 struct leaving {
@@ -93,6 +95,8 @@ struct receiver {
     uint32_t refusal_count;
     struct leaving leaving[LEAVING_MAX];
     uint32_t leaving_count;
+    struct timespec settings_at; /* when the directory of the sensors' settings changed last */
+    struct sensor_settings settings;
     struct receiver_counters counters;
 };
 
@@ -240,6 +244,69 @@ static void repair_log(struct receiver *self)
         log_error("%s", fault.text);
 }
 
+/* --- settings of sensors --- */
+
+/* Those that it does not have yet. */
+static void offer_settings(struct receiver *self, struct session *session)
+{
+    struct fault fault;
+    struct sensor_settings *settings = &self->settings;
+    enum disk_found found =
+        sensor_settings_load(settings, self->disk, self->config->sensors, &session->grant.id, &fault);
+    if (found == DISK_FAILED)
+        log_warning("the settings of %s: %s", session->name, fault.text);
+    if (found != DISK_FOUND || settings->version <= session->settings)
+        return;
+    const struct delivery_message message = {.type = DELIVERY_SETTINGS,
+                                             .sequence = settings->version,
+                                             .payload = {settings->text, settings->size}};
+    session->settings = settings->version;
+    say_to(self, session, &message);
+}
+
+/* Whoever administers replaces files: that changes the directory. */
+static void look_for_settings(struct receiver *self)
+{
+    struct stat status;
+    if (stat(self->config->sensors, &status) != 0 || (status.st_mtim.tv_sec == self->settings_at.tv_sec &&
+                                                      status.st_mtim.tv_nsec == self->settings_at.tv_nsec))
+        return;
+    self->settings_at = status.st_mtim;
+    for (uint32_t i = 0; i < SOURCES_MAX; i++)
+        if (self->sessions[i] && self->sessions[i]->up)
+            offer_settings(self, self->sessions[i]);
+}
+
+static void meet_sensor(struct receiver *self, struct session *session, uint64_t settings)
+{
+    struct fault fault;
+    session->settings = settings;
+    if (!sensor_name_save(session->name, self->disk, self->config->sensors, &session->grant.id, &fault))
+        log_warning("%s: %s", session->name, fault.text);
+    offer_settings(self, session);
+}
+
+static void hear_settled(struct receiver *self, const struct session *session,
+                         const struct delivery_message *message)
+{
+    static const char *const words_of[] = {[DELIVERY_IN_EFFECT] = "in effect",
+                                           [DELIVERY_NEXT_START] = "with its next start",
+                                           [DELIVERY_UNFIT] = "refused"};
+    struct fault fault;
+    struct sensor_settled settled = {.version = message->sequence,
+                                     .how = (enum delivery_settled)message->kind,
+                                     .at = clock_wall(clock_system())};
+    if (message->text.size)
+        memcpy(settled.text, message->text.data, message->text.size);
+    for (char *c = settled.text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    log_notice("%s: settings %llu: %s", session->name, (unsigned long long)settled.version,
+               words_of[settled.how]);
+    if (!sensor_settled_save(&settled, self->disk, self->config->sensors, &session->grant.id, &fault))
+        log_warning("%s: %s", session->name, fault.text);
+}
+
 /* --- HELLO --- */
 
 static uint64_t window_of(const struct receiver *self)
@@ -314,6 +381,7 @@ static void welcome(struct receiver *self, const struct route *route, int fd, ui
                                             .sequence = source->delivery.last,
                                             .window = window_of(self)};
     say_to(self, session, &answer);
+    meet_sensor(self, session, hello->settings);
 }
 
 static void hear_hello(struct receiver *self, const struct route *route, int fd,
@@ -497,6 +565,8 @@ static void hear(struct receiver *self, const struct route *route, zmq_msg_t *pa
         say(self, route, &again);
     } else if (message.type == DELIVERY_BATCH && self->log) {
         hear_batch(self, *number, &message);
+    } else if (message.type == DELIVERY_SETTLED) {
+        hear_settled(self, self->sessions[*number], &message);
     } else {
         self->counters.garbage++;
     }
@@ -609,6 +679,7 @@ static void tick(struct receiver *self)
     }
     self->leaving_count = kept;
     repair_log(self);
+    look_for_settings(self);
 }
 
 void receiver_run(struct receiver *self, int stop)

@@ -13,6 +13,7 @@
 #include "node/metrics.h"
 #include "node/naming_service.h"
 #include "node/outbox.h"
+#include "node/pushed.h"
 #include "node/reload.h"
 #include "node/sender.h"
 
@@ -199,6 +200,7 @@ static bool reload(void *context, char *said, size_t size)
         text_end(&t);
         return false;
     }
+    node_config_use_pushed(&config);
     const struct node_config *newest = self->reloaded ? self->reloaded->config : self->config;
     reload_say(&t, self->config->config, newest->config, config->config);
     text_end(&t);
@@ -215,7 +217,7 @@ static void reload_by_signal(struct mail *mail, void *owner)
     char said[4096];
     if (owner) {
         bool fine = reload(ping->daemon, said, sizeof(said));
-        log_at(fine ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "SIGHUP: %s", said);
+        log_at(fine ? LOG_LEVEL_NOTICE : LOG_LEVEL_ERROR, "the configuration was read again: %s", said);
         notify_send("READY=1");
     }
     free(ping);
@@ -456,6 +458,31 @@ static bool open_spool(struct daemon *self)
     return self->outbox != NULL;
 }
 
+/* On the sender's thread. What fits is kept, and read as if an administrator had asked for it here. */
+static enum delivery_settled take_settings(void *context, uint64_t version, struct bytes text,
+                                           struct fault *fault)
+{
+    struct daemon *self = context;
+    struct config *part = pushed_parse(text, fault);
+    struct node_config *config = part ? node_config_try(self->config->path, &part) : NULL;
+    if (!config) {
+        if (fault->text[0] == '\0')
+            fault_say(fault,
+                      "with the host's configuration file they do not fit: the log of the node tells why");
+        log_warning("settings %llu of the center are refused: %s", (unsigned long long)version, fault->text);
+        return DELIVERY_UNFIT;
+    }
+    bool waits = reload_waits(self->config->config, config->config);
+    node_config_free(&config);
+    if (!pushed_save(version, text, disk_system(), self->config->state, fault)) {
+        log_warning("settings %llu of the center: %s", (unsigned long long)version, fault->text);
+        return DELIVERY_UNFIT;
+    }
+    log_notice("settings %llu of the center", (unsigned long long)version);
+    ask_to_reload(self);
+    return waits ? DELIVERY_NEXT_START : DELIVERY_IN_EFFECT;
+}
+
 static bool start_sender(struct daemon *self)
 {
     struct fault fault;
@@ -464,6 +491,9 @@ static bool start_sender(struct daemon *self)
         return true;
     config.disk = disk_system();
     config.spool = self->spool;
+    config.settings = take_settings;
+    config.context = self;
+    config.settings_version = self->config->pushed;
     self->sender = self->answers.sender = sender_start(&config, &fault);
     if (!self->sender)
         log_error("%s", fault.text);

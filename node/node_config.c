@@ -6,6 +6,7 @@
 #include "node/event_service.h"
 #include "node/governor.h"
 #include "node/naming_service.h"
+#include "node/pushed.h"
 #include "node/schema.h"
 
 #include <arpa/inet.h>
@@ -427,24 +428,60 @@ static bool take_all(struct node_config *to, const char *path)
            check_reserve(to, path) && check_metrics(to, path) && check_inputs(to, path);
 }
 
-struct node_config *node_config_load(const char *path)
+/* `part` is used up; NULL: the file alone. */
+static struct node_config *load_with(const char *path, struct config **part)
 {
     struct node_config *to = calloc(1, sizeof(*to));
-    if (!to)
-        return NULL;
-    snprintf(to->path, sizeof(to->path), "%s", path);
-    to->config = config_load(&node_schema, path, report, NULL);
-    if (!to->config || !take_all(to, path)) {
+    if (to)
+        to->config = config_load(&node_schema, path, report, NULL);
+    if (!to || !to->config) {
+        if (part)
+            config_destroy(part);
         node_config_free(&to);
         return NULL;
     }
-    set_log(to->config);
+    snprintf(to->path, sizeof(to->path), "%s", path);
+    if (part)
+        config_override(to->config, part);
+    if (!take_all(to, path))
+        node_config_free(&to);
     return to;
+}
+
+struct node_config *node_config_try(const char *path, struct config **part)
+{
+    return load_with(path, part);
+}
+
+struct node_config *node_config_load(const char *path)
+{
+    struct node_config *config = load_with(path, NULL);
+    if (config)
+        set_log(config->config);
+    return config;
+}
+
+void node_config_use_pushed(struct node_config **config)
+{
+    uint64_t version;
+    struct config *part = pushed_load(disk_system(), (*config)->state, &version);
+    if (!part)
+        return;
+    struct node_config *with = load_with((*config)->path, &part);
+    if (!with) {
+        log_warning("the center's settings, version %llu, do not fit: they are left out",
+                    (unsigned long long)version);
+        return;
+    }
+    with->pushed = version;
+    node_config_free(config);
+    *config = with;
+    set_log(with->config);
 }
 
 void node_config_free(struct node_config **config)
 {
-    if (!*config)
+    if (!config || !*config)
         return;
     config_destroy(&(*config)->config);
     free((*config)->account_fields);

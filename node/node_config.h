@@ -15,6 +15,7 @@
 
 struct node_config {
     struct config *config; /* owns the strings */
+    uint64_t pushed;       /* version of the center's settings in it; 0: none */
     char path[PATH_SIZE];  /* of the file */
     const char *state;
     const char *user; /* what root becomes; NULL: it stays */
@@ -38,4 +39,10 @@ struct node_config {
 /* Reads a file, tells every fault of it to standard error, and sets the log as it says. NULL when there was
  * any. The caller frees it. */
 struct node_config *node_config_load(const char *path);
+/* Reads it again with what the center set (node/pushed.h) in place of what it says; what does not fit is left
+ * out. Once the process has become the user whom the state belongs to. */
+void node_config_use_pushed(struct node_config **config);
+/* Reads a file with this part in place of what it says, without setting the log: whether it fits. Uses the
+ * part up. */
+struct node_config *node_config_try(const char *path, struct config **part);
 void node_config_free(struct node_config **config);

@@ -154,8 +154,10 @@ static int run(struct job *job)
         status = join_run(config->state, config->name, job->token);
     secret_free(job->token);
     job->token = NULL;
-    if (status == EXIT_FINE && !job->check)
+    if (status == EXIT_FINE && !job->check) {
+        node_config_use_pushed(&config);
         status = daemon_run(config);
+    }
     node_config_free(&config);
     return status;
 }

@@ -31,6 +31,13 @@ static unsigned list(struct text *t, bool wanted, const struct config *before, c
     return count;
 }
 
+bool reload_waits(const struct config *running, const struct config *now)
+{
+    char keys[2048];
+    struct text k = text_to(keys, sizeof(keys));
+    return list(&k, false, running, now) > 0;
+}
+
 void reload_say(struct text *t, const struct config *running, const struct config *newest,
                 const struct config *now)
 {

@@ -47,6 +47,9 @@ static const struct config_rule rules[] = {
          "User that the node becomes when root starts it, before anything else; the directory of its state "
          "is made for it. Not set: it stays root, without root's rights. The systemd unit starts it as "
          "`picket` already."},
+    {.key = "node/description",
+     .type = CONFIG_STRING,
+     .doc = "What people should know about this node: shown, and told to nobody but who asks."},
     {.key = "node/log-level",
      .type = CONFIG_CHOICE,
      .choices = log_levels,

@@ -290,6 +290,7 @@ static bool greet(struct sender *self, const struct identity *identity, struct f
         .certificate = identity_certificate(identity),
         .policy = {content.data, content.size},
         .sequence = status.acknowledged,
+        .settings = self->config.settings_version,
     };
     bool said = say(self, &hello, DELIVERY_POLICY_MAX + DELIVERY_CERTIFICATE_MAX + MESSAGE_EXTRA);
     disk_content_free(&content);
@@ -409,6 +410,25 @@ static void watch_connection(struct sender *self)
 
 /* --- what the center says --- */
 
+static void hear_settings(struct sender *self, const struct delivery_message *message)
+{
+    struct fault fault = {{0}};
+    struct delivery_message settled = {
+        .type = DELIVERY_SETTLED, .sequence = message->sequence, .kind = DELIVERY_UNFIT};
+    if (self->config.settings)
+        settled.kind = (uint64_t)self->config.settings(self->config.context, message->sequence,
+                                                       message->payload, &fault);
+    else
+        fault_say(&fault, "this node takes no settings");
+    if (settled.kind != DELIVERY_UNFIT)
+        self->config.settings_version = message->sequence;
+    size_t size = strlen(fault.text);
+    settled.text =
+        (struct bytes){(const uint8_t *)fault.text, size < DELIVERY_TEXT_MAX ? size : DELIVERY_TEXT_MAX};
+    if (!say(self, &settled, DELIVERY_TEXT_MAX + MESSAGE_EXTRA))
+        fail(self, "it does not take an answer");
+}
+
 /* The spool was told up to there; less often than acknowledgements come, for it writes to the disk. */
 static void forget(struct sender *self, bool now)
 {
@@ -508,6 +528,9 @@ static void hear(struct sender *self, struct bytes bytes)
         return;
     case DELIVERY_HEARD_DENIED:
         hear_text(self, "denied", message.text);
+        return;
+    case DELIVERY_HEARD_SETTINGS:
+        hear_settings(self, &message);
         return;
     case DELIVERY_HEARD_WRONG:
         fail(self, "it says what cannot be");

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/delivery.h"
 #include "base/fault.h"
 #include "cluster/crypto_sodium.h"
 #include "cluster/tcp_address.h"
@@ -26,7 +27,15 @@ struct sender_hours {
     unsigned from, to;
 };
 
+/* The center has settings for this node: whether they fit, with a reason for people where they do not. Called
+ * on the sender's thread. */
+typedef enum delivery_settled (*sender_settings)(void *context, uint64_t version, struct bytes text,
+                                                 struct fault *fault);
+
 struct sender_config {
+    sender_settings settings; /* NULL: none are taken */
+    void *context;
+    uint64_t settings_version; /* of those that are there already; 0: none */
     const struct disk *disk;
     const char *state; /* of the identity, which is read anew for each connection: keys are rotated */
     struct spool *spool;

@@ -53,6 +53,39 @@ def packaged(program):
     assert "--check" in unit and "Type=notify" in unit and "WatchdogSec" in unit
 
 
+def settings(fleet, program, config, node):
+    """What is set at the center is in effect here, or waits, or is refused; and survives a restart."""
+    def center(*arguments, text=None):
+        r = subprocess.run([program, "sensors", "--config", config, *arguments], input=text, capture_output=True, text=True)
+        assert r.returncode == 0, r.stderr
+        return r.stdout
+
+    def listed(*words):
+        line = [row for row in center().splitlines() if row.startswith("sensor ")]
+        return len(line) == 1 and all(word in line[0] for word in words)
+
+    def reserve():
+        return node.ask("quota")["quota"]["cpu"]["reserve_percent"]
+
+    before = reserve()
+    center("sensor", "--set", "-", text="node\n    log-level = info\n")
+    wait(lambda: center(), lambda: listed("in effect"))
+    assert center("sensor", "--show") == "node\n    log-level = info\n"
+    center("sensor", "--set", "-", text="governor\n    reserve-cpu = 90\n")
+    wait(lambda: center(), lambda: listed("refused", "governor/reserve-cpu"))
+    assert reserve() == before
+    center("sensor", "--set", "-", text="node\n    log-level = loud\n")
+    wait(lambda: center(), lambda: listed("refused", "log-level"))
+    center("sensor", "--set", "-", text="syslog\n    connections = 7\n")
+    wait(lambda: center(), lambda: listed("some with its next start"))
+    node.stop()
+    node.start().up()
+    wait("it sends", lambda: node.ask("status")["delivery"]["state"] == "sending")
+    assert listed("4", "some with its next start"), center()
+    r = subprocess.run([program, "sensors", "--config", config, "nobody", "--show"], capture_output=True, text=True)
+    assert r.returncode == 1 and "nobody" in r.stderr, r
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("picketd", "picket", "picket-center"):
@@ -111,6 +144,8 @@ def main():
             wait("it sends", lambda: node.ask("status")["delivery"]["state"] == "sending")
             status, out, err = node.command("status")
             assert "delivery here: sending to tcp://localhost:%d" % center_port in out, out
+            settings(fleet, program, config, node)
+            print("settings from the center: fine (%.1f s)" % (time.monotonic() - began), flush=True)
             tell("s6")
             node.stop()                                 # in good order: what is there is sent first
             assert arrived(), received(program, state)

@@ -403,6 +403,33 @@ static void the_reference_names_every_key(void **state)
     free(page);
 }
 
+/* -- a part in place of what a file says -------------------------------------------------------------- */
+
+static void a_part_takes_the_place(void **state)
+{
+    (void)state;
+    static const char whole[] = "name = n\nmain\n    count = 3\n    words = a, b\n    colour = red\n";
+    static const char over[] = "main\n    count = 4\n    words = c\n";
+    struct config *config = config_parse(&schema, "f", whole, sizeof whole - 1, NULL, NULL);
+    struct config *part =
+        config_parse_part(&schema, "p", (struct bytes){(const uint8_t *)over, sizeof over - 1}, NULL, NULL);
+    assert_non_null(part);
+    assert_true(config_is_set(part, "main/count"));
+    assert_false(config_is_set(part, "main/colour"));
+    assert_false(config_is_set(part, "nothing"));
+    assert_int_equal(config_count(part, "main/colour"), 0);
+    config_override(config, &part);
+    assert_null(part);
+    assert_int_equal(config_int(config, "main/count"), 4);
+    assert_int_equal(config_count(config, "main/words"), 1);
+    assert_string_equal(config_string(config, "main/words"), "c");
+    assert_string_equal(config_string(config, "main/colour"), "red");
+    config_destroy(&config);
+    static const char wrong[] = "main\n    count = 400\n";
+    assert_null(config_parse_part(&schema, "p", (struct bytes){(const uint8_t *)wrong, sizeof wrong - 1},
+                                  NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +442,7 @@ int main(void)
         cmocka_unit_test(files_are_loaded),
         cmocka_unit_test(schemas_are_checked),
         cmocka_unit_test(the_reference_names_every_key),
+        cmocka_unit_test(a_part_takes_the_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,8 @@ static const struct delivery_message examples[] = {
      .generation = 77,
      .certificate = {some, sizeof some},
      .policy = {some, 4},
-     .sequence = 12},
+     .sequence = 12,
+     .settings = 9},
     {.type = DELIVERY_WELCOME, .version = DELIVERY_VERSION, .sequence = 12, .window = 1 << 20},
     {.type = DELIVERY_BATCH,
      .sequence = 13,
@@ -32,6 +33,8 @@ static const struct delivery_message examples[] = {
     {.type = DELIVERY_REFUSED, .sequence = 14, .text = {some, 4}},
     {.type = DELIVERY_AGAIN},
     {.type = DELIVERY_DENIED, .text = {some, 4}},
+    {.type = DELIVERY_SETTINGS, .sequence = 3, .payload = {some, sizeof some}},
+    {.type = DELIVERY_SETTLED, .sequence = 3, .kind = DELIVERY_UNFIT, .text = {some, 4}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
 
@@ -58,6 +61,7 @@ static void messages_are_read_as_they_were_written(void **state)
         assert_int_equal(read.kind, m->kind);
         assert_int_equal(read.wall, m->wall);
         assert_int_equal(read.window, m->window);
+        assert_int_equal(read.settings, m->settings);
         assert_true(same_bytes(read.node, m->node) && same_bytes(read.certificate, m->certificate) &&
                     same_bytes(read.policy, m->policy) && same_bytes(read.payload, m->payload) &&
                     same_bytes(read.text, m->text));

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "center/received_log.h"
 #include "center/receiver.h"
+#include "center/sensor_settings.h"
 #include "cluster/identity.h"
 #include "node/sender.h"
 #include "tests/unit/fleet.h"
@@ -74,6 +75,7 @@ static int make(void **state)
         .state = place.path, .listen_count = 1, .connections = 16, .segment_bytes = 8u << 20};
     snprintf(config.log, sizeof config.log, "%s/log", place.path);
     snprintf(config.refused, sizeof config.refused, "%s/refused", place.path);
+    snprintf(config.sensors, sizeof config.sensors, "%s/sensors", place.path);
     strcpy(config.listen[0], "tcp://127.0.0.1:*");
     memcpy(config.authority, fleet.trust.authority, PUBLIC_KEY_SIZE);
     assert_true(center_prepare(&config, &fault));
@@ -100,6 +102,7 @@ static int end(void **state)
     zmq_ctx_term(context);
     empty(config.log);
     empty(config.refused);
+    empty(config.sensors);
     place_close(&place);
     place_close(&node_place);
     fleet_node_close(&candidate);
@@ -538,6 +541,77 @@ static void a_spool_that_went_back(void **state)
     empty(path);
 }
 
+/* Settings come to the sensor when it is there, once, and what became of them is kept. */
+static void settings_are_told_until_they_are_known(void **state)
+{
+    (void)state;
+    struct fault fault;
+    struct sensor_settled settled;
+    const struct node_id *id = &candidate.certificate.grant.id;
+    const struct bytes first = fleet_bytes("a = 1\n", 6), second = fleet_bytes("a = 2\n", 6);
+    assert_true(sensor_settings_save(first, disk_system(), config.sensors, id, &fault));
+    void *socket = welcomed(&candidate, 0), *other = welcomed(&plain, 0);
+    struct delivery_message told = hear(socket);
+    assert_int_equal(told.type, DELIVERY_SETTINGS);
+    assert_int_equal(told.sequence, 1);
+    assert_bytes_equal(told.payload.data, first.data, first.size);
+    /* Changed while it is connected. */
+    assert_true(sensor_settings_save(second, disk_system(), config.sensors, id, &fault));
+    told = hear(socket);
+    assert_int_equal(told.sequence, 2);
+    assert_bytes_equal(told.payload.data, second.data, second.size);
+    const struct delivery_message answer = {
+        .type = DELIVERY_SETTLED, .sequence = 2, .kind = DELIVERY_UNFIT, .text = fleet_bytes("no\n a", 5)};
+    say(socket, &answer);
+    for (unsigned i = 0; i < 200; i++) {
+        if (sensor_settled_load(&settled, disk_system(), config.sensors, id, &fault) == DISK_FOUND)
+            break;
+        usleep(50000);
+    }
+    assert_int_equal(settled.version, 2);
+    assert_int_equal(settled.how, DELIVERY_UNFIT);
+    assert_string_equal(settled.text, "no  a");
+    assert_true(settled.at > 0);
+    assert_true(hears_nothing(other)); /* they are another's */
+    zmq_close(socket);
+    /* One that has them hears nothing of them. */
+    socket = dial(candidate.keys);
+    struct delivery_message hello = hello_of(&candidate);
+    hello.settings = 2;
+    say(socket, &hello);
+    expect(socket, DELIVERY_WELCOME, 0);
+    assert_true(hears_nothing(socket));
+    zmq_close(socket);
+    zmq_close(other);
+}
+
+static void count_sensor(void *count, const struct node_id *id)
+{
+    (void)id;
+    ++*(unsigned *)count;
+}
+
+static void sensors_are_known_by_name(void **state)
+{
+    (void)state;
+    struct fault fault;
+    char name[NAME_MAX_SIZE];
+    unsigned count = 0;
+    void *socket = welcomed(&candidate, 0);
+    zmq_close(socket);
+    name[0] = '\0';
+    for (unsigned i = 0; i < 200 && name[0] == '\0'; i++) {
+        sensor_name_load(name, disk_system(), config.sensors, &candidate.certificate.grant.id);
+        usleep(20000);
+    }
+    assert_string_equal(name, candidate.certificate.name);
+    assert_true(sensors_each(config.sensors, count_sensor, &count, &fault));
+    assert_int_equal(count, 1);
+    static uint8_t much[DELIVERY_SETTINGS_MAX + 1];
+    assert_false(sensor_settings_save(fleet_bytes(much, sizeof much), disk_system(), config.sensors,
+                                      &candidate.certificate.grant.id, &fault));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +622,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_deposed_synchronizer_is_refused, make, end),
         cmocka_unit_test_setup_teardown(a_sender_delivers_and_fails_over, make, end),
         cmocka_unit_test_setup_teardown(a_spool_that_went_back, make, end),
+        cmocka_unit_test_setup_teardown(settings_are_told_until_they_are_known, make, end),
+        cmocka_unit_test_setup_teardown(sensors_are_known_by_name, make, end),
     };
     return crypto_sodium_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
