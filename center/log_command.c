@@ -45,6 +45,12 @@ static void interrupt(int signal)
     interrupted = 1;
 }
 
+/* Between lines: what was begun is written to its end. */
+static bool goes_on(void)
+{
+    return !interrupted && !ferror(stdout);
+}
+
 /* How each line begins: {"position": ..., "node": ..., "generation": ..., "sequence": ..., "received": ... */
 static void begin_line(const struct log_entry *entry)
 {
@@ -80,7 +86,7 @@ static void print_activities(struct printer *self, const struct log_entry *entry
         return;
     }
     struct cursor c = batch_reader_records(self->activities, &count);
-    for (; count > 0 && activity_decode(&c, &self->activity); count--) {
+    for (; count > 0 && goes_on() && activity_decode(&c, &self->activity); count--) {
         begin_line(entry);
         activity_to_json(&self->activity, self->json, sizeof(self->json));
         printf(",\"activity\":%s}\n", self->json);
@@ -155,10 +161,10 @@ static int print_log(const char *directory, uint64_t from, bool follow)
         return EXIT_FAILED;
     }
     do {
-        while (!interrupted && log_reader_next(reader, &entry))
+        while (goes_on() && log_reader_next(reader, &entry))
             print_entry(printer, &entry);
         fflush(stdout);
-    } while (follow && !interrupted && !ferror(stdout) && (nanosleep(&pause, NULL) == 0 || errno == EINTR));
+    } while (follow && goes_on() && (nanosleep(&pause, NULL) == 0 || errno == EINTR));
     uint64_t damaged = log_reader_damaged(reader);
     if (damaged)
         fprintf(stderr, "picket-center: %" PRIu64 " files of the log are damaged\n", damaged);
@@ -200,7 +206,8 @@ int center_log(int argc, char **argv)
     }
     if (argc - optind > 1)
         return center_misused("log", "one directory at most");
-    const struct sigaction action = {.sa_handler = interrupt};
+    /* A write that is interrupted would lose what stands in stdout's buffer, and tear a line: it goes on. */
+    const struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     if (optind < argc)

@@ -169,6 +169,20 @@ def check(center, feeders, last):
     return total
 
 
+def interrupt(center):
+    """Who interrupts `log` while nobody reads what it says gets whole lines none the less."""
+    process = subprocess.Popen([center.program, "log", "--follow", os.path.join(center.state, "log")], stdout=subprocess.PIPE)
+    process.stdout.readline()
+    time.sleep(0.5)                        # the pipe is full
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.2)
+    lines = process.stdout.read().split(b"\n")
+    if process.wait() or lines.pop() or len(lines) < 100:
+        raise AssertionError("log ended with %d after %d lines, the last one %s" % (process.returncode, len(lines), lines[-1:]))
+    for line in lines:
+        json.loads(line)
+
+
 def enrol(fleet):
     """Two nodes with certificates; the processes are not needed any more then."""
     a = fleet.create("hq-1", "hq").start().up()
@@ -229,6 +243,7 @@ def run(options, net, fleet, pair, place, authority):
             if status or "acknowledged" not in lines or lines[-1] != "dropped 0":
                 raise AssertionError("%s ended with %d: %s" % (feeder.node.name, status, lines[-3:]))
         total = check(center, feeders, options.rate)
+        interrupt(center)
         center.process.terminate()
         if center.process.wait(30):
             raise AssertionError("the center ended with %d" % center.process.returncode)
