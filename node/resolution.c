@@ -71,8 +71,8 @@ struct resolution {
 static void keep(struct resolution *self, struct bytes record)
 {
     struct kept *kept = &self->kept[++self->newest % self->config.kept];
-    /* A place that once held a giant does not keep its room. */
-    if (kept->capacity < record.size || kept->capacity > 4 * record.size + 4096) {
+    /* A place that once held a large one does not keep its room: else all places would be large one day. */
+    if (kept->capacity < record.size || kept->capacity > 2 * record.size + 256) {
         uint8_t *fitting = realloc(kept->bytes, record.size);
         if (!fitting) {
             kept->size = 0;

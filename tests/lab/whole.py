@@ -63,7 +63,8 @@ def usage_of(pid):
     with open(place + "/status") as f:
         said = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
     bytes_of = {key: int(said[name].split()[0]) * 1024 for key, name in (
-        ("resident", "VmRSS"), ("most", "VmHWM"), ("own", "RssAnon"), ("files", "RssFile"), ("shared", "RssShmem"))}
+        ("resident", "VmRSS"), ("most", "VmHWM"), ("own", "RssAnon"), ("files", "RssFile"), ("shared", "RssShmem"),
+        ("allocated", "VmData"))}
     return dict(bytes_of, threads=int(said["Threads"]), descriptors=len(os.listdir(place + "/fd")))
 
 
