@@ -11,7 +11,7 @@
 /* What stands before a value in the hash table. */
 struct slot {
     int64_t touched;
-    uint64_t changed; /* not yet given out; a whole word, so that the value behind it is aligned */
+    uint64_t changed; /* noted to be given out; a whole word, so that the value behind it is aligned */
 };
 
 struct state_table {
@@ -20,6 +20,10 @@ struct state_table {
     struct hash_table *values;
     /* Subjects that are gone since the last time that changes were taken. */
     struct hash_table *gone;
+    /* Those that changed since: a checkpoint costs what changed, not what there is. Some may be gone again.
+     */
+    struct subject *changed;
+    uint32_t changed_count, changed_room;
     int64_t now; /* newest time there was */
     uint64_t pushed_out;
 };
@@ -56,6 +60,7 @@ void state_table_destroy(struct state_table **table)
         return;
     hash_table_destroy(&self->values);
     hash_table_destroy(&self->gone);
+    free(self->changed);
     free(self);
     *table = NULL;
 }
@@ -91,6 +96,40 @@ static void note_gone(struct state_table *self, const void *key)
 {
     if (grow(&self->gone, 1, self->form->capacity, self->seed))
         hash_table_insert(self->gone, key, NULL);
+}
+
+/* Leaves out those that are gone, and what stands there twice. */
+static void compact_changed(struct state_table *self)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < self->changed_count; i++) {
+        struct slot *slot = hash_table_find(self->values, &self->changed[i]);
+        if (!slot || slot->changed != 1)
+            continue;
+        slot->changed = 2;
+        self->changed[kept++] = self->changed[i];
+    }
+    self->changed_count = kept;
+    for (uint32_t i = 0; i < kept; i++)
+        ((struct slot *)hash_table_find(self->values, &self->changed[i]))->changed = 1;
+}
+
+/* There are never many more than there are values, though nobody may ever take the changes. False: without
+ * memory. */
+static bool note_changed(struct state_table *self, struct subject key)
+{
+    if (self->changed_count == self->changed_room && self->changed_count > 2 * hash_table_count(self->values))
+        compact_changed(self);
+    if (self->changed_count == self->changed_room) {
+        uint32_t room = self->changed_room ? 2 * self->changed_room : FIRST_CAPACITY;
+        struct subject *larger = realloc(self->changed, room * sizeof(*larger));
+        if (!larger)
+            return false;
+        self->changed = larger;
+        self->changed_room = room;
+    }
+    self->changed[self->changed_count++] = key;
+    return true;
 }
 
 struct bound {
@@ -172,6 +211,8 @@ void *state_table_use(struct state_table *self, struct subject key, int64_t now,
     }
     if (is_new || now > slot->touched)
         slot->touched = now;
+    if (!slot->changed && !note_changed(self, key))
+        return NULL;
     slot->changed = 1;
     if (added)
         *added = is_new;
@@ -215,12 +256,14 @@ void state_table_changes(struct state_table *self,
     for (uint32_t at = 0; hash_table_next(self->gone, &at, &key, &value);)
         visit(context, *(const struct subject *)key, 0, NULL);
     hash_table_clear(self->gone);
-    for (uint32_t at = 0; hash_table_next(self->values, &at, &key, &value);) {
-        struct slot *slot = value;
-        if (slot->changed)
-            visit(context, *(const struct subject *)key, slot->touched, value_of(slot));
-        slot->changed = 0;
+    for (uint32_t i = 0; i < self->changed_count; i++) {
+        struct slot *slot = hash_table_find(self->values, &self->changed[i]);
+        if (slot && slot->changed) { /* one that went and came back stands here twice */
+            visit(context, self->changed[i], slot->touched, value_of(slot));
+            slot->changed = 0;
+        }
     }
+    self->changed_count = 0;
 }
 
 bool state_table_restore(struct state_table *self, struct subject key, int64_t touched, const void *value)
@@ -245,6 +288,7 @@ void state_table_status(const struct state_table *self, struct state_table_statu
         .count = hash_table_count(self->values),
         .capacity = self->form->capacity,
         .pushed_out = self->pushed_out,
-        .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)),
+        .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)) +
+                 (uint64_t)self->changed_room * sizeof(struct subject),
     };
 }

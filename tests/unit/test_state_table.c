@@ -98,6 +98,28 @@ static void a_full_table_pushes_out_the_oldest(void **state)
     state_table_destroy(&table);
 }
 
+/* Nobody takes the changes while subjects come and go: what is noted stays in proportion, and is right. */
+static void count_change(void *context, struct subject key, int64_t touched, const void *value)
+{
+    (void)key, (void)touched;
+    *(unsigned *)context += value != NULL;
+}
+
+static void changes_that_nobody_takes(void **state)
+{
+    (void)state;
+    struct state_table *table = state_table_new(&short_lived, 1);
+    for (unsigned i = 0; i < 200000; i++)
+        assert_non_null(use(table, i % 5000, i, NULL));
+    struct state_table_status status;
+    state_table_status(table, &status);
+    unsigned changed = 0;
+    state_table_changes(table, count_change, &changed);
+    assert_int_equal(changed, status.count);
+    assert_in_range(status.bytes, 1, 64 * 1024);
+    state_table_destroy(&table);
+}
+
 /* -- a copy made of changes is the table -------------------------------------------------------------------
  */
 
@@ -182,6 +204,7 @@ int main(void)
         cmocka_unit_test(what_is_too_old_is_new_again),
         cmocka_unit_test(a_late_activity_does_not_make_younger),
         cmocka_unit_test(a_full_table_pushes_out_the_oldest),
+        cmocka_unit_test(changes_that_nobody_takes),
         cmocka_unit_test(changes_make_a_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
