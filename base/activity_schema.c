@@ -101,7 +101,7 @@ bool activity_field_is_common(enum activity_field field)
 
 bool activity_field_is_resolved(enum activity_field field)
 {
-    return (unsigned)field >= FIELD_SOURCE_COMPUTER && (unsigned)field <= FIELD_UNRESOLVED;
+    return (unsigned)field >= FIELD_SOURCE_COMPUTER && (unsigned)field <= FIELD_UNRESOLVED_IDS;
 }
 
 bool activity_allows(enum activity_kind kind, enum activity_field field)

@@ -336,6 +336,7 @@ static void give_activities(const struct answers *self, const struct control_req
     json_write_uint(w, "waiting", counters.waiting);
     json_write_uint(w, "late", counters.late);
     json_write_uint(w, "passed", counters.passed + counters.crowded);
+    json_write_uint(w, "completed_later", counters.late_names.completed);
     json_write_close(w);
 }
 

@@ -80,6 +80,9 @@ static void write_resolution(struct text *t, const struct answers *self)
     counter(t, "picket_activities_passed_total",
             "Activities that were not resolved, for there were too many.",
             counters.passed + counters.crowded);
+    counter(t, "picket_resolutions_total",
+            "Resolution records: what was learned for activities that had left.",
+            counters.late_names.completed);
     gauge(t, "picket_activities_waiting", "Activities that wait for a look-up.", counters.waiting);
 }
 

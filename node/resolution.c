@@ -37,6 +37,7 @@ struct resolution {
     struct resolver *resolver;
     struct resolver_store *store;
     struct resolution_queue *queue;
+    struct late_resolution *late; /* NULL: nothing comes later, for nothing is known of a directory */
     pthread_t thread;
     bool started;
     int wake; /* answers, facts, posted activities, or the end */
@@ -121,6 +122,8 @@ static bool complete(struct resolution *self, struct bytes record, struct resolv
     resolver_complete(self->resolver, &self->activity, &self->writer, waits, now);
     if (waits && waits->count > 0)
         return false;
+    if (self->late)
+        late_resolution_note(self->late, record, &self->activity, resolver_left(self->resolver), now);
     hand_on(self, activity_finish(&self->writer));
     return true;
 }
@@ -147,6 +150,9 @@ static void take_record(void *context, struct bytes record)
         return;
     }
     resolver_observe(self->resolver, &self->activity);
+    uint64_t settled = resolver_settled(self->resolver);
+    if (settled)
+        resolution_queue_answered(self->queue, settled);
     if (!self->config.look_up && !self->config.ask_name) {
         complete(self, record, NULL);
         return;
@@ -247,14 +253,30 @@ static void take_waiting(struct resolution *self, int64_t now)
     self->tag = 0;
 }
 
+static void hand_on_late(void *context, struct bytes record)
+{
+    hand_on(context, record);
+}
+
+static void take_late(struct resolution *self)
+{
+    if (self->late)
+        late_resolution_try(self->late, self->resolver, clock_monotonic(clock_system()),
+                            clock_wall(clock_system()), hand_on_late, self);
+}
+
 static void publish(struct resolution *self)
 {
+    struct late_resolution_counters late = {0};
     struct resolution_queue_counters queue;
     struct resolver_counters resolver;
     resolution_queue_counters(self->queue, &queue);
     resolver_counters(self->resolver, &resolver);
+    if (self->late)
+        late_resolution_counters(self->late, &late);
     pthread_mutex_lock(&self->lock);
     self->counters.waiting = queue.waiting;
+    self->counters.late_names = late;
     self->counters.resolver = resolver;
     pthread_mutex_unlock(&self->lock);
 }
@@ -272,6 +294,7 @@ static size_t turn(struct resolution *self)
     size_t taken = capture_group_take(self->config.capture, take_record, self);
     taken += take_posted(self);
     take_waiting(self, clock_monotonic(clock_system()));
+    take_late(self);
     if (self->store)
         resolver_store_rest(self->store);
     publish(self);
@@ -340,8 +363,10 @@ static bool make_parts(struct resolution *self, struct fault *fault)
     struct resolver_directory directory = {.find = no_entity};
     struct resolver_limits limits;
     struct resolution_queue_limits queue;
+    struct late_resolution_limits late;
     resolver_limits_init(&limits);
     resolution_queue_limits_init(&queue);
+    late_resolution_limits_init(&late);
     queue.wait = config->wait ? config->wait : queue.wait;
     if (config->store) {
         self->store = resolver_store_new(config->store, config->look_up, config->look_up_context, fault);
@@ -353,13 +378,14 @@ static bool make_parts(struct resolution *self, struct fault *fault)
     if (self->resolver)
         resolver_ask_names(self->resolver, config->ask_name, config->ask_name_context);
     self->queue = resolution_queue_new(&queue);
+    self->late = config->store ? late_resolution_new(&late, config->seed) : NULL;
     self->answers = calloc(ANSWERS_MAX, sizeof(*self->answers));
     self->kept = calloc(config->kept, sizeof(*self->kept));
     self->posted = ring_new(RESOLUTION_POSTED);
     self->posted_record = malloc(TAG_BYTES + ACTIVITY_BYTES_MAX);
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!self->resolver || !self->queue || !self->answers || !self->kept || !self->posted ||
-        !self->posted_record || self->wake < 0)
+    if (!self->resolver || !self->queue || (config->store && !self->late) || !self->answers || !self->kept ||
+        !self->posted || !self->posted_record || self->wake < 0)
         return fault_say(fault, "the resolver: %s", strerror(errno));
     return true;
 }
@@ -374,6 +400,7 @@ static void destroy(struct resolution **self_p)
     free(self->posted_record);
     ring_destroy(&self->posted);
     resolution_queue_destroy(&self->queue);
+    late_resolution_destroy(&self->late);
     resolver_destroy(&self->resolver);
     resolver_store_destroy(&self->store);
     if (self->wake >= 0)

@@ -3,12 +3,14 @@
  * The resolver in a node: a thread that takes the activities from the capture's rings and those that other
  * threads post, gives them the directory's identities, and hands them on. It never holds capture up: when the
  * rings fill, activities pass unresolved; what the directory has to be asked for is waited for for at most
- * five seconds. The last activities are kept for whoever looks (`picket activities`).
+ * five seconds; what comes later is handed on as a resolution record. The last activities are kept for
+ * whoever looks (`picket activities`).
  */
 #pragma once
 
 #include "base/fault.h"
 #include "node/capture_group.h"
+#include "sync/late_resolution.h"
 #include "sync/resolution_queue.h"
 #include "sync/resolver_store.h"
 
@@ -73,6 +75,7 @@ struct resolution_counters {
     uint64_t late;      /* of them: their look-ups were not answered in time */
     uint64_t waiting;   /* now */
     uint64_t forgotten; /* answers of which nobody could be told: those wait until their time is over */
+    struct late_resolution_counters late_names; /* what activities left without */
     struct resolver_counters resolver;
 };
 void resolution_counters(struct resolution *resolution, struct resolution_counters *counters);

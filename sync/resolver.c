@@ -122,8 +122,7 @@ struct job {
         bool source, destination, account, account_known;
         unsigned targets, targets_known;
     } tally;
-    const char *unresolved[6];
-    unsigned unresolved_count;
+    struct resolver_left left;
     struct bytes home; /* domain of the destination, as far as it is known */
 };
 
@@ -139,21 +138,34 @@ static void put_sid(struct activity_writer *w, enum activity_field field,
         activity_put_sid(w, field, entity->sid, entity->sid_size);
 }
 
+/* What it is known by: whatever was looked for last, as this part of an activity. */
+static uint64_t part_id(const struct job *job, const char *what)
+{
+    uint64_t sought = job->resolver->sought;
+    return sought ? XXH3_64bits_withSeed(what, strlen(what), sought) : 0;
+}
+
 static void leave_unresolved(struct job *job, const char *what)
 {
-    if (job->unresolved_count < sizeof(job->unresolved) / sizeof(job->unresolved[0]))
-        job->unresolved[job->unresolved_count++] = what;
+    struct resolver_left *left = &job->left;
+    if (left->count == RESOLVER_PARTS_MAX)
+        return;
+    left->ids[left->count] = part_id(job, what);
+    left->parts[left->count++] = what;
+    job->resolver->sought = 0;
 }
 
 /* -- the two ends -- */
 
 struct end_fields {
     const char *what;
+    enum resolver_end end;
     enum activity_field address, computer, domain, guid, sid, is_controller, confidence, how, shared;
 };
 
 static const struct end_fields source_fields = {
     "source",
+    RESOLVER_SOURCE_END,
     FIELD_SOURCE,
     FIELD_SOURCE_COMPUTER,
     FIELD_SOURCE_COMPUTER_DOMAIN,
@@ -167,6 +179,7 @@ static const struct end_fields source_fields = {
 
 static const struct end_fields destination_fields = {
     "destination",
+    RESOLVER_DESTINATION_END,
     FIELD_DESTINATION,
     FIELD_DESTINATION_COMPUTER,
     FIELD_DESTINATION_COMPUTER_DOMAIN,
@@ -178,9 +191,16 @@ static const struct end_fields destination_fields = {
     FIELD_DESTINATION_SHARED,
 };
 
+/* A part is told: what was looked for next belongs to another. */
+static void leave_resolved(struct job *job)
+{
+    job->resolver->sought = 0;
+}
+
 static void put_computer(struct job *job, const struct end_fields *fields,
                          const struct resolver_entity *entity)
 {
+    leave_resolved(job);
     size_t size = strlen(entity->account);
     if (size > 1 && entity->account[size - 1] == '$')
         size--;
@@ -195,15 +215,15 @@ static bool is_machine(const struct resolver_entity *entity)
     return entity->kind == ENTITY_COMPUTER || entity->kind == ENTITY_MANAGED_ACCOUNT;
 }
 
-static bool put_binding(struct job *job, const struct end_fields *fields, const struct binding *binding,
+static bool put_binding(struct job *job, const struct end_fields *fields, const struct claim *claim,
                         uint8_t confidence, bool *is_controller)
 {
-    const struct claim *claim = &binding->computer;
     struct bytes domain = resolver_domain_name(job->resolver, claim->domain);
     const struct resolver_entity *entity =
         resolver_find_computer(job->resolver, text_bytes(claim->host), domain, asking_of(job));
     if (entity && is_machine(entity)) {
         put_computer(job, fields, entity);
+        job->left.ends &= ~(unsigned)fields->end;
         *is_controller |= entity->is_controller;
     } else if (resolver_source_info((enum resolver_source)claim->source)->stated) {
         return false;
@@ -211,6 +231,7 @@ static bool put_binding(struct job *job, const struct end_fields *fields, const 
         activity_put_text(job->writer, fields->computer, claim->host);
         if (domain.size)
             activity_put_string(job->writer, fields->domain, domain.data, domain.size);
+        leave_resolved(job); /* it is known by its address */
         leave_unresolved(job, fields->what);
     }
     activity_put_uint(job->writer, fields->confidence, confidence);
@@ -219,7 +240,6 @@ static bool put_binding(struct job *job, const struct end_fields *fields, const 
     return true;
 }
 
-/* Returns the binding of the address, when there is one. */
 /* Nothing is known of who is there: it may be asked itself. */
 static void ask_name(struct job *job, const struct ip_address *address)
 {
@@ -228,12 +248,24 @@ static void ask_name(struct job *job, const struct ip_address *address)
         resolver_add_wait(&job->asking, resolver_address_hash(resolver, address));
 }
 
+/* The computer that says that it is there has not proven it yet: it will in a moment, or it lies. */
+static void await_proof(struct job *job, const struct end_fields *fields, const struct ip_address *address,
+                        const struct binding *binding)
+{
+    if (job->asking.waits && fields->end == RESOLVER_SOURCE_END &&
+        resolver_is_disputed(job->resolver, binding, view_text(job->view, FIELD_ACCOUNT),
+                             job->view->activity->time))
+        resolver_add_wait(&job->asking, resolver_address_hash(job->resolver, address));
+}
+
+/* Returns the binding of the address, when there is one. */
 static const struct binding *put_end(struct job *job, const struct end_fields *fields, bool *named)
 {
     struct ip_address address;
     if (!view_address(job->view, fields->address, &address))
         return NULL;
     struct binding *binding = resolver_bound(job->resolver, &address);
+    job->left.ends |= (unsigned)fields->end;
     if (!binding) {
         ask_name(job, &address);
         return NULL;
@@ -242,11 +274,14 @@ static const struct binding *put_end(struct job *job, const struct end_fields *f
     if (time > binding->used)
         binding->used = time;
     bool is_controller = time < binding->controller_until;
-    uint8_t confidence = resolver_confidence(&binding->computer, time);
-    if (resolver_is_shared(binding, time))
+    const struct claim *claim = resolver_claim_at(binding, time);
+    uint8_t confidence = resolver_confidence(claim, time);
+    await_proof(job, fields, &address, binding);
+    if (resolver_is_shared(binding, time)) {
         activity_put_bool(job->writer, fields->shared, true);
-    else if (confidence > 0)
-        *named = put_binding(job, fields, binding, confidence, &is_controller);
+        job->left.ends &= ~(unsigned)fields->end;
+    } else if (confidence > 0)
+        *named = put_binding(job, fields, claim, confidence, &is_controller);
     else
         ask_name(job, &address);
     if (is_controller)
@@ -390,6 +425,7 @@ static void put_account(struct job *job, const struct binding *source)
             return;
         }
         job->tally.account_known = true;
+        leave_resolved(job);
         activity_put_text(w, FIELD_ACCOUNT_NAME, entity->account);
         activity_put_text(w, FIELD_ACCOUNT_DNS_DOMAIN, entity->domain);
         activity_put_uuid(w, FIELD_ACCOUNT_GUID, entity->guid.bytes);
@@ -437,6 +473,7 @@ static void put_service(struct job *job)
         leave_unresolved(job, "service");
         return;
     }
+    leave_resolved(job);
     activity_put_text(job->writer, FIELD_SERVICE_OWNER, entity->account);
     activity_put_uuid(job->writer, FIELD_SERVICE_OWNER_GUID, entity->guid.bytes);
     put_sid(job->writer, FIELD_SERVICE_OWNER_SID, entity);
@@ -451,6 +488,7 @@ static void put_target_entity(struct job *job, const struct resolver_entity *ent
         leave_unresolved(job, "target");
         return;
     }
+    leave_resolved(job);
     job->tally.targets_known++;
     activity_put_text(job->writer, FIELD_TARGET_NAME, entity->account);
     activity_put_text(job->writer, FIELD_TARGET_KIND, entity_kind_name(entity->kind));
@@ -464,6 +502,7 @@ static void put_group_entity(struct job *job, const struct resolver_entity *enti
         leave_unresolved(job, "group");
         return;
     }
+    leave_resolved(job);
     activity_put_text(job->writer, FIELD_GROUP_NAME, entity->account);
     activity_put_uuid(job->writer, FIELD_GROUP_GUID, entity->guid.bytes);
     put_sid(job->writer, FIELD_GROUP_SID, entity);
@@ -705,10 +744,16 @@ static struct bytes home_of(const struct resolver *resolver, const struct bindin
 
 static void put_unresolved(struct job *job)
 {
-    if (job->unresolved_count == 0 || !activity_list_begin(job->writer, FIELD_UNRESOLVED))
+    const struct resolver_left *left = &job->left;
+    if (left->count == 0 || !activity_list_begin(job->writer, FIELD_UNRESOLVED))
         return;
-    for (unsigned i = 0; i < job->unresolved_count; i++)
-        activity_list_string(job->writer, job->unresolved[i], strlen(job->unresolved[i]));
+    for (unsigned i = 0; i < left->count; i++)
+        activity_list_string(job->writer, left->parts[i], strlen(left->parts[i]));
+    activity_list_end(job->writer);
+    if (!activity_list_begin(job->writer, FIELD_UNRESOLVED_IDS))
+        return;
+    for (unsigned i = 0; i < left->count; i++)
+        activity_list_uint(job->writer, left->ids[i]);
     activity_list_end(job->writer);
 }
 
@@ -725,26 +770,54 @@ static void count(const struct job *job)
     c->targets_resolved += job->tally.targets_known;
 }
 
+static void complete(struct job *job, const struct activity *activity, int64_t now)
+{
+    struct view view;
+    job->resolver->now = now;
+    job->view = &view;
+    view_make(&view, activity);
+    const struct binding *source = put_end(job, &source_fields, &job->tally.source);
+    const struct binding *destination = put_end(job, &destination_fields, &job->tally.destination);
+    job->home = home_of(job->resolver, destination);
+    leave_resolved(job);
+    put_logged_on(job);
+    if (activity->kind != ACTIVITY_RESOLUTION) {
+        put_account(job, source);
+        put_service(job);
+        put_target(job);
+    }
+    put_unresolved(job);
+    job->resolver->left = job->left;
+}
+
 void resolver_complete(struct resolver *resolver, const struct activity *activity,
                        struct activity_writer *writer, struct resolver_waits *waits, int64_t now)
 {
-    struct view view;
-    struct job job = {
-        .resolver = resolver, .view = &view, .writer = writer, .asking = {waits}, .last = !waits};
-    resolver->now = now;
+    struct job job = {.resolver = resolver, .writer = writer, .asking = {waits}, .last = !waits};
     if (waits)
         waits->count = 0;
-    view_make(&view, activity);
-    const struct binding *source = put_end(&job, &source_fields, &job.tally.source);
-    const struct binding *destination = put_end(&job, &destination_fields, &job.tally.destination);
-    job.home = home_of(resolver, destination);
-    put_logged_on(&job);
-    put_account(&job, source);
-    put_service(&job);
-    put_target(&job);
-    put_unresolved(&job);
+    complete(&job, activity, now);
     if (!waits || waits->count == 0)
         count(&job);
+}
+
+void resolver_complete_again(struct resolver *resolver, const struct activity *activity,
+                             struct activity_writer *writer, int64_t now)
+{
+    struct job job = {.resolver = resolver, .writer = writer, .last = true};
+    complete(&job, activity, now);
+}
+
+const struct resolver_left *resolver_left(const struct resolver *resolver)
+{
+    return &resolver->left;
+}
+
+uint64_t resolver_settled(struct resolver *resolver)
+{
+    uint64_t hash = resolver->settled;
+    resolver->settled = 0;
+    return hash;
 }
 
 /* --- what is known --- */
@@ -772,19 +845,21 @@ bool resolver_binding(const struct resolver *resolver, const struct ip_address *
     const struct binding *binding = resolver_bound(resolver, address);
     if (!binding)
         return false;
-    struct bytes domain = resolver_domain_name(resolver, binding->computer.domain);
+    const struct claim *claim = resolver_claim_at(binding, time);
+    struct bytes domain = resolver_domain_name(resolver, claim->domain);
     *to = (struct resolver_binding){
-        .confidence = resolver_confidence(&binding->computer, time),
+        .begins = claim->begins,
+        .confidence = resolver_confidence(claim, time),
         .shared = resolver_is_shared(binding, time),
         .is_controller = time < binding->controller_until,
     };
     memcpy(to->account, binding->account.name, sizeof(to->account));
     if (to->confidence == 0)
         return true;
-    to->source = (enum resolver_source)binding->computer.source;
-    to->since = binding->computer.since;
-    to->seen = binding->computer.seen;
-    memcpy(to->host, binding->computer.host, sizeof(to->host));
+    to->source = (enum resolver_source)claim->source;
+    to->since = claim->since;
+    to->seen = claim->seen;
+    memcpy(to->host, claim->host, sizeof(to->host));
     memcpy(to->domain, domain.data, domain.size);
     return true;
 }

@@ -106,12 +106,30 @@ typedef bool (*resolver_ask_name)(void *context, const struct ip_address *addres
 void resolver_ask_names(struct resolver *resolver, resolver_ask_name ask, void *context);
 uint64_t resolver_address_hash(const struct resolver *resolver, const struct ip_address *address);
 
+/* What an activity left without, and what it is that another record may tell later. */
+#define RESOLVER_PARTS_MAX 6u
+enum resolver_end { RESOLVER_SOURCE_END = 1, RESOLVER_DESTINATION_END = 2 };
+struct resolver_left {
+    unsigned ends;  /* resolver_end: addresses without a computer that the directory has, not shared ones */
+    unsigned count; /* of names: */
+    const char *parts[RESOLVER_PARTS_MAX]; /* as in `unresolved` */
+    uint64_t ids[RESOLVER_PARTS_MAX];      /* as in `unresolved_ids`; 0: nothing was looked for */
+};
+/* Of the activity that was completed last. */
+const struct resolver_left *resolver_left(const struct resolver *resolver);
+/* Another activity has shown who is at an address: resolver_address_hash() of it, once; 0: none. */
+uint64_t resolver_settled(struct resolver *resolver);
+
 /* Adds what is known to a writer that holds the activity (activity_extend). What the directory lacks is asked
  * for and told in `waits`: the activity may be completed again when that is answered, with its record as it
  * was. NULL: this is the last time, nothing is asked any more. `now` is the time of the caches: monotonic ns.
  */
 void resolver_complete(struct resolver *resolver, const struct activity *activity,
                        struct activity_writer *writer, struct resolver_waits *waits, int64_t now);
+
+/* Again for an activity that has left, with what is known now; it counts for nothing. */
+void resolver_complete_again(struct resolver *resolver, const struct activity *activity,
+                             struct activity_writer *writer, int64_t now);
 
 /* A look-up was answered: names that were unknown a moment ago may be known now. */
 void resolver_refresh(struct resolver *resolver);
@@ -120,12 +138,13 @@ void resolver_refresh(struct resolver *resolver);
 void resolver_tell(struct resolver *resolver, const struct ip_address *address, struct bytes name,
                    struct bytes domain, enum resolver_source source, int64_t time);
 
-/* Who is behind an address. */
+/* Who is behind an address, or was at that time. */
 struct resolver_binding {
     char host[RESOLVER_HOST_MAX]; /* "": not known */
     char domain[RESOLVER_DOMAIN_MAX];
     enum resolver_source source;
     uint8_t confidence; /* at the time that is asked for */
+    int64_t begins;     /* nobody else was there since; 0: nobody was before */
     int64_t since, seen;
     char account[RESOLVER_ACCOUNT_MAX];
     bool shared;

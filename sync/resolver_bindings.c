@@ -14,7 +14,8 @@
 #define SHARED_WINDOW    (10 * CLOCK_MINUTE)
 #define SHARED_KEPT      CLOCK_HOUR
 #define SHARED_COMPUTERS 3u
-#define STRONG           60u /* evidence that cannot be had by mere assertion */
+#define DISPUTE_KEPT     (5 * CLOCK_SECOND) /* from a computer's first word to its proof */
+#define STRONG           60u                /* evidence that cannot be had by mere assertion */
 #define NETBIOS_NAME_MAX 15u
 
 static const struct resolver_source_info sources[RESOLVER_SOURCES] = {
@@ -30,7 +31,7 @@ static const struct resolver_source_info sources[RESOLVER_SOURCES] = {
         {"dns_answer", 50, false, 24 * CLOCK_HOUR,
          "Address or pointer record in a DNS server's answer, for names of domains that were "
          "heard of."},
-    [RESOLVER_DNS_UPDATE] = {"dns_update", 50, false, 24 * CLOCK_HOUR,
+    [RESOLVER_DNS_UPDATE] = {"dns_update", 50, true, 24 * CLOCK_HOUR,
                              "Dynamic DNS update without a signature that the server accepted."},
     [RESOLVER_DHCP] = {"dhcp", 55, false, 24 * CLOCK_HOUR,
                        "Host name in a lease that the server granted; ages with the lease."},
@@ -39,7 +40,8 @@ static const struct resolver_source_info sources[RESOLVER_SOURCES] = {
                             "controller."},
     [RESOLVER_MACHINE_NTLM] = {"machine_ntlm", 50, false, 4 * CLOCK_HOUR,
                                "Its computer account logged on by NTLM (which can be relayed)."},
-    [RESOLVER_SECURE_UPDATE] = {"dns_secure_update", 70, false, 24 * CLOCK_HOUR,
+    /* Any account may add a name that is not there yet, for any address. */
+    [RESOLVER_SECURE_UPDATE] = {"dns_secure_update", 55, true, 24 * CLOCK_HOUR,
                                 "Dynamic DNS update with a signature (TSIG) that the server accepted."},
     [RESOLVER_SERVICE_TICKET] = {"service_ticket", 85, false, 24 * CLOCK_HOUR,
                                  "It accepted a Kerberos ticket whose service principal names it."},
@@ -355,6 +357,60 @@ static void confirm(struct claim *stands, const struct claim *claim, int64_t tim
     }
 }
 
+const struct claim *resolver_claim_at(const struct binding *binding, int64_t time)
+{
+    return time >= binding->computer.begins ? &binding->computer : &binding->before;
+}
+
+/* A computer asks for its first ticket before it proves itself: what it did since then is its own. */
+static void replace(struct resolver *resolver, struct binding *binding, struct claim *claim,
+                    const struct ip_address *address)
+{
+    bool disputed = binding->disputed && claim->since - binding->disputed < DISPUTE_KEPT &&
+                    binding->disputed_by == host_hash(resolver, claim->host);
+    if (binding->computer.host[0]) {
+        claim->begins = disputed ? binding->disputed : claim->since;
+        binding->before = binding->computer;
+    } else {
+        claim->begins = binding->computer.begins; /* of its release */
+    }
+    if (disputed)
+        resolver->settled = resolver_address_hash(resolver, address);
+    binding->disputed = 0;
+    binding->computer = *claim;
+}
+
+/* "WS01$": the hash of its host. */
+static uint64_t account_host(const struct resolver *resolver, struct bytes account)
+{
+    char host[RESOLVER_HOST_MAX];
+    if (account.size < 2 || account.data[account.size - 1] != '$' ||
+        !resolver_fold(host, sizeof(host), (struct bytes){account.data, account.size - 1}))
+        return 0;
+    return host_hash(resolver, host);
+}
+
+void resolver_dispute(struct resolver *resolver, const struct ip_address *address, struct bytes account,
+                      int64_t time)
+{
+    struct binding *binding = resolver_bound(resolver, address);
+    uint64_t host = account_host(resolver, account);
+    if (!binding || !binding->computer.host[0] || !host ||
+        host == host_hash(resolver, binding->computer.host))
+        return;
+    if (binding->disputed && host == binding->disputed_by && time - binding->disputed < DISPUTE_KEPT)
+        return;
+    binding->disputed = time;
+    binding->disputed_by = host;
+}
+
+bool resolver_is_disputed(const struct resolver *resolver, const struct binding *binding,
+                          struct bytes account, int64_t time)
+{
+    return binding->disputed && time >= binding->disputed && time - binding->disputed < DISPUTE_KEPT &&
+           binding->disputed_by == account_host(resolver, account);
+}
+
 static bool proves_itself(enum resolver_source source)
 {
     return source == RESOLVER_MACHINE_KERBEROS || source == RESOLVER_NETLOGON;
@@ -397,17 +453,19 @@ void resolver_claim(struct resolver *resolver, const struct ip_address *address,
         resolver->counters.contradicted++;
         memset(&binding->account, 0, sizeof(binding->account)); /* it was another computer's */
     }
-    binding->computer = claim;
+    replace(resolver, binding, &claim, address);
     note_holder(resolver, claim.host, &key);
 }
 
-void resolver_release(struct resolver *resolver, const struct ip_address *address)
+void resolver_release(struct resolver *resolver, const struct ip_address *address, int64_t time)
 {
     struct binding *binding = resolver_bound(resolver, address);
     if (!binding)
         return;
     resolver->counters.contradicted += binding->computer.host[0] != 0;
-    memset(&binding->computer, 0, sizeof(binding->computer));
+    if (binding->computer.host[0])
+        binding->before = binding->computer;
+    binding->computer = (struct claim){.begins = time};
     memset(&binding->account, 0, sizeof(binding->account));
     memset(binding->sightings, 0, sizeof(binding->sightings));
     binding->shared_until = binding->controller_until = 0;

@@ -16,6 +16,9 @@
 /* Servers' dynamic ports by RFC 6335; clients take theirs below or anywhere. */
 #define DYNAMIC_PORTS 49152u
 
+/* RFC 4120 7.5.9. */
+enum { PREAUTH_REQUIRED = 25, RESPONSE_TOO_BIG = 52 };
+
 enum { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28, NETBIOS_RELEASE = 6 };
 
 /* --- pieces --- */
@@ -141,13 +144,25 @@ static void learn_kdc(struct resolver *resolver, const struct view *view)
     }
 }
 
+/* The KDC wants more (pre-authentication, TCP), which who has the key sends next. */
+static void note_dispute(struct resolver *resolver, const struct view *view, struct bytes name)
+{
+    struct ip_address source;
+    const struct activity_value *status = view_get(view, FIELD_STATUS);
+    if (status && (status->uint == PREAUTH_REQUIRED || status->uint == RESPONSE_TOO_BIG) &&
+        view_address(view, FIELD_SOURCE, &source))
+        resolver_dispute(resolver, &source, name, time_of(view));
+}
+
 static void learn_as(struct resolver *resolver, const struct view *view)
 {
     struct principal principal;
     struct bytes name = view_text(view, FIELD_ACCOUNT), domain = view_text(view, FIELD_ACCOUNT_DOMAIN);
     learn_kdc(resolver, view);
-    if (!view_succeeded(view))
+    if (!view_succeeded(view)) {
+        note_dispute(resolver, view, name);
         return;
+    }
     if (view->at[FIELD_REPLY_ACCOUNT])
         name = view_text(view, FIELD_REPLY_ACCOUNT);
     if (view->at[FIELD_REPLY_ACCOUNT_DOMAIN])
@@ -371,7 +386,7 @@ static void learn_lease(struct resolver *resolver, const struct view *view)
     if (!view_address(view, FIELD_LEASED_ADDRESS, &address))
         return;
     if (is_text(asked, "release") || is_text(asked, "decline")) {
-        resolver_release(resolver, &address);
+        resolver_release(resolver, &address, time_of(view));
         return;
     }
     if (!is_text(said, "ack") && !is_text(asked, "ack") && !is_text(said, "reply") &&
@@ -381,7 +396,7 @@ static void learn_lease(struct resolver *resolver, const struct view *view)
         host = view_text(view, FIELD_DHCP_HOST);
     const struct binding *binding = resolver_bound(resolver, &address);
     if (host.size && binding && binding->computer.host[0] && !resolver_is_host(binding, host))
-        resolver_release(resolver, &address); /* the server knows to whom it gave it */
+        resolver_release(resolver, &address, time_of(view)); /* the server knows to whom it gave it */
     const struct activity_value *lease = view_get(view, FIELD_LEASE_TIME);
     int64_t ends =
         lease && lease->uint < UINT32_MAX ? time_of(view) + (int64_t)lease->uint * CLOCK_SECOND : 0;
@@ -441,7 +456,7 @@ static void learn_accounting(struct resolver *resolver, const struct view *view)
         if (!address_of(item, &address))
             continue;
         if (begins || ends)
-            resolver_release(resolver, &address);
+            resolver_release(resolver, &address, time_of(view));
         if (named && !ends && view->at[FIELD_RADIUS_CODE])
             resolver_claim_account(resolver, &address, &principal);
     }

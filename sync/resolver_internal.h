@@ -23,6 +23,7 @@ struct claim {
     char host[RESOLVER_HOST_MAX]; /* folded; "": none */
     uint16_t domain;
     uint8_t source;
+    int64_t begins; /* nobody else was there since; 0: nobody was before */
     int64_t since, seen;
     int64_t ends; /* of a lease; 0: by its source's age */
 };
@@ -40,6 +41,9 @@ struct address_key {
 
 struct binding {
     struct claim computer;
+    struct claim before;  /* who was there until computer.begins */
+    int64_t disputed;     /* another computer's account asked for a ticket then, unproven as yet; 0: none */
+    uint64_t disputed_by; /* hash of that computer */
     struct principal account;
     struct sighting sightings[RESOLVER_SIGHTINGS];
     int64_t shared_until;
@@ -79,8 +83,11 @@ struct resolver {
     struct hash_table *domain_index; /* hash of a name -> its number */
     struct named_domain *domains;
     uint32_t domain_count;
-    uint32_t turn; /* of unknown entities: see resolver_refresh */
-    int64_t now;   /* of the caches */
+    uint32_t turn;    /* of unknown entities: see resolver_refresh */
+    uint64_t sought;  /* hash of the key that was looked for last; 0: none since it was set to that */
+    uint64_t settled; /* address of which it is clear now who is there: see resolver_settled */
+    struct resolver_left left; /* by the last activity that was completed */
+    int64_t now;               /* of the caches */
 };
 
 /* The fields of an activity by their number. */
@@ -153,6 +160,8 @@ bool resolver_principal(struct resolver *resolver, struct principal *to, struct 
 
 struct binding *resolver_bind(struct resolver *resolver, const struct ip_address *address, int64_t time);
 struct binding *resolver_bound(const struct resolver *resolver, const struct ip_address *address);
+/* Who was there at that time: an activity may be completed later than another computer has come. */
+const struct claim *resolver_claim_at(const struct binding *binding, int64_t time);
 uint8_t resolver_confidence(const struct claim *claim, int64_t time); /* 0: none, or too old */
 bool resolver_is_shared(const struct binding *binding, int64_t time);
 
@@ -160,7 +169,13 @@ bool resolver_is_shared(const struct binding *binding, int64_t time);
 void resolver_claim(struct resolver *resolver, const struct ip_address *address, struct bytes name,
                     struct bytes domain, enum resolver_source source, int64_t time, int64_t ends);
 /* The address was given away. */
-void resolver_release(struct resolver *resolver, const struct ip_address *address);
+void resolver_release(struct resolver *resolver, const struct ip_address *address, int64_t time);
+/* The account of a computer, which is not proven, asks for a ticket from the address. */
+void resolver_dispute(struct resolver *resolver, const struct ip_address *address, struct bytes account,
+                      int64_t time);
+/* Whether it is still open that computer, not the one that is bound, is there since a moment ago. */
+bool resolver_is_disputed(const struct resolver *resolver, const struct binding *binding,
+                          struct bytes account, int64_t time);
 /* Another host has the lease than the one that stood. */
 bool resolver_is_host(const struct binding *binding, struct bytes name);
 void resolver_claim_account(struct resolver *resolver, const struct ip_address *address,

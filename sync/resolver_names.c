@@ -177,6 +177,7 @@ const struct resolver_entity *resolver_find(struct resolver *resolver, const str
                                             struct asking *asking)
 {
     uint64_t hash = resolver_key_hash(resolver, key);
+    resolver->sought = hash;
     struct known_entity *known = hash_table_find(resolver->entities, &hash);
     if (!known || !is_fresh(resolver, known)) {
         known = known_slot(resolver, hash);

@@ -296,6 +296,29 @@ static void nothing_waits_for_ever(void **state)
     end();
 }
 
+static void what_comes_too_late_follows_by_itself(void **state)
+{
+    (void)state;
+    start(true, true, 50 * CLOCK_MILLISECOND, 0);
+    add_object(1, ENTITY_DOMAIN, "", "DC=corp,DC=example");
+    assert_true(push("newcomer"));
+    wake();
+    until(records, 1);
+    assert_int_equal(self.with_account, 0);
+    add_object(3, ENTITY_USER, "newcomer", "CN=newcomer,DC=corp,DC=example");
+    until(records, 2);
+    assert_int_equal(self.with_account, 1);
+    struct seen seen = {0};
+    assert_int_equal(resolution_recent(self.resolution, 1, 10, see, &seen), 2);
+    assert_non_null(strstr(seen.json, "\"kind\":\"resolution\""));
+    assert_non_null(strstr(seen.json, "\"account_name\":\"newcomer\""));
+    assert_non_null(strstr(seen.json, "\"completed_id\":"));
+    struct resolution_counters c;
+    resolution_counters(self.resolution, &c);
+    assert_int_equal(c.late_names.completed, 1);
+    end();
+}
+
 static void what_is_not_admitted_is_not_waited_for(void **state)
 {
     (void)state;
@@ -477,6 +500,7 @@ int main(void)
         cmocka_unit_test(known_accounts_are_resolved_at_once),
         cmocka_unit_test(an_answer_sets_the_waiting_free),
         cmocka_unit_test(nothing_waits_for_ever),
+        cmocka_unit_test(what_comes_too_late_follows_by_itself),
         cmocka_unit_test(what_is_not_admitted_is_not_waited_for),
         cmocka_unit_test(the_end_lets_everything_go),
         cmocka_unit_test(unknown_addresses_are_asked),

@@ -210,6 +210,77 @@ static void another_computer_ends_the_binding(void **state)
     assert_int_equal(counters().contradicted, 1);
 }
 
+static void lease(const char *message, const char *reply, const char *host, int64_t time);
+
+/* What the KDC answers before a computer has proven itself. */
+static void kerberos_refused(const char *source, const char *account, uint64_t status, int64_t time)
+{
+    begin(ACTIVITY_KERBEROS_AS, source, SERVER, time);
+    text(FIELD_ACCOUNT, account);
+    text(FIELD_ACCOUNT_DOMAIN, "CORP.EXAMPLE");
+    number(FIELD_STATUS, status);
+    observe();
+}
+
+static void what_was_done_before_is_the_others(void **state)
+{
+    (void)state;
+    kerberos_as(CLIENT, "WS01$", 0);
+    kerberos_as(CLIENT, "WS02$", CLOCK_HOUR);
+    check_host(CLIENT, "ws01", CLOCK_HOUR - 1);
+    check_host(CLIENT, "ws02", CLOCK_HOUR);
+    assert_int_equal(binding_at(CLIENT, CLOCK_HOUR).begins, CLOCK_HOUR);
+    assert_int_equal(binding_at(CLIENT, 1).begins, 0);
+    begin(ACTIVITY_SMB_OPEN, CLIENT, SERVER, CLOCK_HOUR - 1); /* it has waited */
+    complete(false);
+    assert_string_equal(value_of(FIELD_SOURCE_COMPUTER), "WS01");
+    /* Given away: nobody is there, but who was is known. */
+    lease("release", NULL, "WS02", 2 * CLOCK_HOUR);
+    check_host(CLIENT, "", 2 * CLOCK_HOUR);
+    check_host(CLIENT, "ws02", 2 * CLOCK_HOUR - 1);
+    kerberos_as(CLIENT, "WS03$", 3 * CLOCK_HOUR);
+    assert_int_equal(binding_at(CLIENT, 3 * CLOCK_HOUR).begins, 2 * CLOCK_HOUR);
+}
+
+/* Its first word is refused (pre-authentication is wanted), the next is its proof: the first is its own
+ * already. */
+static void a_computer_that_comes_is_waited_for(void **state)
+{
+    (void)state;
+    kerberos_as(CLIENT, "WS01$", 0);
+    assert_int_equal(resolver_settled(resolver), 0);
+    kerberos_refused(CLIENT, "WS02$", 25, CLOCK_HOUR);
+    assert_int_equal(complete(true), 1); /* that of WS02$ */
+    kerberos_refused(CLIENT, "user01", 25, CLOCK_HOUR + 1);
+    assert_int_equal(complete(true), 0);
+    kerberos_refused(CLIENT, "WS02$", 52, CLOCK_HOUR + 2);
+    assert_int_equal(complete(true), 1);
+    kerberos_as(CLIENT, "WS02$", CLOCK_HOUR + CLOCK_SECOND);
+    struct ip_address address = address_of(CLIENT);
+    assert_int_equal(resolver_settled(resolver), resolver_address_hash(resolver, &address));
+    assert_int_equal(resolver_settled(resolver), 0);
+    check_host(CLIENT, "ws02", CLOCK_HOUR);
+    check_host(CLIENT, "ws01", CLOCK_HOUR - 1);
+}
+
+/* Who merely says another's name does not get rid of its own. */
+static void a_computer_that_does_not_prove_itself_is_not_there(void **state)
+{
+    (void)state;
+    kerberos_as(CLIENT, "WS01$", 0);
+    kerberos_refused(CLIENT, "WS02$", 24, 1); /* wrong key: that is no beginning */
+    assert_int_equal(complete(true), 0);
+    kerberos_refused(CLIENT, "WS02$", 25, 2);
+    assert_int_equal(complete(true), 1);
+    kerberos_refused(CLIENT, "WS02$", 25, 3);
+    complete(false);
+    assert_string_equal(value_of(FIELD_SOURCE_COMPUTER), "WS01");
+    kerberos_as(CLIENT, "WS03$", CLOCK_SECOND);
+    assert_int_equal(binding_at(CLIENT, CLOCK_SECOND).begins, CLOCK_SECOND);
+    kerberos_refused(OTHER, "WS02$", 25, 4); /* where nobody is known nothing is disputed */
+    assert_int_equal(complete(true), 0);
+}
+
 static void weaker_word_does_not(void **state)
 {
     (void)state;
@@ -397,6 +468,18 @@ static void updates_name_what_they_add(void **state)
                          is_signed ? RESOLVER_SECURE_UPDATE : RESOLVER_DNS_UPDATE);
         check_host("10.0.1.7", "ws07", 1);
     }
+    /* Any account may add a name that is not there, for its own address: that makes no computer. */
+    begin(ACTIVITY_DNS_UPDATE, CLIENT, SERVER, 2);
+    text(FIELD_DNS_ZONE, "corp.example");
+    text_list(FIELD_DNS_ADDED_NAMES, "evilpad.corp.example", NULL);
+    assert_true(activity_list_begin(&writer, FIELD_DNS_ADDED_TYPES));
+    activity_list_uint(&writer, 1);
+    activity_list_end(&writer);
+    address_list(FIELD_DNS_ADDED_ADDRESSES, CLIENT);
+    text(FIELD_DNS_SIGNATURE, "gss-tsig");
+    number(FIELD_STATUS, 0);
+    observe();
+    check_host(CLIENT, "", 2);
 }
 
 static void lease(const char *message, const char *reply, const char *host, int64_t time)
@@ -1035,6 +1118,9 @@ int main(void)
         TEST(a_computers_logon_says_who_is_there),
         TEST(a_ticket_without_proof_says_nothing),
         TEST(another_computer_ends_the_binding),
+        TEST(what_was_done_before_is_the_others),
+        TEST(a_computer_that_comes_is_waited_for),
+        TEST(a_computer_that_does_not_prove_itself_is_not_there),
         TEST(weaker_word_does_not),
         TEST(a_computer_is_not_believed_to_be_in_two_places),
         TEST(a_stated_name_must_be_known),
