@@ -84,9 +84,14 @@ double detection_setting(const struct detection *d, unsigned index)
     return workspace_setting(d->context->settings, d->detector, index);
 }
 
+bool detection_learning_since(const struct detection *d, int64_t since, int64_t period)
+{
+    return !d->context->settings->learned && d->observation->time - since < period;
+}
+
 bool detection_learning(const struct detection *d)
 {
-    return !d->context->settings->learned && d->observation->time - d->context->since < d->detector->learning;
+    return detection_learning_since(d, d->context->since, d->detector->learning);
 }
 
 struct subject detection_key(const struct detection *d)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/detectors/directory.h"
+
+static const enum activity_kind kinds[] = {ACTIVITY_RPC_BIND, ACTIVITY_BACKUPKEY_RETRIEVE, ACTIVITY_LSA_SECRET,
+                                           ACTIVITY_NONE};
+
+#define AUTHENTICATION_NEGOTIATE 9 /* [MS-RPCE] 2.2.1.1.7 */
+
+/* How the client of a connection authenticated to the backup key service. */
+struct bind {
+    uint64_t type;
+};
+
+static const struct state_form tables[] = {
+    {.name = "binds", .version = 1, .value_size = sizeof(struct bind), .capacity = 4096, .lifetime = STATISTICS_HOUR},
+    {0},
+};
+
+static struct subject key(const struct detection *d, const struct observation *o)
+{
+    if (o->kind == ACTIVITY_RPC_BIND && !observation_list_has_text(o, FIELD_RPC_INTERFACES, "backupkey"))
+        return (struct subject){0};
+    return by_controller(d, o) ? (struct subject){0} : key_by_origin(d, o);
+}
+
+static struct subject connection(const struct detection *d, const struct observation *o)
+{
+    return subject_of_pair(detection_seed(d), detection_key(d),
+                           subject_of_number(detection_seed(d), observation_uint(o, FIELD_FLOW, 0)));
+}
+
+static void remember(struct detection *d, const struct observation *o)
+{
+    uint64_t type = observation_uint(o, FIELD_RPC_AUTH_TYPE, 0);
+    struct bind *bind = type ? detection_use(d, 0, connection(d, o), NULL) : NULL;
+    if (bind)
+        bind->type = type;
+}
+
+static const char *suspicion(const struct detection *d, const struct observation *o)
+{
+    if (o->kind == ACTIVITY_LSA_SECRET) {
+        if (text_begins(observation_text(o, FIELD_RPC_NAME), "G$BCKUPKEY_"))
+            return "read the domain's DPAPI backup key out of the local security authority";
+        return NULL;
+    }
+    if (!observation_bool(o, FIELD_SEALED))
+        return text_is(observation_text(o, FIELD_BACKUPKEY_ACTION), "retrieve_backup_key")
+                   ? "asked for the domain's DPAPI backup key, unsealed as no Windows client does"
+                   : NULL;
+    const struct bind *bind = detection_look(d, 0, connection(d, o));
+    return bind && bind->type != AUTHENTICATION_NEGOTIATE
+               ? "used the DPAPI backup key service with an authentication that Windows clients do not use there"
+               : NULL;
+}
+
+static void observe(struct detection *d, const struct observation *o)
+{
+    if (o->kind == ACTIVITY_RPC_BIND) {
+        remember(d, o);
+        return;
+    }
+    const char *what = suspicion(d, o);
+    if (!what)
+        return;
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    explain_who(alert, o, what);
+    alert_put_text(alert, "operation", observation_text(o, FIELD_RPC_OPERATION));
+    if (o->kind == ACTIVITY_LSA_SECRET)
+        alert_put_text(alert, "secret", observation_text(o, FIELD_RPC_NAME));
+    alert_explain(alert, "This key opens everything that DPAPI keeps for the users of the domain: passwords, "
+                         "certificates, cookies. It cannot be changed.");
+    explain_end(alert, o);
+    detection_raise(d);
+}
+
+const struct detector detector_dpapi_backup_key = {
+    .external_id = 2020,
+    .name = "RetrieveDataProtectionBackupKeySecurityAlert",
+    .title = "Malicious request of Data Protection API master key",
+    .word = "dpapi_backup_key",
+    .severity = SEVERITY_HIGH,
+    .mitre = "T1555.004",
+    .doc = "The secret G$BCKUPKEY_... of a domain controller is opened or read through LSARPC ([MS-LSAD] 3.1.4.6), "
+           "which only tools do; or the backup key service ([MS-BKRP]) is asked for the key by one that does not "
+           "speak as Windows does: that specification demands SPNEGO and sealing, tools authenticate by NTLM alone "
+           "or leave the call open. A sealed call with SPNEGO is what each Windows client makes when a user's "
+           "password changes: nothing is raised for it. Rule, no learning. Inside encrypted SMB 3 it is not seen.",
+    .advice = "Take the source off the network; treat all that users of the domain keep by DPAPI as known to the "
+              "attacker, for the key cannot be replaced without a new domain.",
+    .tables = tables,
+    .kinds = kinds,
+    .key = key,
+    .observe = observe,
+};

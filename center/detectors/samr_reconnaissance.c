@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/detectors/directory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const enum activity_kind kinds[] = {ACTIVITY_SAMR_QUERY, ACTIVITY_NONE};
+
+enum { SETTING_ACCOUNTS };
+static const struct detector_setting settings[] = {
+    {"accounts", "", 200, 50, 20, 5, 100000,
+     "Different accounts that one source opens or looks up within an hour, from which on it counts as an "
+     "enumeration."},
+    {0},
+};
+
+/* What is asked for; a bit each in the habit of the source. */
+enum family { USERS, GROUPS, DISPLAY, SENSITIVE_MEMBERS, MANY_ACCOUNTS, FAMILIES };
+static const char *const family_words[FAMILIES] = {
+    "all users", "all groups", "the display information of all accounts", "the members of a sensitive group",
+    "many single accounts"};
+
+struct source {
+    struct habit habit;
+    struct distinct_window accounts;
+};
+
+static const struct state_form tables[] = {
+    {.name = "sources",
+     .version = 1,
+     .value_size = sizeof(struct source),
+     .capacity = 200000,
+     .lifetime = 180 * STATISTICS_DAY},
+    {0},
+};
+
+static struct subject key(const struct detection *d, const struct observation *o)
+{
+    return on_controller(d, o) && !by_controller(d, o) ? key_by_origin(d, o) : (struct subject){0};
+}
+
+/* [MS-SAMR] 3.1.5: by operation, which is seen also where the call is sealed. */
+static uint32_t families_of(struct detection *d, struct source *source, const struct observation *o)
+{
+    uint64_t rid = observation_uint(o, FIELD_SAMR_RID, 0);
+    switch (observation_uint(o, FIELD_RPC_OPNUM, UINT64_MAX)) {
+    case 13: /* SamrEnumerateUsersInDomain */
+        return 1u << USERS;
+    case 11: /* SamrEnumerateGroupsInDomain */
+    case 15: /* SamrEnumerateAliasesInDomain */
+        return 1u << GROUPS;
+    case 40: /* SamrQueryDisplayInformation, 2 and 3 */
+    case 48:
+    case 51:
+        return 1u << DISPLAY;
+    case 25: /* SamrGetMembersInGroup */
+    case 33: /* SamrGetMembersInAlias */
+        return is_sensitive_rid(rid) || detection_is(d, &o->group, FACT_SENSITIVE_GROUP) ||
+                       detection_is(d, &o->target, FACT_SENSITIVE_GROUP)
+                   ? 1u << SENSITIVE_MEMBERS
+                   : 0;
+    case 34: /* SamrOpenUser */
+        return distinct_window_add(&source->accounts, rid, o->time, STATISTICS_HOUR) >=
+                       detection_setting(d, SETTING_ACCOUNTS)
+                   ? 1u << MANY_ACCOUNTS
+                   : 0;
+    default:
+        return 0;
+    }
+}
+
+static void observe(struct detection *d, const struct observation *o)
+{
+    struct source *source = detection_use(d, 0, detection_key(d), NULL);
+    if (!source)
+        return;
+    uint32_t now = families_of(d, source, o);
+    if (now == 0)
+        return;
+    uint32_t fresh = habit_add(&source->habit, d, o, now, 0, STATISTICS_DAY);
+    if ((fresh & now) == 0)
+        return;
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    explain_who(alert, o, "read accounts through the SAM protocol");
+    char list[200] = "";
+    for (unsigned i = 0; i < FAMILIES; i++)
+        if (fresh & 1u << i) {
+            size_t used = strlen(list);
+            snprintf(list + used, sizeof(list) - used, "%s%s", used ? ", " : "", family_words[i]);
+        }
+    alert_explain(alert, "Asked for: %s; this source did not do so in the four weeks of learning.", list);
+    alert_put_string(alert, "queries", list);
+    if (fresh & 1u << MANY_ACCOUNTS)
+        alert_put_compared(alert, "accounts", distinct_window_value(&source->accounts, o->time, STATISTICS_HOUR),
+                           settings[SETTING_ACCOUNTS].name, detection_setting(d, SETTING_ACCOUNTS));
+    if (observation_has(o, FIELD_RPC_COUNT))
+        alert_put_number(alert, "returned", (double)observation_uint(o, FIELD_RPC_COUNT, 0));
+    alert_add_party(alert, ALERT_TARGET, &o->group);
+    explain_end(alert, o);
+    detection_raise(d);
+}
+
+const struct detector detector_samr_reconnaissance = {
+    .external_id = 2021,
+    .name = "SamrReconnaissanceSecurityAlert",
+    .title = "User and group membership reconnaissance (SAMR)",
+    .word = "samr_reconnaissance",
+    .severity = SEVERITY_MEDIUM,
+    .mitre = "T1087.002",
+    .learning = 28 * STATISTICS_DAY,
+    .doc = "A source that is no controller reads a controller's accounts through SAMR ([MS-SAMR] 3.1.5) in a way that "
+           "it did not in the four weeks of learning (published). The ways are: all users, all groups, display "
+           "information of all, members of a sensitive group, many single accounts within an hour (a sliding count "
+           "of different RIDs: HyperLogLog). They are told by the operation's number, so sealed calls count too; a "
+           "group inside a sealed call is not known. A way that was learned is not raised; one that was raised is not "
+           "learned afterwards. Inside encrypted SMB 3 nothing is seen.",
+    .advice = "Ask what ran on the source. Restrict remote calls to SAM by policy (RestrictRemoteSam). Exclude "
+              "inventories that came after the learning.",
+    .settings = settings,
+    .tables = tables,
+    .kinds = kinds,
+    .key = key,
+    .observe = observe,
+};
