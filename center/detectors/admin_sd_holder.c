@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_MODIFY, ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_DIRECTORY_ACCESS,
-                                           ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_LDAP_MODIFY, ACTIVITY_DIRECTORY_CHANGE,
+                                           ACTIVITY_DIRECTORY_ACCESS, ACTIVITY_NONE};
 
 #define WRITE_DACL_OR_OWNER 0xc0000u /* [MS-ADTS] 5.1.3.2 */
 
@@ -28,8 +28,10 @@ static void observe(struct detection *d, const struct observation *o)
     struct bytes descriptor = list_after(o, FIELD_ATTRIBUTE_VALUES, "add:nTSecurityDescriptor=");
     if (descriptor.size)
         alert_put_text(alert, "descriptor", descriptor);
-    alert_explain(alert, "Within an hour all protected accounts and groups, Domain Admins for one, get these permissions "
-                         "([MS-ADTS] 3.1.1.6.1).");
+    alert_explain(
+        alert,
+        "Within an hour all protected accounts and groups, Domain Admins for one, get these permissions "
+        "([MS-ADTS] 3.1.1.6.1).");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -41,9 +43,11 @@ const struct detector detector_admin_sd_holder = {
     .word = "admin_sd_holder",
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
-    .doc = "The security descriptor of CN=AdminSDHolder,CN=System is changed: LDAP, event 5136, or event 4662 with the right to "
+    .doc = "The security descriptor of CN=AdminSDHolder,CN=System is changed: LDAP, event 5136, or event "
+           "4662 with the right to "
            "write the DACL or the owner. What the system itself does is left out. Rule, no learning.",
-    .advice = "Compare the descriptor with a backup, put it back, and look at the permissions of the protected groups.",
+    .advice = "Compare the descriptor with a backup, put it back, and look at the permissions of the "
+              "protected groups.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

@@ -9,7 +9,7 @@ static const enum activity_kind kinds[] = {ACTIVITY_CERTIFICATE_SERVICE, ACTIVIT
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     return text_is(observation_text(o, FIELD_OPERATION), "audit_filter_changed") ? key_by_account(d, o)
-                                                                                  : (struct subject){0};
+                                                                                 : (struct subject){0};
 }
 
 static void observe(struct detection *d, const struct observation *o)
@@ -20,9 +20,11 @@ static void observe(struct detection *d, const struct observation *o)
     struct alert *alert = detection_alert(d, o, detection_key(d));
     explain_who(alert, o, "changed what the certification authority audits");
     alert_put_compared(alert, "audit_filter", (double)filter, "everything", EVERYTHING);
-    alert_explain(alert, filter ? "From now on it audits less than all (%u of 127): what is left out, its log does not tell."
-                                : "From now on it audits nothing (%u of 127).",
-                  (unsigned)filter);
+    alert_explain(
+        alert,
+        filter ? "From now on it audits less than all (%u of 127): what is left out, its log does not tell."
+               : "From now on it audits nothing (%u of 127).",
+        (unsigned)filter);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -34,7 +36,8 @@ const struct detector detector_authority_audit = {
     .word = "authority_audit",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1562.002",
-    .doc = "Event 4885 of a certification authority (AD CS): its audit filter was changed, and it audits less than everything "
+    .doc = "Event 4885 of a certification authority (AD CS): its audit filter was changed, and it audits "
+           "less than everything "
            "(127). Rule, no learning.",
     .advice = "Set the filter to 127 (certutil -setreg CA\\AuditFilter 127) and ask who changed it.",
     .kinds = kinds,

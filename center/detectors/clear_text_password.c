@@ -42,8 +42,10 @@ static void observe(struct detection *d, const struct observation *o)
     explain_who(alert, o, "sent a password in clear text (LDAP simple bind without TLS)");
     alert_put_number(alert, "accounts", accounts);
     alert_put_number(alert, "binds", binds);
-    alert_explain(alert, "From this source %u accounts within a day, by %u binds. Whoever is on the path can read "
-                         "the passwords.", accounts, binds);
+    alert_explain(alert,
+                  "From this source %u accounts within a day, by %u binds. Whoever is on the path can read "
+                  "the passwords.",
+                  accounts, binds);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -55,11 +57,14 @@ const struct detector detector_clear_text_password = {
     .word = "clear_text_password",
     .severity = SEVERITY_INFORMATIONAL,
     .mitre = "T1040",
-    .doc = "A simple bind that carries a password goes over a connection without TLS (RFC 4513 5.1.3, 6.3). Told once "
-           "a day for each account of a source, gathered by source; low for sensitive accounts, else informational. "
+    .doc = "A simple bind that carries a password goes over a connection without TLS (RFC 4513 5.1.3, 6.3). "
+           "Told once "
+           "a day for each account of a source, gathered by source; low for sensitive accounts, else "
+           "informational. "
            "Rule, no learning. The password itself is kept nowhere.",
-    .advice = "Have the service use LDAPS, StartTLS or Kerberos, then change the password; demand signing on the "
-              "controllers (LDAP server signing requirements).",
+    .advice =
+        "Have the service use LDAPS, StartTLS or Kerberos, then change the password; demand signing on the "
+        "controllers (LDAP server signing requirements).",
     .tables = tables,
     .kinds = kinds,
     .key = key,

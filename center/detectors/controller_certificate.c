@@ -69,10 +69,12 @@ static void observe(struct detection *d, const struct observation *o)
     struct alert *alert = detection_alert(d, o, detection_key(d));
     struct words from, of;
     explain_who(alert, o, "asked for a domain controller's certificate");
-    alert_explain(alert, relayed ? "The request came from %s, which is not that controller: so it looks when a controller's "
-                                   "log-on is relayed to the web enrolment (ESC8). The template is %s."
-                                 : "It is no domain controller%s. The template is %s.",
-                  relayed ? words_text(&from, machine, 100) : "", words_text(&of, template, 80));
+    alert_explain(
+        alert,
+        relayed ? "The request came from %s, which is not that controller: so it looks when a controller's "
+                  "log-on is relayed to the web enrolment (ESC8). The template is %s."
+                : "It is no domain controller%s. The template is %s.",
+        relayed ? words_text(&from, machine, 100) : "", words_text(&of, template, 80));
     alert_put_text(alert, "template", template);
     if (machine.size)
         alert_put_text(alert, "requesting_computer", machine);
@@ -91,12 +93,17 @@ const struct detector detector_controller_certificate = {
     .word = "controller_certificate",
     .severity = SEVERITY_HIGH,
     .mitre = "T1649",
-    .doc = "Events 4886 and 4887 of a certification authority: a domain controller's account asks for a certificate while the "
-           "request names another computer as the one it came from (attribute ccm, [MS-WCCE] 3.1.1.4.3.1.1); or an account "
-           "that the directory knows to be no controller asks by a template for controllers. Rule, no learning. Method: "
-           "Schroeder, Christensen, \"Certified Pre-Owned\", 2021, ESC8. Without the directory a computer's account with such "
+    .doc = "Events 4886 and 4887 of a certification authority: a domain controller's account asks for a "
+           "certificate while the "
+           "request names another computer as the one it came from (attribute ccm, [MS-WCCE] 3.1.1.4.3.1.1); "
+           "or an account "
+           "that the directory knows to be no controller asks by a template for controllers. Rule, no "
+           "learning. Method: "
+           "Schroeder, Christensen, \"Certified Pre-Owned\", 2021, ESC8. Without the directory a computer's "
+           "account with such "
            "a template counts as a controller's.",
-    .advice = "Revoke the certificate, look for coerced log-ons of that controller just before (2415, 2416, 2426), and demand "
+    .advice = "Revoke the certificate, look for coerced log-ons of that controller just before (2415, 2416, "
+              "2426), and demand "
               "EPA and HTTPS at the web enrolment.",
     .kinds = kinds,
     .key = key,

@@ -3,8 +3,9 @@
 
 #include <string.h>
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_ADD,      ACTIVITY_LDAP_MODIFY,   ACTIVITY_DRS_ADD_ENTRY,
-                                           ACTIVITY_DRS_WRITE_SPN, ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_LDAP_ADD,         ACTIVITY_LDAP_MODIFY,
+                                           ACTIVITY_DRS_ADD_ENTRY,    ACTIVITY_DRS_WRITE_SPN,
+                                           ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_NONE};
 
 static bool is_server_class(struct bytes name)
 {
@@ -26,7 +27,8 @@ static bool adds_server(const struct observation *o)
            is_server_class(observation_text(o, FIELD_OBJECT_CLASS));
 }
 
-/* Principals that only domain controllers have: the global catalog's, and DRSUAPI's by its interface's UUID. */
+/* Principals that only domain controllers have: the global catalog's, and DRSUAPI's by its interface's UUID.
+ */
 static bool is_controller_principal(void *context, struct bytes text)
 {
     (void)context;
@@ -81,8 +83,10 @@ static void observe(struct detection *d, const struct observation *o)
         alert_put_text(alert, "object", dn);
         alert_explain(alert, "The object is %s.", words_text(&name, dn, 200));
     }
-    alert_explain(alert, "It is not known to be a domain controller. A lawful promotion looks the same: compare the time. "
-                         "A false one lets changes into the directory past all audit (DCShadow).");
+    alert_explain(
+        alert,
+        "It is not known to be a domain controller. A lawful promotion looks the same: compare the time. "
+        "A false one lets changes into the directory past all audit (DCShadow).");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -94,11 +98,16 @@ const struct detector detector_dcshadow_promotion = {
     .word = "dcshadow_promotion",
     .severity = SEVERITY_HIGH,
     .mitre = "T1207",
-    .doc = "One that is no domain controller makes a computer look like one: an object of class server or nTDSDSA below "
-           "CN=Sites in the configuration (LDAP, event 5137), IDL_DRSAddEntry ([MS-DRSR] 4.1.1), or a service principal of "
-           "the global catalog or of DRSUAPI (E3514235-...) for a computer that is none (LDAP, DRSWriteSPN, event 5136). "
-           "Rule, no learning; what takes them away is not told. Method: Delpy, Le Toux, \"DCShadow\", BlueHat IL 2018.",
-    .advice = "If no domain controller was promoted then, take the source off the network, remove the object, and look at "
+    .doc = "One that is no domain controller makes a computer look like one: an object of class server or "
+           "nTDSDSA below "
+           "CN=Sites in the configuration (LDAP, event 5137), IDL_DRSAddEntry ([MS-DRSR] 4.1.1), or a "
+           "service principal of "
+           "the global catalog or of DRSUAPI (E3514235-...) for a computer that is none (LDAP, DRSWriteSPN, "
+           "event 5136). "
+           "Rule, no learning; what takes them away is not told. Method: Delpy, Le Toux, \"DCShadow\", "
+           "BlueHat IL 2018.",
+    .advice = "If no domain controller was promoted then, take the source off the network, remove the "
+              "object, and look at "
               "what was replicated. Close the alert of a lawful promotion.",
     .kinds = kinds,
     .key = key,

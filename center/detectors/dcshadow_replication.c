@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_DRS_REPLICA_ADD, ACTIVITY_DRS_UPDATE_REFS, ACTIVITY_DRS_BIND,
-                                           ACTIVITY_KERBEROS_AP,     ACTIVITY_DIRECTORY_ACCESS, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_DRS_REPLICA_ADD,  ACTIVITY_DRS_UPDATE_REFS,
+                                           ACTIVITY_DRS_BIND,         ACTIVITY_KERBEROS_AP,
+                                           ACTIVITY_DIRECTORY_ACCESS, ACTIVITY_NONE};
 
 static const struct state_form tables[] = {
     {.name = "partners",
@@ -34,8 +35,8 @@ static struct subject key(const struct detection *d, const struct observation *o
     return is_topology_change(o) ? key_by_origin(d, o) : (struct subject){0};
 }
 
-/* Without a directory, controllers are known by their asking each other; who announces a new source is not taken at
- * its word. */
+/* Without a directory, controllers are known by their asking each other; who announces a new source is not
+ * taken at its word. */
 static bool is_partner(struct detection *d, const struct observation *o)
 {
     if (o->kind == ACTIVITY_DIRECTORY_ACCESS)
@@ -55,8 +56,9 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     struct alert *alert = detection_alert(d, o, key_by_origin(d, o));
     explain_who(alert, o,
-                o->kind == ACTIVITY_DIRECTORY_ACCESS ? "used the right to change who replicates with whom"
-                                                     : "told a controller to replicate from or to another one");
+                o->kind == ACTIVITY_DIRECTORY_ACCESS
+                    ? "used the right to change who replicates with whom"
+                    : "told a controller to replicate from or to another one");
     struct bytes partner = observation_text(o, FIELD_DRS_PARTNER);
     if (partner.size) {
         alert_put_text(alert, "partner", partner);
@@ -65,8 +67,9 @@ static void observe(struct detection *d, const struct observation *o)
     struct bytes operation = observation_text(o, FIELD_RPC_OPERATION);
     if (operation.size)
         alert_put_text(alert, "operation", operation);
-    alert_explain(alert, "It is not known to be a domain controller. A false controller gets its changes into the "
-                         "directory so, past all audit (DCShadow).");
+    alert_explain(alert,
+                  "It is not known to be a domain controller. A false controller gets its changes into the "
+                  "directory so, past all audit (DCShadow).");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -79,12 +82,15 @@ const struct detector detector_dcshadow_replication = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1207",
     .doc = "One that is no domain controller adds, changes or removes a replication source or partner: "
-           "IDL_DRSReplicaAdd, Del, Modify and UpdateRefs ([MS-DRSR] 4.1.19 to 4.1.26; also sealed), or, in event "
-           "4662, uses DS-Replication-Manage-Topology. DRSReplicaSync alone is left out: it starts a replication "
+           "IDL_DRSReplicaAdd, Del, Modify and UpdateRefs ([MS-DRSR] 4.1.19 to 4.1.26; also sealed), or, in "
+           "event "
+           "4662, uses DS-Replication-Manage-Topology. DRSReplicaSync alone is left out: it starts a "
+           "replication "
            "between partners that are there already, as repadmin and its like do. Rule, no learning. Method: "
            "Delpy, Le Toux, \"DCShadow\", BlueHat IL 2018.",
-    .advice = "Look at Configuration/Sites for servers that are none, and at what was replicated; compare with a "
-              "backup. Exclude those who set up replication by hand.",
+    .advice =
+        "Look at Configuration/Sites for servers that are none, and at what was replicated; compare with a "
+        "backup. Exclude those who set up replication by hand.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

@@ -5,7 +5,8 @@ static const enum activity_kind kinds[] = {ACTIVITY_COERCION, ACTIVITY_NONE};
 
 static struct subject key(const struct detection *d, const struct observation *o)
 {
-    return text_is(observation_text(o, FIELD_RPC_INTERFACE), "netdfs") && on_controller(d, o) && !by_controller(d, o)
+    return text_is(observation_text(o, FIELD_RPC_INTERFACE), "netdfs") && on_controller(d, o) &&
+                   !by_controller(d, o)
                ? key_by_origin(d, o)
                : (struct subject){0};
 }
@@ -40,7 +41,8 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     struct alert *alert = detection_alert(d, o, detection_key(d));
     struct words to;
-    explain_who(alert, o, "had the Distributed File System's service look at a computer of its choice (DFSCoerce)");
+    explain_who(alert, o,
+                "had the Distributed File System's service look at a computer of its choice (DFSCoerce)");
     if (target.size) {
         alert_put_text(alert, "connects_to", target);
         alert_explain(alert, "It named %s.", words_text(&to, target, 120));
@@ -58,10 +60,13 @@ const struct detector detector_dfs_coercion = {
     .word = "dfs_coercion",
     .severity = SEVERITY_HIGH,
     .mitre = "T1187",
-    .doc = "NetrDfsAddStdRoot or NetrDfsRemoveStdRoot ([MS-DFSNM] 3.1.4.4) is called on a domain controller by one that is none, "
-           "naming another server than the one that is called; also sealed, where the name is not seen. Administering a DFS "
+    .doc = "NetrDfsAddStdRoot or NetrDfsRemoveStdRoot ([MS-DFSNM] 3.1.4.4) is called on a domain controller "
+           "by one that is none, "
+           "naming another server than the one that is called; also sealed, where the name is not seen. "
+           "Administering a DFS "
            "root names the server itself. Rule, no learning. Method: Filip Dragovic, \"DFSCoerce\", 2022.",
-    .advice = "Look whether the controller connected to the source right after; demand EPA and signing where NTLM is accepted.",
+    .advice = "Look whether the controller connected to the source right after; demand EPA and signing where "
+              "NTLM is accepted.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

@@ -172,12 +172,23 @@ bool is_sensitive_group(struct bytes sid, struct bytes name)
 {
     /* English installations: where no SID is seen, as in LDAP, the name has to do. */
     static const char *const names[] = {
-        "Domain Admins",       "Enterprise Admins", "Schema Admins",
-        "Administrators",      "Account Operators", "Server Operators",
-        "Print Operators",     "Backup Operators",  "Replicator",
-        "Domain Controllers",  "Key Admins",        "Enterprise Key Admins",
-        "Cert Publishers",     "DnsAdmins",         "Read-only Domain Controllers",
-        "Enterprise Read-only Domain Controllers",  "Group Policy Creator Owners",
+        "Domain Admins",
+        "Enterprise Admins",
+        "Schema Admins",
+        "Administrators",
+        "Account Operators",
+        "Server Operators",
+        "Print Operators",
+        "Backup Operators",
+        "Replicator",
+        "Domain Controllers",
+        "Key Admins",
+        "Enterprise Key Admins",
+        "Cert Publishers",
+        "DnsAdmins",
+        "Read-only Domain Controllers",
+        "Enterprise Read-only Domain Controllers",
+        "Group Policy Creator Owners",
         "Exchange Trusted Subsystem",
     };
     if (sid.size)
@@ -190,8 +201,8 @@ bool is_sensitive_group(struct bytes sid, struct bytes name)
 
 bool is_sensitive_rid(uint64_t rid)
 {
-    static const uint16_t rids[] = {512, 516, 517, 518, 519, 520, 521, 526, 527,
-                                    544, 548, 549, 550, 551, 552};
+    static const uint16_t rids[] = {512, 516, 517, 518, 519, 520, 521, 526,
+                                    527, 544, 548, 549, 550, 551, 552};
     for (unsigned i = 0; i < sizeof(rids) / sizeof(*rids); i++)
         if (rid == rids[i])
             return true;
@@ -264,8 +275,8 @@ struct bytes list_after(const struct observation *o, enum activity_field field, 
 
 /* -- habit ----------------------------------------------------------------------------------------------- */
 
-uint32_t habit_add(struct habit *habit, const struct detection *d, const struct observation *o, uint32_t bits,
-                   int64_t own_learning, int64_t width)
+uint32_t source_habit_add(struct source_habit *habit, const struct detection *d, const struct observation *o,
+                          uint32_t bits, int64_t own_learning, int64_t width)
 {
     if (habit->first == 0)
         habit->first = o->time;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What detectors of what is done to the directory and its controllers share: who is a controller or the system,
- * lists of changes, names of groups, what is habit for a source, and the sentences that every explanation has.
+ * What detectors of what is done to the directory and its controllers share: who is a controller or the
+ * system, lists of changes, names of groups, what is habit for a source, and the sentences that every
+ * explanation has.
  */
 #pragma once
 
@@ -19,8 +20,8 @@ struct subject key_by_account(const struct detection *d, const struct observatio
 
 /* It comes from a domain controller; of an event: a controller's account acts, or the system itself. */
 bool by_controller(const struct detection *d, const struct observation *o);
-/* Against a domain controller: sensors watch those, so a server that nothing is known of counts as one. Events
- * are logged by the computer that it was done to. */
+/* Against a domain controller: sensors watch those, so a server that nothing is known of counts as one.
+ * Events are logged by the computer that it was done to. */
 bool on_controller(const struct detection *d, const struct observation *o);
 /* An event of a computer's own accounts and groups, not of the domain's. */
 bool is_local(const struct detection *d, const struct observation *o);
@@ -39,9 +40,9 @@ struct party party_named(const struct detection *d, const struct observation *o,
 
 /* Two ends of replication, the same in both directions: a key for what both say. */
 struct subject replication_pair(const struct detection *d, const struct observation *o);
-/* What was seen between them: whether each end was asked as a server of DRSUAPI. An end that nothing is known of and
- * that the other one asked first, or that logged on by the principal of replication ([MS-DRSR] 2.2.3.2), is a
- * partner: this is all that tells controllers without a directory. */
+/* What was seen between them: whether each end was asked as a server of DRSUAPI. An end that nothing is known
+ * of and that the other one asked first, or that logged on by the principal of replication
+ * ([MS-DRSR] 2.2.3.2), is a partner: this is all that tells controllers without a directory. */
 struct replication {
     uint8_t asked[2];
 };
@@ -70,17 +71,17 @@ struct bytes list_after(const struct observation *o, enum activity_field field, 
 
 /* -- habit ----------------------------------------------------------------------------------------------- */
 
-/* Kinds of behaviour of one source, a bit each: what it does is learned until the detector's learning is over,
- * and for as long after as the source itself is new. */
-struct habit {
-    int64_t first;   /* the source was seen first */
-    int64_t window;  /* when `fresh` began */
-    uint32_t known;  /* learned */
-    uint32_t fresh;  /* not learned, since `window` */
+/* Kinds of behaviour of one source, a bit each: what it does is learned until the detector's learning is
+ * over, and for as long after as the source itself is new. */
+struct source_habit {
+    int64_t first;  /* the source was seen first */
+    int64_t window; /* when `fresh` began */
+    uint32_t known; /* learned */
+    uint32_t fresh; /* not learned, since `window` */
 };
 /* Takes in `bits`; the ones that are not habit in the last `width` ns, 0 while learning. */
-uint32_t habit_add(struct habit *habit, const struct detection *d, const struct observation *o, uint32_t bits,
-                   int64_t own_learning, int64_t width);
+uint32_t source_habit_add(struct source_habit *habit, const struct detection *d, const struct observation *o,
+                          uint32_t bits, int64_t own_learning, int64_t width);
 
 /* -- words ----------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_DRS_REPLICATE, ACTIVITY_DRS_BIND, ACTIVITY_KERBEROS_AP,
-                                           ACTIVITY_LDAP_SEARCH, ACTIVITY_DIRECTORY_ACCESS, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_DRS_REPLICATE,    ACTIVITY_DRS_BIND,
+                                           ACTIVITY_KERBEROS_AP,      ACTIVITY_LDAP_SEARCH,
+                                           ACTIVITY_DIRECTORY_ACCESS, ACTIVITY_NONE};
 
 static const struct state_form tables[] = {
     {.name = "partners",
@@ -51,7 +52,8 @@ static bool is_partner(struct detection *d, const struct observation *o)
     return replication && replication_add(replication, d, o);
 }
 
-/* An event names no address, only the account: of a computer's it must be known that it is no controller's. */
+/* An event names no address, only the account: of a computer's it must be known that it is no controller's.
+ */
 static bool may_replicate(const struct detection *d, const struct observation *o)
 {
     if (by_controller(d, o) || detection_is(d, &o->account, FACT_SYNCHRONIZER))
@@ -63,7 +65,8 @@ static bool may_replicate(const struct detection *d, const struct observation *o
 
 static void observe(struct detection *d, const struct observation *o)
 {
-    if (is_partner(d, o) || may_replicate(d, o) || o->kind == ACTIVITY_DRS_BIND || o->kind == ACTIVITY_KERBEROS_AP)
+    if (is_partner(d, o) || may_replicate(d, o) || o->kind == ACTIVITY_DRS_BIND ||
+        o->kind == ACTIVITY_KERBEROS_AP)
         return;
     struct alert *alert = detection_alert(d, o, key_by_origin(d, o));
     alert_add_party(alert, ALERT_TARGET, &o->target);
@@ -94,17 +97,20 @@ const struct detector detector_directory_services_replication = {
     .word = "directory_services_replication",
     .severity = SEVERITY_HIGH,
     .mitre = "T1003.006",
-    .doc = "A replication of the directory is asked for by one that is no domain controller: "
-           "IDL_DRSGetNCChanges of DRSUAPI ([MS-DRSR] 4.1.10), whose interface and operation are seen also "
-           "where the call is sealed; the DirSync control over LDAP without OBJECT_SECURITY ([MS-ADTS] "
-           "3.1.1.3.4.1.3); or, in event 4662, the extended rights DS-Replication-Get-Changes-All or "
-           "-In-Filtered-Set. Rule, no learning. Accounts tagged as synchronizers are left out. Event 4662 by a "
-           "computer's account that the directory does not know is left out, for controllers use these rights "
-           "all the time. Of computers that the directory is silent about, two that ask each other for replication, "
-           "or one that logs on by the principal that controllers replicate by, are taken for controllers.",
-    .advice = "If the source is no new domain controller, take it off the network, reset krbtgt twice and all "
-              "privileged passwords, and look who has the replication rights. Tag lawful synchronizers, or "
-              "exclude them.",
+    .doc =
+        "A replication of the directory is asked for by one that is no domain controller: "
+        "IDL_DRSGetNCChanges of DRSUAPI ([MS-DRSR] 4.1.10), whose interface and operation are seen also "
+        "where the call is sealed; the DirSync control over LDAP without OBJECT_SECURITY ([MS-ADTS] "
+        "3.1.1.3.4.1.3); or, in event 4662, the extended rights DS-Replication-Get-Changes-All or "
+        "-In-Filtered-Set. Rule, no learning. Accounts tagged as synchronizers are left out. Event 4662 by a "
+        "computer's account that the directory does not know is left out, for controllers use these rights "
+        "all the time. Of computers that the directory is silent about, two that ask each other for "
+        "replication, "
+        "or one that logs on by the principal that controllers replicate by, are taken for controllers.",
+    .advice =
+        "If the source is no new domain controller, take it off the network, reset krbtgt twice and all "
+        "privileged passwords, and look who has the replication rights. Tag lawful synchronizers, or "
+        "exclude them.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

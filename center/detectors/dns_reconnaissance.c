@@ -6,10 +6,12 @@ static const enum activity_kind kinds[] = {ACTIVITY_DNS_TRANSFER, ACTIVITY_DNS_Q
 enum { SETTING_NAMES, SETTING_BITS };
 static const struct detector_setting settings[] = {
     {"names", "", 1000, 500, 200, 20, 1000000,
-     "Different names of the server's own zones that one source asks for within an hour, from which on it may be "
+     "Different names of the server's own zones that one source asks for within an hour, from which on it "
+     "may be "
      "mapping the network."},
     {"surprise", "bits", 20, 13, 10, 1, 100,
-     "How improbable the day's number of such new names must be after the source's own last four weeks; 13 bits "
+     "How improbable the day's number of such new names must be after the source's own last four weeks; 13 "
+     "bits "
      "is once in 8,192 days."},
     {0},
 };
@@ -51,7 +53,8 @@ static void transfer(struct detection *d, const struct observation *o, struct so
     struct alert *alert = detection_alert(d, o, detection_key(d));
     struct words zone;
     bool whole = observation_uint(o, FIELD_DNS_TYPE, 252) == 252;
-    alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, observation_text(o, FIELD_DNS_ZONE), (struct bytes){0});
+    alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, observation_text(o, FIELD_DNS_ZONE),
+                    (struct bytes){0});
     alert_put_text(alert, "zone", observation_text(o, FIELD_DNS_ZONE));
     alert_put_number(alert, "records", (double)observation_uint(o, FIELD_DNS_RECORDS, 0));
     struct words from, on;
@@ -66,8 +69,8 @@ static void transfer(struct detection *d, const struct observation *o, struct so
 
 static void query(struct detection *d, const struct observation *o, struct source *source)
 {
-    struct subject name =
-        subject_of_name(detection_seed(d), SUBJECT_OBJECT, observation_text(o, FIELD_DNS_NAME), (struct bytes){0});
+    struct subject name = subject_of_name(detection_seed(d), SUBJECT_OBJECT,
+                                          observation_text(o, FIELD_DNS_NAME), (struct bytes){0});
     uint32_t before = distinct_window_value(&source->names, o->time, STATISTICS_HOUR);
     uint32_t names = distinct_window_add(&source->names, name.low, o->time, STATISTICS_HOUR);
     uint32_t today = baseline_add(&source->days, o->time, names > before ? names - before : 0);
@@ -75,13 +78,15 @@ static void query(struct detection *d, const struct observation *o, struct sourc
         source->told = 0;
     double limit = detection_setting(d, SETTING_NAMES);
     double bits = source->days.known ? surprise(baseline_tail(&source->days, today)) : 1000;
-    if (names < limit || bits < detection_setting(d, SETTING_BITS) || (source->told && names < 2 * source->told))
+    if (names < limit || bits < detection_setting(d, SETTING_BITS) ||
+        (source->told && names < 2 * source->told))
         return;
     source->told = names;
     struct alert *alert = detection_alert(d, o, detection_key(d));
     struct words from, on;
     alert_explain(alert, "%s asked %s for about %u different names of its own zones within an hour.",
-                  words_party(&from, &o->source, "Somebody"), words_party(&on, &o->destination, "a server"), names);
+                  words_party(&from, &o->source, "Somebody"), words_party(&on, &o->destination, "a server"),
+                  names);
     alert_put_compared(alert, "names", names, settings[SETTING_NAMES].name, limit);
     if (source->days.known) {
         alert_put_compared(alert, "today", today, "learned", baseline_median(&source->days));
@@ -113,13 +118,19 @@ const struct detector detector_dns_reconnaissance = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1590.002",
     .learning = 8 * STATISTICS_DAY,
-    .doc = "A zone is transferred (AXFR, IXFR), or is tried to be, by one that is no DNS server and did not do so in the "
-           "eight days of learning (published). Or a source asks for many different names of the server's own zones "
-           "within an hour (answers marked authoritative, found or not: what the outside is called does not count): a "
-           "sliding count of different names (HyperLogLog), and the day's number must be improbable after the source's "
-           "own last 28 days (docs/learning.md, counts a day), so that a monitoring server with a steady volume is not "
+    .doc = "A zone is transferred (AXFR, IXFR), or is tried to be, by one that is no DNS server and did not "
+           "do so in the "
+           "eight days of learning (published). Or a source asks for many different names of the server's "
+           "own zones "
+           "within an hour (answers marked authoritative, found or not: what the outside is called does not "
+           "count): a "
+           "sliding count of different names (HyperLogLog), and the day's number must be improbable after "
+           "the source's "
+           "own last 28 days (docs/learning.md, counts a day), so that a monitoring server with a steady "
+           "volume is not "
            "told.",
-    .advice = "Ask what ran on the source. Restrict zone transfers to the secondary servers. Tag secondary DNS servers "
+    .advice = "Ask what ran on the source. Restrict zone transfers to the secondary servers. Tag secondary "
+              "DNS servers "
               "and exclude scanners of your own.",
     .settings = settings,
     .tables = tables,

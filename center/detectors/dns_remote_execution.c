@@ -5,7 +5,8 @@ static const enum activity_kind kinds[] = {ACTIVITY_DNS_QUERY, ACTIVITY_DNS_UPDA
 
 enum { SETTING_BYTES };
 static const struct detector_setting settings[] = {
-    {"record_bytes", "bytes", 32768, 16384, 8192, 1024, 65535, "Data of one record from which on it is too large."},
+    {"record_bytes", "bytes", 32768, 16384, 8192, 1024, 65535,
+     "Data of one record from which on it is too large."},
     {0},
 };
 
@@ -35,7 +36,9 @@ static void observe(struct detection *d, const struct observation *o)
                   update ? "update" : "answer", words_text(&name, asked, 120), bytes);
     alert_put_compared(alert, "record_bytes", bytes, settings[SETTING_BYTES].name, limit);
     alert_put_text(alert, "name", asked);
-    alert_explain(alert, "No lawful record comes near that size; Windows' DNS server was made to overflow by such ones.");
+    alert_explain(
+        alert,
+        "No lawful record comes near that size; Windows' DNS server was made to overflow by such ones.");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -47,12 +50,18 @@ const struct detector detector_dns_remote_execution = {
     .word = "dns_remote_execution",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1210",
-    .doc = "A DNS record of a size that only attacks on a server's heap have is sent to a domain controller: in a dynamic "
-           "update, or in the answer to a question that the controller itself asked. That is the form of the heap overflows "
-           "of Windows' DNS server: CVE-2018-8626, whose details its maker has not published, and CVE-2020-1350, a SIG "
-           "record that makes a 16-bit sum of sizes run over (Check Point Research, \"SIGRed\", 2020). Lawful records stay "
-           "far below: keys and signatures of DNSSEC below 1 KB (RFC 6781 3.4.2), text a few KB. Rule, no learning.",
-    .advice = "Patch the DNS servers (MSRC's pages of both CVEs; TcpReceivePacketSize for the second) and look whether the "
+    .doc = "A DNS record of a size that only attacks on a server's heap have is sent to a domain controller: "
+           "in a dynamic "
+           "update, or in the answer to a question that the controller itself asked. That is the form of the "
+           "heap overflows "
+           "of Windows' DNS server: CVE-2018-8626, whose details its maker has not published, and "
+           "CVE-2020-1350, a SIG "
+           "record that makes a 16-bit sum of sizes run over (Check Point Research, \"SIGRed\", 2020). "
+           "Lawful records stay "
+           "far below: keys and signatures of DNSSEC below 1 KB (RFC 6781 3.4.2), text a few KB. Rule, no "
+           "learning.",
+    .advice = "Patch the DNS servers (MSRC's pages of both CVEs; TcpReceivePacketSize for the second) and "
+              "look whether the "
               "controller began connections of its own to the other end.",
     .settings = settings,
     .kinds = kinds,

@@ -9,14 +9,15 @@ static const enum activity_kind kinds[] = {ACTIVITY_DNS_QUERY, ACTIVITY_NONE};
 enum { SETTING_BYTES, SETTING_NAMES };
 static const struct detector_setting settings[] = {
     {"bytes", "bytes", 65536, 16384, 4096, 512, 100000000,
-     "Information that one source sends to one registered domain within a day in the names it asks for, from which on "
+     "Information that one source sends to one registered domain within a day in the names it asks for, from "
+     "which on "
      "it may be a channel."},
     {"names", "", 200, 100, 50, 10, 1000000, "Different names of that domain, below which it is not told."},
     {0},
 };
 
 /* Bytes of names, repeated ones too, from which on a pair is looked at closely. */
-#define CLOSELY 1024.0f
+#define CLOSELY    1024.0f
 #define CHARACTERS 40u /* 26 letters, 10 digits, hyphen, underscore, dot, all else */
 #define SEEN_BITS  2048u
 
@@ -50,17 +51,19 @@ static const struct state_form tables[] = {
 
 /* Lists of reputation that are asked for an address, a file or a name inside the name: what they are for. */
 static const char *const reputation[] = {
-    "in-addr.arpa", "ip6.arpa",       "spamhaus.org",     "spamhaus.net", "barracudacentral.org", "spamcop.net",
-    "surbl.org",    "uribl.com",      "sorbs.net",        "mcafee.com",   "sophosxl.net",         "senderbase.org",
-    "cymru.com",    "trendmicro.com", "abuseat.org",      "dnswl.org",    "mailspike.net",        "njabl.org",
-    "senderscore.com", "avast.com",   "barracudabrts.com",
+    "in-addr.arpa",      "ip6.arpa",       "spamhaus.org", "spamhaus.net",    "barracudacentral.org",
+    "spamcop.net",       "surbl.org",      "uribl.com",    "sorbs.net",       "mcafee.com",
+    "sophosxl.net",      "senderbase.org", "cymru.com",    "trendmicro.com",  "abuseat.org",
+    "dnswl.org",         "mailspike.net",  "njabl.org",    "senderscore.com", "avast.com",
+    "barracudabrts.com",
 };
 
 /* The part that people register: the last two labels, or three below names such as co.uk. Without the public
  * suffix list this is a guess, on the careful side: what it joins too widely counts more. */
 static struct bytes registered_domain(struct bytes name)
 {
-    static const char *const generic[] = {"co.", "com.", "net.", "org.", "gov.", "ac.", "edu.", "or.", "ne.", "go."};
+    static const char *const generic[] = {"co.", "com.", "net.", "org.", "gov.",
+                                          "ac.", "edu.", "or.",  "ne.",  "go."};
     size_t at[3] = {0}, dots = 0;
     for (size_t i = name.size; i > 0 && dots < 3; i--)
         if (name.data[i - 1] == '.')
@@ -94,8 +97,8 @@ static struct subject key(const struct detection *d, const struct observation *o
 {
     struct bytes name = observation_text(o, FIELD_DNS_NAME), domain = registered_domain(name);
     /* Names of own zones do not leave the network; a controller asks what its clients ask it. */
-    return name.size > domain.size && !is_reputation(domain) && !observation_bool(o, FIELD_DNS_AUTHORITATIVE) &&
-                   !by_controller(d, o)
+    return name.size > domain.size && !is_reputation(domain) &&
+                   !observation_bool(o, FIELD_DNS_AUTHORITATIVE) && !by_controller(d, o)
                ? pair_of(d, o)
                : (struct subject){0};
 }
@@ -141,7 +144,8 @@ static bool is_new(struct channel *channel, struct subject name)
     return is;
 }
 
-static void add_name(struct channel *channel, struct subject hash, struct bytes prefix, const struct observation *o)
+static void add_name(struct channel *channel, struct subject hash, struct bytes prefix,
+                     const struct observation *o)
 {
     if (!is_new(channel, hash))
         return;
@@ -149,7 +153,8 @@ static void add_name(struct channel *channel, struct subject hash, struct bytes 
         channel->counts[character(prefix.data[i])]++;
     double bytes = (double)prefix.size * entropy(channel->counts) / 8;
     decayed_add(&channel->bytes, o->time, STATISTICS_DAY, bytes);
-    decayed_add(&channel->down, o->time, STATISTICS_DAY, (double)observation_uint(o, FIELD_DNS_ANSWER_BYTES, 0));
+    decayed_add(&channel->down, o->time, STATISTICS_DAY,
+                (double)observation_uint(o, FIELD_DNS_ANSWER_BYTES, 0));
     distinct_window_add(&channel->names, hash.low, o->time, STATISTICS_DAY);
 }
 
@@ -175,7 +180,8 @@ static void raise_if(struct detection *d, const struct observation *o, struct ch
     alert_explain(alert, "They carry about %.0f bytes in a day, at %.1f bits a character.", bytes,
                   entropy(channel->counts));
     alert_put_compared(alert, "bytes", bytes, settings[SETTING_BYTES].name, limit);
-    alert_put_compared(alert, "names", names, settings[SETTING_NAMES].name, detection_setting(d, SETTING_NAMES));
+    alert_put_compared(alert, "names", names, settings[SETTING_NAMES].name,
+                       detection_setting(d, SETTING_NAMES));
     alert_put_number(alert, "bits_per_character", entropy(channel->counts));
     alert_put_number(alert, "answer_bytes", decayed_value(&channel->down, o->time, STATISTICS_DAY));
     alert_put_text(alert, "domain", domain);
@@ -188,13 +194,13 @@ static void observe(struct detection *d, const struct observation *o)
     struct bytes name = observation_text(o, FIELD_DNS_NAME), domain = registered_domain(name);
     struct bytes prefix = {name.data, name.size - domain.size - 1};
     struct pair *pair = detection_use(d, 0, detection_key(d), NULL);
-    if (!pair ||
-        decayed_add(&pair->bytes, o->time, STATISTICS_HOUR, (double)prefix.size) < (double)CLOSELY)
+    if (!pair || decayed_add(&pair->bytes, o->time, STATISTICS_HOUR, (double)prefix.size) < (double)CLOSELY)
         return;
     struct channel *channel = detection_use(d, 1, detection_key(d), NULL);
     if (!channel)
         return;
-    add_name(channel, subject_of_name(detection_seed(d), SUBJECT_OBJECT, prefix, (struct bytes){0}), prefix, o);
+    add_name(channel, subject_of_name(detection_seed(d), SUBJECT_OBJECT, prefix, (struct bytes){0}), prefix,
+             o);
     raise_if(d, o, channel);
 }
 
@@ -205,14 +211,21 @@ const struct detector detector_dns_tunnel = {
     .word = "dns_tunnel",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1048",
-    .doc = "How much one source tells one registered domain by the names it asks for, within a day: of each name that is "
-           "new, its length times the entropy of the characters of all names so far (order 0). After Paxson, Christodorescu, "
-           "Javed, Rao, Sailer, Schales, Stoecklin, Thomas, Venema, Weaver, \"Practical Comprehensive Bounds on "
-           "Surreptitious Communication Over DNS\", USENIX Security 2013, who bound it by compression and tell from 4 KB a "
-           "day on, which is the threshold of high sensitivity. Fades with a half-life of a day. Only pairs with 1 KB of "
-           "names in an hour are looked at closely, so the state stays small. Left out: names of own zones, reverse "
-           "names, and the lists of reputation that carry their question in the name, as Paxson's paper does.",
-    .advice = "Look who owns the domain and which program asked; block it at the DNS servers. Exclude mail servers and "
+    .doc =
+        "How much one source tells one registered domain by the names it asks for, within a day: of each "
+        "name that is "
+        "new, its length times the entropy of the characters of all names so far (order 0). After Paxson, "
+        "Christodorescu, "
+        "Javed, Rao, Sailer, Schales, Stoecklin, Thomas, Venema, Weaver, \"Practical Comprehensive Bounds on "
+        "Surreptitious Communication Over DNS\", USENIX Security 2013, who bound it by compression and tell "
+        "from 4 KB a "
+        "day on, which is the threshold of high sensitivity. Fades with a half-life of a day. Only pairs "
+        "with 1 KB of "
+        "names in an hour are looked at closely, so the state stays small. Left out: names of own zones, "
+        "reverse "
+        "names, and the lists of reputation that carry their question in the name, as Paxson's paper does.",
+    .advice = "Look who owns the domain and which program asked; block it at the DNS servers. Exclude mail "
+              "servers and "
               "sensors that ask lists of reputation.",
     .settings = settings,
     .tables = tables,

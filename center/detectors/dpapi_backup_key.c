@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_RPC_BIND, ACTIVITY_BACKUPKEY_RETRIEVE, ACTIVITY_LSA_SECRET,
-                                           ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_RPC_BIND, ACTIVITY_BACKUPKEY_RETRIEVE,
+                                           ACTIVITY_LSA_SECRET, ACTIVITY_NONE};
 
 #define AUTHENTICATION_NEGOTIATE 9 /* [MS-RPCE] 2.2.1.1.7 */
 
@@ -12,7 +12,11 @@ struct bind {
 };
 
 static const struct state_form tables[] = {
-    {.name = "binds", .version = 1, .value_size = sizeof(struct bind), .capacity = 4096, .lifetime = STATISTICS_HOUR},
+    {.name = "binds",
+     .version = 1,
+     .value_size = sizeof(struct bind),
+     .capacity = 4096,
+     .lifetime = STATISTICS_HOUR},
     {0},
 };
 
@@ -50,7 +54,8 @@ static const char *suspicion(const struct detection *d, const struct observation
                    : NULL;
     const struct bind *bind = detection_look(d, 0, connection(d, o));
     return bind && bind->type != AUTHENTICATION_NEGOTIATE
-               ? "used the DPAPI backup key service with an authentication that Windows clients do not use there"
+               ? "used the DPAPI backup key service with an authentication that Windows clients do not use "
+                 "there"
                : NULL;
 }
 
@@ -81,13 +86,19 @@ const struct detector detector_dpapi_backup_key = {
     .word = "dpapi_backup_key",
     .severity = SEVERITY_HIGH,
     .mitre = "T1555.004",
-    .doc = "The secret G$BCKUPKEY_... of a domain controller is opened or read through LSARPC ([MS-LSAD] 3.1.4.6), "
-           "which only tools do; or the backup key service ([MS-BKRP]) is asked for the key by one that does not "
-           "speak as Windows does: that specification demands SPNEGO and sealing, tools authenticate by NTLM alone "
-           "or leave the call open. A sealed call with SPNEGO is what each Windows client makes when a user's "
-           "password changes: nothing is raised for it. Rule, no learning. Inside encrypted SMB 3 it is not seen.",
-    .advice = "Take the source off the network; treat all that users of the domain keep by DPAPI as known to the "
-              "attacker, for the key cannot be replaced without a new domain.",
+    .doc =
+        "The secret G$BCKUPKEY_... of a domain controller is opened or read through LSARPC ([MS-LSAD] "
+        "3.1.4.6), "
+        "which only tools do; or the backup key service ([MS-BKRP]) is asked for the key by one that does "
+        "not "
+        "speak as Windows does: that specification demands SPNEGO and sealing, tools authenticate by NTLM "
+        "alone "
+        "or leave the call open. A sealed call with SPNEGO is what each Windows client makes when a user's "
+        "password changes: nothing is raised for it. Rule, no learning. Inside encrypted SMB 3 it is not "
+        "seen.",
+    .advice =
+        "Take the source off the network; treat all that users of the domain keep by DPAPI as known to the "
+        "attacker, for the key cannot be replaced without a new domain.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

@@ -3,9 +3,9 @@
 
 #include "sync/distinguished_name.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_MODIFY,    ACTIVITY_LDAP_MODIFY_DN, ACTIVITY_LDAP_DELETE,
-                                           ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_ACCOUNT_CHANGE, ACTIVITY_SAMR_CHANGE,
-                                           ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {
+    ACTIVITY_LDAP_MODIFY,    ACTIVITY_LDAP_MODIFY_DN, ACTIVITY_LDAP_DELETE, ACTIVITY_DIRECTORY_CHANGE,
+    ACTIVITY_ACCOUNT_CHANGE, ACTIVITY_SAMR_CHANGE,    ACTIVITY_NONE};
 
 /* The account that is changed, as well as it is known. */
 static struct party changed_party(const struct detection *d, const struct observation *o)
@@ -42,7 +42,8 @@ static void observe(struct detection *d, const struct observation *o)
     struct alert *alert = detection_alert(d, o, detection_key(d));
     alert_add_party(alert, ALERT_TARGET, &changed);
     explain_who(alert, o, "changed an account that is a decoy (honeytoken)");
-    alert_explain(alert, "The account is %s. Nobody has a reason to change it.", words_party(&name, &changed, "unknown"));
+    alert_explain(alert, "The account is %s. Nobody has a reason to change it.",
+                  words_party(&name, &changed, "unknown"));
     struct bytes operation = observation_text(o, FIELD_OPERATION);
     if (operation.size)
         alert_put_text(alert, "operation", operation);
@@ -57,9 +58,12 @@ const struct detector detector_honeytoken_changed = {
     .word = "honeytoken_changed",
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
-    .doc = "An account that is tagged as a honeytoken is changed, renamed, moved or deleted, or its password is set: LDAP, SAMR, "
-           "events 4720 to 4781, 5136 to 5141. What the system writes itself, and locking out, is left out. Rule, no learning.",
-    .advice = "Look at everything that the source and the account did lately. Exclude those who take care of decoys.",
+    .doc = "An account that is tagged as a honeytoken is changed, renamed, moved or deleted, or its password "
+           "is set: LDAP, SAMR, "
+           "events 4720 to 4781, 5136 to 5141. What the system writes itself, and locking out, is left out. "
+           "Rule, no learning.",
+    .advice = "Look at everything that the source and the account did lately. Exclude those who take care of "
+              "decoys.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

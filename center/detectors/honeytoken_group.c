@@ -3,8 +3,8 @@
 
 #include "sync/distinguished_name.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_GROUP_CHANGE, ACTIVITY_LDAP_MODIFY, ACTIVITY_DIRECTORY_CHANGE,
-                                           ACTIVITY_SAMR_CHANGE, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_GROUP_CHANGE, ACTIVITY_LDAP_MODIFY,
+                                           ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_SAMR_CHANGE, ACTIVITY_NONE};
 
 struct search {
     const struct detection *d;
@@ -77,8 +77,10 @@ const struct detector detector_honeytoken_group = {
     .word = "honeytoken_group",
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
-    .doc = "An account that is tagged as a honeytoken is added to a group or taken out of one, or the members of a group that is "
-           "tagged so change: events 4728 and its like, LDAP and event 5136 (by the member's name), SAMR. Rule, no learning.",
+    .doc = "An account that is tagged as a honeytoken is added to a group or taken out of one, or the "
+           "members of a group that is "
+           "tagged so change: events 4728 and its like, LDAP and event 5136 (by the member's name), SAMR. "
+           "Rule, no learning.",
     .advice = "Put the membership back and look at everything that the source and the account did lately.",
     .kinds = kinds,
     .key = key,

@@ -36,8 +36,8 @@ static bool by_item(void *context, const struct ldap_item *item)
             if (value.data[i] == '@')
                 value.size = i;
     return (text_is(attribute, "sAMAccountName") || text_is(attribute, "cn") || text_is(attribute, "name") ||
-            text_is(attribute, "displayName") || text_is(attribute, "anr") || text_is(attribute, "distinguishedName") ||
-            text_is(attribute, "userPrincipalName")) &&
+            text_is(attribute, "displayName") || text_is(attribute, "anr") ||
+            text_is(attribute, "distinguishedName") || text_is(attribute, "userPrincipalName")) &&
            try_name(context, value);
 }
 
@@ -96,8 +96,10 @@ const struct detector detector_honeytoken_ldap = {
     .word = "honeytoken_ldap",
     .severity = SEVERITY_LOW,
     .mitre = "T1087.002",
-    .doc = "A search, comparison or LDAP ping asks for an account that is tagged as a honeytoken: by its name in the filter, as "
-           "the base, or because it is among few results. Searches for all accounts find it too and are 2038's. Sealed "
+    .doc = "A search, comparison or LDAP ping asks for an account that is tagged as a honeytoken: by its "
+           "name in the filter, as "
+           "the base, or because it is among few results. Searches for all accounts find it too and are "
+           "2038's. Sealed "
            "searches are not seen. Controllers and synchronizers are left out. Rule, no learning.",
     .advice = "Ask what ran on the source: someone looked for this name.",
     .kinds = kinds,

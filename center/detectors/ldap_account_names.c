@@ -68,8 +68,10 @@ static void observe(struct detection *d, const struct observation *o)
     struct words last;
     struct alert *alert = detection_alert(d, o, detection_key(d));
     explain_who(alert, o, "guessed names of accounts by LDAP pings");
-    alert_explain(alert, "%u different names within an hour, of which %u exist; the last was %s. Nobody has to log on for it.",
-                  names, found, words_text(&last, name, 60));
+    alert_explain(
+        alert,
+        "%u different names within an hour, of which %u exist; the last was %s. Nobody has to log on for it.",
+        names, found, words_text(&last, name, 60));
     alert_put_compared(alert, "names", names, settings[SETTING_NAMES].name, limit);
     alert_put_number(alert, "found", found);
     explain_end(alert, o);
@@ -83,9 +85,12 @@ const struct detector detector_ldap_account_names = {
     .word = "ldap_account_names",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
-    .doc = "One source asks for many different accounts by LDAP ping within an hour ([MS-ADTS] 6.3.3: the User of a ping, "
-           "over UDP, or over TCP as a search of the root DSE for Netlogon, as ldapnomnom does): a sliding count of "
-           "different names (HyperLogLog). Computers ask for their own account, so a few are lawful; controllers are left "
+    .doc = "One source asks for many different accounts by LDAP ping within an hour ([MS-ADTS] 6.3.3: the "
+           "User of a ping, "
+           "over UDP, or over TCP as a search of the root DSE for Netlogon, as ldapnomnom does): a sliding "
+           "count of "
+           "different names (HyperLogLog). Computers ask for their own account, so a few are lawful; "
+           "controllers are left "
            "out. No learning (published so).",
     .advice = "Look for password spraying against the names that exist.",
     .settings = settings,

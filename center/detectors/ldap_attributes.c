@@ -4,15 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH,
+                                           ACTIVITY_NONE};
 
 enum { SETTING_WEIGHT, SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"weight", "", 4, 2, 1, 1, 40,
-     "How much the sensitive attributes that are new for a source must weigh together within a day: those that hold "
+     "How much the sensitive attributes that are new for a source must weigh together within a day: those "
+     "that hold "
      "a secret 2 each, those that tell where one is 1."},
     {"source_days", "days", 30, 15, 7, 0, 90,
-     "For how long a source's attributes are learned after it was seen first, after the general learning too."},
+     "For how long a source's attributes are learned after it was seen first, after the general learning "
+     "too."},
     {0},
 };
 
@@ -44,7 +47,7 @@ static const struct {
 static const struct state_form tables[] = {
     {.name = "sources",
      .version = 1,
-     .value_size = sizeof(struct habit),
+     .value_size = sizeof(struct source_habit),
      .capacity = 200000,
      .lifetime = 180 * STATISTICS_DAY},
     {0},
@@ -107,11 +110,11 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void observe(struct detection *d, const struct observation *o)
 {
     uint32_t now = attributes_of(o);
-    struct habit *habit = detection_use(d, 0, detection_key(d), NULL);
+    struct source_habit *habit = detection_use(d, 0, detection_key(d), NULL);
     if (!habit)
         return;
     int64_t own = (int64_t)detection_setting(d, SETTING_DAYS) * STATISTICS_DAY;
-    uint32_t fresh = habit_add(habit, d, o, now, own, STATISTICS_DAY);
+    uint32_t fresh = source_habit_add(habit, d, o, now, own, STATISTICS_DAY);
     char list[400], known[400];
     double weight = weight_of(fresh, list, sizeof(list)), limit = detection_setting(d, SETTING_WEIGHT);
     if ((now & fresh) == 0 || weight < limit)
@@ -119,7 +122,8 @@ static void observe(struct detection *d, const struct observation *o)
     weight_of(habit->known, known, sizeof(known));
     struct alert *alert = detection_alert(d, o, detection_key(d));
     explain_who(alert, o, "asked for sensitive attributes of many objects by LDAP");
-    alert_explain(alert, "Within a day: %s. Learned of this source: %s.", list, known[0] ? known : "none of them");
+    alert_explain(alert, "Within a day: %s. Learned of this source: %s.", list,
+                  known[0] ? known : "none of them");
     alert_put_compared(alert, "weight", weight, settings[SETTING_WEIGHT].name, limit);
     alert_put_string(alert, "attributes", list);
     alert_put_text(alert, "filter", observation_text(o, FIELD_SEARCH_FILTER));
@@ -137,10 +141,14 @@ const struct detector detector_ldap_attributes = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
     .learning = 10 * STATISTICS_DAY,
-    .doc = "A search for many objects (not below one object, not with a single result, which is what a help desk reads) asks "
-           "for attributes that hold a secret, or that tell where one is: LAPS passwords, managed passwords, BitLocker "
-           "recovery, old password attributes; delegation, key credentials, SID history; as attribute or in the filter. "
-           "Weighed together over a day; what a source asked for in the first ten days of all or in its own first fifteen is "
+    .doc = "A search for many objects (not below one object, not with a single result, which is what a help "
+           "desk reads) asks "
+           "for attributes that hold a secret, or that tell where one is: LAPS passwords, managed passwords, "
+           "BitLocker "
+           "recovery, old password attributes; delegation, key credentials, SID history; as attribute or in "
+           "the filter. "
+           "Weighed together over a day; what a source asked for in the first ten days of all or in its own "
+           "first fifteen is "
            "its habit (as 2038). Sealed searches are not seen on the wire; event 1644 tells them.",
     .advice = "Ask what ran on the source, and look who may read these attributes.",
     .settings = settings,

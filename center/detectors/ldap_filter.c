@@ -78,8 +78,8 @@ static struct ldap_item item_of(struct bytes text, bool negated)
     return item;
 }
 
-/* Without recursion; parentheses inside values are escaped by whoever wrote the text. What is deeper than can be
- * kept counts as not negated. */
+/* Without recursion; parentheses inside values are escaped by whoever wrote the text. What is deeper than can
+ * be kept counts as not negated. */
 void ldap_filter_each(struct bytes filter, bool (*visit)(void *context, const struct ldap_item *item),
                       void *context)
 {
@@ -140,9 +140,9 @@ static uint32_t by_class(struct bytes value)
 /* [MS-SAMR] 2.2.1.9 */
 static uint32_t by_account_type(struct bytes value)
 {
-    return text_is(value, "805306368")   ? bit(LDAP_USERS)
-           : text_is(value, "805306369") ? bit(LDAP_COMPUTERS)
-           : text_is(value, "805306370") ? bit(LDAP_TRUSTS)
+    return text_is(value, "805306368")                                        ? bit(LDAP_USERS)
+           : text_is(value, "805306369")                                      ? bit(LDAP_COMPUTERS)
+           : text_is(value, "805306370")                                      ? bit(LDAP_TRUSTS)
            : text_begins(value, "26843545") || text_begins(value, "53687091") ? bit(LDAP_GROUPS)
                                                                               : 0;
 }
@@ -150,10 +150,10 @@ static uint32_t by_account_type(struct bytes value)
 /* [MS-ADTS] 2.2.16, asked for bit by bit */
 static uint32_t by_control(struct bytes value)
 {
-    return text_is(value, "4194304")                                 ? bit(LDAP_NO_PREAUTH)
+    return text_is(value, "4194304")                                ? bit(LDAP_NO_PREAUTH)
            : text_is(value, "524288") || text_is(value, "16777216") ? bit(LDAP_DELEGATION)
-           : text_is(value, "8192")                                  ? bit(LDAP_CONTROLLERS)
-                                                                     : 0;
+           : text_is(value, "8192")                                 ? bit(LDAP_CONTROLLERS)
+                                                                    : 0;
 }
 
 static bool has_wildcard(struct bytes value)
@@ -163,10 +163,25 @@ static bool has_wildcard(struct bytes value)
 
 static bool names_objects(struct bytes attribute)
 {
-    static const char *const naming[] = {
-        "sAMAccountName", "cn",        "name", "distinguishedName", "userPrincipalName", "mail",
-        "objectGUID",     "objectSid", "uid",  "dNSHostName",       "displayName",       "msDS-PrincipalName",
-        "employeeID",     "anr",       "proxyAddresses", "memberOf",    "member",            "ou", "netbiosName"};
+    static const char *const naming[] = {"sAMAccountName",
+                                         "cn",
+                                         "name",
+                                         "distinguishedName",
+                                         "userPrincipalName",
+                                         "mail",
+                                         "objectGUID",
+                                         "objectSid",
+                                         "uid",
+                                         "dNSHostName",
+                                         "displayName",
+                                         "msDS-PrincipalName",
+                                         "employeeID",
+                                         "anr",
+                                         "proxyAddresses",
+                                         "memberOf",
+                                         "member",
+                                         "ou",
+                                         "netbiosName"};
     for (unsigned i = 0; i < sizeof(naming) / sizeof(*naming); i++)
         if (text_is(attribute, naming[i]))
             return true;

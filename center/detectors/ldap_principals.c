@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/ldap_filter.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH,
+                                           ACTIVITY_NONE};
 
 enum { SETTING_WEIGHT, SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"weight", "", 4, 2, 1, 1, 40,
-     "How much the families of filters that are new for a source must weigh together within a day: all users, all "
-     "groups or all computers 2 each; organizational units, policies, trusts, controllers 1; service principals, no "
-     "pre-authentication, delegation, adminCount, a sensitive group, DNS zones, all objects 3; managed accounts, "
+     "How much the families of filters that are new for a source must weigh together within a day: all "
+     "users, all "
+     "groups or all computers 2 each; organizational units, policies, trusts, controllers 1; service "
+     "principals, no "
+     "pre-authentication, delegation, adminCount, a sensitive group, DNS zones, all objects 3; managed "
+     "accounts, "
      "security descriptors, without authentication 2."},
     {"source_days", "days", 30, 15, 7, 0, 90,
      "For how long a source's families are learned after it was seen first, after the general learning too."},
@@ -18,7 +22,7 @@ static const struct detector_setting settings[] = {
 static const struct state_form tables[] = {
     {.name = "sources",
      .version = 1,
-     .value_size = sizeof(struct habit),
+     .value_size = sizeof(struct source_habit),
      .capacity = 200000,
      .lifetime = 180 * STATISTICS_DAY},
     {0},
@@ -32,11 +36,11 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void observe(struct detection *d, const struct observation *o)
 {
     uint32_t now = ldap_families(o);
-    struct habit *habit = detection_use(d, 0, detection_key(d), NULL);
+    struct source_habit *habit = detection_use(d, 0, detection_key(d), NULL);
     if (!habit)
         return;
     int64_t own = (int64_t)detection_setting(d, SETTING_DAYS) * STATISTICS_DAY;
-    uint32_t fresh = habit_add(habit, d, o, now, own, STATISTICS_DAY);
+    uint32_t fresh = source_habit_add(habit, d, o, now, own, STATISTICS_DAY);
     double weight = ldap_weight(fresh), limit = detection_setting(d, SETTING_WEIGHT);
     if ((now & fresh) == 0 || weight < limit)
         return;
@@ -48,7 +52,8 @@ static void observe(struct detection *d, const struct observation *o)
     explain_who(alert, o, "sent LDAP queries that enumerate the directory");
     alert_explain(alert, "Within a day it looked for: %s. Learned of this source: %s.", list,
                   known[0] ? known : "nothing of the kind");
-    alert_explain(alert, "The last filter is %s.", words_text(&filter, observation_text(o, FIELD_SEARCH_FILTER), 160));
+    alert_explain(alert, "The last filter is %s.",
+                  words_text(&filter, observation_text(o, FIELD_SEARCH_FILTER), 160));
     alert_put_compared(alert, "weight", weight, settings[SETTING_WEIGHT].name, limit);
     alert_put_string(alert, "families", list);
     alert_put_text(alert, "filter", observation_text(o, FIELD_SEARCH_FILTER));
@@ -67,14 +72,21 @@ const struct detector detector_ldap_principals = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
     .learning = 10 * STATISTICS_DAY,
-    .doc = "Each search is put into families by what its filter asks for (RFC 4515; comparisons below a \"not\" do not "
-           "count), where it starts and how much it got; look-ups of named objects, the root DSE, the schema and the "
-           "certificate templates, which every Windows client reads, are none. A family is habit of a source when it came "
-           "in the first ten days of all, or in the first fifteen days of the source (both published). Families that are "
-           "not habit are weighed together over a day: the weight is how rarely ordinary programs ask so, after the "
-           "filters of SharpHound, PowerView, ldapdomaindump, Rubeus and adidnsdump. Also from event 1644; sealed "
+    .doc = "Each search is put into families by what its filter asks for (RFC 4515; comparisons below a "
+           "\"not\" do not "
+           "count), where it starts and how much it got; look-ups of named objects, the root DSE, the schema "
+           "and the "
+           "certificate templates, which every Windows client reads, are none. A family is habit of a source "
+           "when it came "
+           "in the first ten days of all, or in the first fifteen days of the source (both published). "
+           "Families that are "
+           "not habit are weighed together over a day: the weight is how rarely ordinary programs ask so, "
+           "after the "
+           "filters of SharpHound, PowerView, ldapdomaindump, Rubeus and adidnsdump. Also from event 1644; "
+           "sealed "
            "searches are not seen on the wire. What was raised is not learned.",
-    .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for what follows: "
+    .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for "
+              "what follows: "
               "Kerberoasting, log-ons to controllers.",
     .settings = settings,
     .tables = tables,

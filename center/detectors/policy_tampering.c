@@ -7,7 +7,8 @@ static const enum activity_kind kinds[] = {ACTIVITY_SMB_OPEN, ACTIVITY_DIRECTORY
 enum { SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"habit_days", "days", 1, 2, 4, 1, 28,
-     "On how many different days of the last 90 an account must have changed group policies for it to be its habit; the "
+     "On how many different days of the last 90 an account must have changed group policies for it to be its "
+     "habit; the "
      "first of them at least a week ago."},
     {0},
 };
@@ -37,15 +38,17 @@ static bool ends_so(struct bytes path, const char *const *ends)
 static const char *by_file(const struct observation *o)
 {
     static const char *const policy[] = {".pol", ".inf", ".xml", ".ini", ".adm", ".aas", NULL};
-    static const char *const program[] = {".exe", ".dll", ".ps1", ".bat", ".cmd", ".vbs", ".js", ".msi", ".scr", NULL};
+    static const char *const program[] = {".exe", ".dll", ".ps1", ".bat", ".cmd",
+                                          ".vbs", ".js",  ".msi", ".scr", NULL};
     struct bytes share = observation_text(o, FIELD_SHARE_PATH), path = observation_text(o, FIELD_FILE_PATH);
     bool written = observation_uint(o, FIELD_WRITE_BYTES, 0) || observation_text(o, FIELD_RENAMED_TO).size;
     if (!written || !(text_ends(share, "\\SYSVOL") || text_ends(share, "\\NETLOGON")))
         return NULL;
     if (text_has(path, "\\Policies\\") && ends_so(path, policy))
         return "changed a file of a group policy";
-    return ends_so(path, program) ? "put a program where all computers of the domain read their policies and scripts"
-                                  : NULL;
+    return ends_so(path, program)
+               ? "put a program where all computers of the domain read their policies and scripts"
+               : NULL;
 }
 
 static const char *by_object(const struct observation *o)
@@ -70,7 +73,8 @@ static struct subject key(const struct detection *d, const struct observation *o
 
 static bool is_habit(struct editor *editor, const struct detection *d, const struct observation *o)
 {
-    bool habit = editor->days >= detection_setting(d, SETTING_DAYS) && o->time - editor->first >= 7 * STATISTICS_DAY;
+    bool habit =
+        editor->days >= detection_setting(d, SETTING_DAYS) && o->time - editor->first >= 7 * STATISTICS_DAY;
     uint32_t day = (uint32_t)(o->time / STATISTICS_DAY);
     if (editor->first == 0)
         editor->first = o->time;
@@ -94,7 +98,8 @@ static void observe(struct detection *d, const struct observation *o)
     alert_explain(alert, "It is %s.", words_text(&what, object, 200));
     alert_put_text(alert, "object", object);
     alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, object, (struct bytes){0});
-    alert_put_compared(alert, "days_before", before, settings[SETTING_DAYS].name, detection_setting(d, SETTING_DAYS));
+    alert_put_compared(alert, "days_before", before, settings[SETTING_DAYS].name,
+                       detection_setting(d, SETTING_DAYS));
     alert_explain(alert, "This account is not known to edit policies: it did so on %u days before.", before);
     explain_end(alert, o);
     detection_raise(d);
@@ -107,12 +112,17 @@ const struct detector detector_policy_tampering = {
     .word = "policy_tampering",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1484.001",
-    .doc = "A file that makes up a group policy ([MS-GPOL], [MS-GPREG]: .pol, .inf, .xml, .ini below Policies) is written to "
-           "SYSVOL over SMB, or a program to SYSVOL or NETLOGON, or the extensions or the path of a policy's object are changed "
-           "(LDAP, event 5136), by an account that is not known to edit policies: four weeks of learning, then its own days of "
-           "the last 90, as in 2024. What a policy says cannot be read on the wire, so that it switches something off is not "
+    .doc = "A file that makes up a group policy ([MS-GPOL], [MS-GPREG]: .pol, .inf, .xml, .ini below "
+           "Policies) is written to "
+           "SYSVOL over SMB, or a program to SYSVOL or NETLOGON, or the extensions or the path of a policy's "
+           "object are changed "
+           "(LDAP, event 5136), by an account that is not known to edit policies: four weeks of learning, "
+           "then its own days of "
+           "the last 90, as in 2024. What a policy says cannot be read on the wire, so that it switches "
+           "something off is not "
            "told as such. Inside encrypted SMB 3 it is not seen.",
-    .advice = "Compare the policy with its backup (Get-GPOReport), put it back, and look which computers read it since.",
+    .advice = "Compare the policy with its backup (Get-GPOReport), put it back, and look which computers "
+              "read it since.",
     .learning = 28 * STATISTICS_DAY,
     .settings = settings,
     .tables = tables,

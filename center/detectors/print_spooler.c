@@ -6,7 +6,8 @@ static const enum activity_kind kinds[] = {ACTIVITY_PRINTER_DRIVER_ADD, ACTIVITY
 enum { SETTING_CLIENTS };
 static const struct detector_setting settings[] = {
     {"clients", "", 3, 5, 20, 2, 1000,
-     "From how many different sources within a day a server is taken for a print server, which lawful clients ask to "
+     "From how many different sources within a day a server is taken for a print server, which lawful "
+     "clients ask to "
      "be notified by: what it is asked then is not told."},
     {0},
 };
@@ -58,9 +59,11 @@ static void driver_added(struct detection *d, const struct observation *o)
     if (remote) {
         struct words from;
         alert_put_text(alert, "path", path);
-        alert_explain(alert, "A file of it comes from another computer: \\\\%s.", words_text(&from, path, 160));
+        alert_explain(alert, "A file of it comes from another computer: \\\\%s.",
+                      words_text(&from, path, 160));
     }
-    alert_explain(alert, "The spooler loads the driver with the system's rights (CVE-2021-34527, CVE-2021-1675).");
+    alert_explain(alert,
+                  "The spooler loads the driver with the system's rights (CVE-2021-34527, CVE-2021-1675).");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -84,8 +87,11 @@ static void notification_asked(struct detection *d, const struct observation *o)
     }
     alert_put_compared(alert, "clients", clients, settings[SETTING_CLIENTS].name,
                        detection_setting(d, SETTING_CLIENTS));
-    alert_explain(alert, "The controller then authenticates there, which can be relayed. A print server is asked so by "
-                         "many; this one by %u within a day.", clients);
+    alert_explain(
+        alert,
+        "The controller then authenticates there, which can be relayed. A print server is asked so by "
+        "many; this one by %u within a day.",
+        clients);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -105,13 +111,18 @@ const struct detector detector_print_spooler = {
     .word = "print_spooler",
     .severity = SEVERITY_HIGH,
     .mitre = "T1210",
-    .doc = "PrintNightmare: a printer driver is installed remotely ([MS-RPRN] RpcAddPrinterDriverEx, [MS-PAR]) of which a file "
-           "comes by a network path (high), or on a domain controller from anywhere, also sealed (medium). Printer bug: a "
+    .doc = "PrintNightmare: a printer driver is installed remotely ([MS-RPRN] RpcAddPrinterDriverEx, "
+           "[MS-PAR]) of which a file "
+           "comes by a network path (high), or on a domain controller from anywhere, also sealed (medium). "
+           "Printer bug: a "
            "domain controller that is no print server is asked to notify a client of changes "
-           "(RpcRemoteFindFirstPrinterChangeNotification and -Ex), for which it connects to the computer that the caller "
-           "names (medium; Christensen, Schroeder, Nelson, \"The Unintended Risks of Trusting Active Directory\", DerbyCon "
+           "(RpcRemoteFindFirstPrinterChangeNotification and -Ex), for which it connects to the computer "
+           "that the caller "
+           "names (medium; Christensen, Schroeder, Nelson, \"The Unintended Risks of Trusting Active "
+           "Directory\", DerbyCon "
            "2018). A server that many ask so within a day is a print server. Rule, no learning.",
-    .advice = "Stop the spooler on domain controllers. Look whether the controller connected to the source, and whether that "
+    .advice = "Stop the spooler on domain controllers. Look whether the controller connected to the source, "
+              "and whether that "
               "log-on was relayed.",
     .settings = settings,
     .tables = tables,

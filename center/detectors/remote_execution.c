@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-static const enum activity_kind kinds[] = {ACTIVITY_SERVICE_CONTROL, ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL,
-                                           ACTIVITY_DCOM_ACTIVATE,   ACTIVITY_HTTP_REQUEST, ACTIVITY_SMB_OPEN,
-                                           ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {
+    ACTIVITY_SERVICE_CONTROL, ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL, ACTIVITY_DCOM_ACTIVATE,
+    ACTIVITY_HTTP_REQUEST,    ACTIVITY_SMB_OPEN,     ACTIVITY_NONE};
 
 /* Objects that run commands for whoever may create them: MMC20.Application, ShellWindows, ShellBrowserWindow;
  * in the wire's order. */
@@ -18,11 +18,11 @@ static const uint8_t commanding_classes[][16] = {
 static const char *service_method(const struct observation *o)
 {
     switch (observation_uint(o, FIELD_RPC_OPNUM, UINT64_MAX)) { /* [MS-SCMR] 3.1.4 */
-    case 12: /* RCreateServiceW */
-    case 24: /* RCreateServiceA */
-    case 44: /* RCreateServiceWOW64A */
-    case 45: /* RCreateServiceWOW64W */
-    case 60: /* RCreateWowService */
+    case 12:                                                    /* RCreateServiceW */
+    case 24:                                                    /* RCreateServiceA */
+    case 44:                                                    /* RCreateServiceWOW64A */
+    case 45:                                                    /* RCreateServiceWOW64W */
+    case 60:                                                    /* RCreateWowService */
         return "created a service";
     case 11: /* RChangeServiceConfigW */
     case 23: /* RChangeServiceConfigA */
@@ -36,7 +36,7 @@ static const char *task_method(const struct observation *o)
 {
     uint64_t opnum = observation_uint(o, FIELD_RPC_OPNUM, UINT64_MAX);
     if (text_is(observation_text(o, FIELD_RPC_INTERFACE), "atsvc"))
-        return opnum == 0 ? "scheduled a task" : NULL; /* NetrJobAdd, [MS-TSCH] 3.2.5.2.1 */
+        return opnum == 0 ? "scheduled a task" : NULL;            /* NetrJobAdd, [MS-TSCH] 3.2.5.2.1 */
     return opnum == 1 || opnum == 12 ? "scheduled a task" : NULL; /* SchRpcRegisterTask, SchRpcRun */
 }
 
@@ -110,8 +110,9 @@ static void observe(struct detection *d, const struct observation *o)
     put(alert, o, "wmi_method", FIELD_WMI_METHOD);
     put(alert, o, "path", FIELD_HTTP_PATH);
     put(alert, o, "pipe", FIELD_FILE_PATH);
-    alert_explain(alert, "So commands can be run on a domain controller; its administration from another computer "
-                         "looks the same.");
+    alert_explain(alert,
+                  "So commands can be run on a domain controller; its administration from another computer "
+                  "looks the same.");
     if (o->kind != ACTIVITY_HTTP_REQUEST)
         explain_end(alert, o);
     detection_raise(d);
@@ -124,13 +125,18 @@ const struct detector detector_remote_execution = {
     .word = "remote_execution",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1569.002",
-    .doc = "On a domain controller, from a computer that is none: a service is created, or what it runs is changed "
-           "([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is opened; a "
-           "method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which inventories "
-           "read the registry by); a DCOM object that runs commands is created; Windows Remote Management is used. "
-           "Rule, no learning (published so).",
-    .advice = "Ask the account's owner whether the controller was administered so; if not, take the source off the "
-              "network and reset the account's password. Exclude the administrators' computers.",
+    .doc =
+        "On a domain controller, from a computer that is none: a service is created, or what it runs is "
+        "changed "
+        "([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is opened; "
+        "a "
+        "method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which inventories "
+        "read the registry by); a DCOM object that runs commands is created; Windows Remote Management is "
+        "used. "
+        "Rule, no learning (published so).",
+    .advice =
+        "Ask the account's owner whether the controller was administered so; if not, take the source off the "
+        "network and reset the account's password. Exclude the administrators' computers.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

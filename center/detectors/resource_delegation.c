@@ -20,11 +20,13 @@ static void observe(struct detection *d, const struct observation *o)
     if (!machine)
         alert->severity = SEVERITY_MEDIUM;
     alert_add_party(alert, ALERT_TARGET, &o->target);
-    explain_who(alert, o, "changed who may act in the name of others (resource-based constrained delegation)");
+    explain_who(alert, o,
+                "changed who may act in the name of others (resource-based constrained delegation)");
     alert_explain(alert, "The object is %s.", words_text(&dn, observation_text(o, FIELD_LDAP_DN), 200));
     alert_put_text(alert, "object", observation_text(o, FIELD_LDAP_DN));
-    alert_explain(alert, machine ? "A computer's account did it%s: so does who relays its log-on."
-                                 : "It was no computer's account%s; administrators do so at times.",
+    alert_explain(alert,
+                  machine ? "A computer's account did it%s: so does who relays its log-on."
+                          : "It was no computer's account%s; administrators do so at times.",
                   acts_on_itself(o) ? " to itself" : "");
     alert_explain(alert, "Whom it names can log on to that computer as anybody.");
     explain_end(alert, o);
@@ -34,14 +36,18 @@ static void observe(struct detection *d, const struct observation *o)
 const struct detector detector_resource_delegation = {
     .external_id = 2423,
     .name = "ResourceBasedConstrainedDelegationSecurityAlert",
-    .title = "Suspicious modification of the Resource Based Constrained Delegation attribute by a machine account",
+    .title =
+        "Suspicious modification of the Resource Based Constrained Delegation attribute by a machine account",
     .word = "resource_delegation",
     .severity = SEVERITY_HIGH,
     .mitre = "T1134.001",
-    .doc = "msDS-AllowedToActOnBehalfOfOtherIdentity of an object is set ([MS-ADA2] 2.210): LDAP, event 5136. By a computer's "
-           "account, also of itself, high, for that is what relaying ends in; by another account medium. Taking it away is not "
+    .doc = "msDS-AllowedToActOnBehalfOfOtherIdentity of an object is set ([MS-ADA2] 2.210): LDAP, event "
+           "5136. By a computer's "
+           "account, also of itself, high, for that is what relaying ends in; by another account medium. "
+           "Taking it away is not "
            "told, nor what the system does. Rule, no learning. Method: Shamir, \"Wagging the Dog\", 2019.",
-    .advice = "If nobody set up delegation there, take the value away and look at the log-ons to that computer since.",
+    .advice = "If nobody set up delegation there, take the value away and look at the log-ons to that "
+              "computer since.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

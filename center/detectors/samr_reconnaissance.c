@@ -21,7 +21,7 @@ static const char *const family_words[FAMILIES] = {
     "many single accounts"};
 
 struct source {
-    struct habit habit;
+    struct source_habit habit;
     struct distinct_window accounts;
 };
 
@@ -77,7 +77,7 @@ static void observe(struct detection *d, const struct observation *o)
     uint32_t now = families_of(d, source, o);
     if (now == 0)
         return;
-    uint32_t fresh = habit_add(&source->habit, d, o, now, 0, STATISTICS_DAY);
+    uint32_t fresh = source_habit_add(&source->habit, d, o, now, 0, STATISTICS_DAY);
     if ((fresh & now) == 0)
         return;
     struct alert *alert = detection_alert(d, o, detection_key(d));
@@ -91,7 +91,8 @@ static void observe(struct detection *d, const struct observation *o)
     alert_explain(alert, "Asked for: %s; this source did not do so in the four weeks of learning.", list);
     alert_put_string(alert, "queries", list);
     if (fresh & 1u << MANY_ACCOUNTS)
-        alert_put_compared(alert, "accounts", distinct_window_value(&source->accounts, o->time, STATISTICS_HOUR),
+        alert_put_compared(alert, "accounts",
+                           distinct_window_value(&source->accounts, o->time, STATISTICS_HOUR),
                            settings[SETTING_ACCOUNTS].name, detection_setting(d, SETTING_ACCOUNTS));
     if (observation_has(o, FIELD_RPC_COUNT))
         alert_put_number(alert, "returned", (double)observation_uint(o, FIELD_RPC_COUNT, 0));
@@ -108,14 +109,20 @@ const struct detector detector_samr_reconnaissance = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
     .learning = 28 * STATISTICS_DAY,
-    .doc = "A source that is no controller reads a controller's accounts through SAMR ([MS-SAMR] 3.1.5) in a way that "
-           "it did not in the four weeks of learning (published). The ways are: all users, all groups, display "
-           "information of all, members of a sensitive group, many single accounts within an hour (a sliding count "
-           "of different RIDs: HyperLogLog). They are told by the operation's number, so sealed calls count too; a "
-           "group inside a sealed call is not known. A way that was learned is not raised; one that was raised is not "
-           "learned afterwards. Inside encrypted SMB 3 nothing is seen.",
-    .advice = "Ask what ran on the source. Restrict remote calls to SAM by policy (RestrictRemoteSam). Exclude "
-              "inventories that came after the learning.",
+    .doc =
+        "A source that is no controller reads a controller's accounts through SAMR ([MS-SAMR] 3.1.5) in a "
+        "way that "
+        "it did not in the four weeks of learning (published). The ways are: all users, all groups, display "
+        "information of all, members of a sensitive group, many single accounts within an hour (a sliding "
+        "count "
+        "of different RIDs: HyperLogLog). They are told by the operation's number, so sealed calls count "
+        "too; a "
+        "group inside a sealed call is not known. A way that was learned is not raised; one that was raised "
+        "is not "
+        "learned afterwards. Inside encrypted SMB 3 nothing is seen.",
+    .advice =
+        "Ask what ran on the source. Restrict remote calls to SAM by policy (RestrictRemoteSam). Exclude "
+        "inventories that came after the learning.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -3,13 +3,14 @@
 
 #include "sync/distinguished_name.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_GROUP_CHANGE, ACTIVITY_LDAP_MODIFY, ACTIVITY_DIRECTORY_CHANGE,
-                                           ACTIVITY_SAMR_CHANGE, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_GROUP_CHANGE, ACTIVITY_LDAP_MODIFY,
+                                           ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_SAMR_CHANGE, ACTIVITY_NONE};
 
 enum { SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"habit_days", "days", 1, 2, 4, 1, 28,
-     "On how many different days of the last 90 an account must have added members to a sensitive group for it to be "
+     "On how many different days of the last 90 an account must have added members to a sensitive group for "
+     "it to be "
      "its habit; the first of them at least a week ago."},
     {0},
 };
@@ -35,7 +36,8 @@ enum addition { NO_ADDITION, UNSEEN_GROUP, SENSITIVE_GROUP };
 
 static enum addition by_directory(const struct detection *d, const struct observation *o)
 {
-    return detection_is(d, &o->group, FACT_SENSITIVE_GROUP) || detection_is(d, &o->target, FACT_SENSITIVE_GROUP)
+    return detection_is(d, &o->group, FACT_SENSITIVE_GROUP) ||
+                   detection_is(d, &o->target, FACT_SENSITIVE_GROUP)
                ? SENSITIVE_GROUP
                : NO_ADDITION;
 }
@@ -111,8 +113,8 @@ static struct bytes member_name(const struct observation *o)
 /* Takes it in; whether it was habit before. A refused try teaches nothing. */
 static bool is_habit(struct custom *custom, const struct detection *d, const struct observation *o)
 {
-    bool habit = custom->days >= detection_setting(d, SETTING_DAYS) &&
-                 o->time - custom->first >= 7 * STATISTICS_DAY;
+    bool habit =
+        custom->days >= detection_setting(d, SETTING_DAYS) && o->time - custom->first >= 7 * STATISTICS_DAY;
     uint32_t day = (uint32_t)(o->time / STATISTICS_DAY);
     if (custom->first == 0)
         custom->first = o->time;
@@ -127,7 +129,8 @@ static void observe(struct detection *d, const struct observation *o)
 {
     struct bytes group = group_name(o);
     struct subject of = subject_of_name(detection_seed(d), SUBJECT_GROUP, group, (struct bytes){0});
-    struct custom *custom = detection_use(d, 0, subject_of_pair(detection_seed(d), detection_key(d), of), NULL);
+    struct custom *custom =
+        detection_use(d, 0, subject_of_pair(detection_seed(d), detection_key(d), of), NULL);
     if (!custom || is_habit(custom, d, o))
         return;
     struct alert *alert = detection_alert(d, o, detection_key(d));
@@ -143,8 +146,10 @@ static void observe(struct detection *d, const struct observation *o)
     alert_add_named(alert, ALERT_TARGET, SUBJECT_GROUP, group, o->group.domain);
     if (name.size)
         alert_add_named(alert, ALERT_TARGET, SUBJECT_ACCOUNT, name, o->target.domain);
-    alert_put_compared(alert, "days_before", before, settings[SETTING_DAYS].name, detection_setting(d, SETTING_DAYS));
-    alert_explain(alert, "It is not known as one of those who do so: in 90 days it did so on %u other days.", before);
+    alert_put_compared(alert, "days_before", before, settings[SETTING_DAYS].name,
+                       detection_setting(d, SETTING_DAYS));
+    alert_explain(alert, "It is not known as one of those who do so: in 90 days it did so on %u other days.",
+                  before);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -157,12 +162,18 @@ const struct detector detector_sensitive_group = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1098.007",
     .learning = 28 * STATISTICS_DAY,
-    .doc = "An account adds a member to a sensitive group (the built-in ones by their SIDs, or, in LDAP, by their English "
-           "names; those that the directory or people tag) and it is not its habit: four weeks of learning (published), "
-           "and after them each addition goes on to be counted, by account and group, on how many different days of the "
-           "last 90. Seen as events 4728, 4732 and 4756, as LDAP changes of member, and as SAMR calls; a sealed SAMR call "
-           "to add a member counts though its group is not seen, for administrators' tools use LDAP. A computer's own groups, as its event tells them, are left out.",
-    .advice = "Ask the account's owner; if it was not them, take the member out and reset both passwords. Few should be "
+    .doc = "An account adds a member to a sensitive group (the built-in ones by their SIDs, or, in LDAP, by "
+           "their English "
+           "names; those that the directory or people tag) and it is not its habit: four weeks of learning "
+           "(published), "
+           "and after them each addition goes on to be counted, by account and group, on how many different "
+           "days of the "
+           "last 90. Seen as events 4728, 4732 and 4756, as LDAP changes of member, and as SAMR calls; a "
+           "sealed SAMR call "
+           "to add a member counts though its group is not seen, for administrators' tools use LDAP. A "
+           "computer's own groups, as its event tells them, are left out.",
+    .advice = "Ask the account's owner; if it was not them, take the member out and reset both passwords. "
+              "Few should be "
               "able to change these groups.",
     .settings = settings,
     .tables = tables,

@@ -29,12 +29,14 @@ const struct detector detector_session_enumeration = {
     .word = "session_enumeration",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1049",
-    .doc = "Sessions, connections, open files or logged-on users of a domain controller are listed by one that "
-           "is none: NetrSessionEnum, NetrConnectionEnum, NetrFileEnum ([MS-SRVS] 3.1.4), NetrWkstaUserEnum "
-           "([MS-WKST] 3.2.4). Refused tries count. Rule, no learning (published so). Inside encrypted SMB 3 "
-           "the call is not seen.",
-    .advice = "Ask the source's user what ran there; restrict who may list sessions (NetCease, SrvsvcSessionInfo). "
-              "Exclude monitoring servers that do so lawfully.",
+    .doc =
+        "Sessions, connections, open files or logged-on users of a domain controller are listed by one that "
+        "is none: NetrSessionEnum, NetrConnectionEnum, NetrFileEnum ([MS-SRVS] 3.1.4), NetrWkstaUserEnum "
+        "([MS-WKST] 3.2.4). Refused tries count. Rule, no learning (published so). Inside encrypted SMB 3 "
+        "the call is not seen.",
+    .advice =
+        "Ask the source's user what ran there; restrict who may list sessions (NetCease, SrvsvcSessionInfo). "
+        "Exclude monitoring servers that do so lawfully.",
     .kinds = kinds,
     .key = key_by_origin,
     .observe = observe,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_LDAP_MODIFY,    ACTIVITY_DIRECTORY_CHANGE, ACTIVITY_LDAP_ADD,
-                                           ACTIVITY_ACCOUNT_CHANGE, ACTIVITY_DRS_SID_HISTORY,  ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_LDAP_MODIFY,     ACTIVITY_DIRECTORY_CHANGE,
+                                           ACTIVITY_LDAP_ADD,        ACTIVITY_ACCOUNT_CHANGE,
+                                           ACTIVITY_DRS_SID_HISTORY, ACTIVITY_NONE};
 
 static bool adds_history(const struct observation *o)
 {
     if (o->kind == ACTIVITY_DRS_SID_HISTORY)
         return true;
-    return changes_set(o, "sIDHistory") || ((o->kind == ACTIVITY_LDAP_ADD || o->kind == ACTIVITY_ACCOUNT_CHANGE) &&
-                                            observation_list_has_text(o, FIELD_LDAP_ATTRIBUTES, "sIDHistory"));
+    return changes_set(o, "sIDHistory") ||
+           ((o->kind == ACTIVITY_LDAP_ADD || o->kind == ACTIVITY_ACCOUNT_CHANGE) &&
+            observation_list_has_text(o, FIELD_LDAP_ATTRIBUTES, "sIDHistory"));
 }
 
 static struct subject key(const struct detection *d, const struct observation *o)
@@ -38,7 +40,9 @@ static void observe(struct detection *d, const struct observation *o)
         sid = list_after(o, FIELD_ATTRIBUTE_VALUES, "sIDHistory=");
     if (sid.size)
         alert_put_text(alert, "sid", sid);
-    alert_explain(alert, "It has the rights of these SIDs from now on. Outside of a migration of domains nothing does so.");
+    alert_explain(
+        alert,
+        "It has the rights of these SIDs from now on. Outside of a migration of domains nothing does so.");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -50,8 +54,10 @@ const struct detector detector_sid_history = {
     .word = "sid_history",
     .severity = SEVERITY_HIGH,
     .mitre = "T1134.005",
-    .doc = "A SID is added to sIDHistory: LDAP, event 5136, or event 4738 that names it (high); or by IDL_DRSAddSidHistory "
-           "([MS-DRSR] 4.1.2), which the controllers of both domains check and migration tools use (medium). Rule, no "
+    .doc = "A SID is added to sIDHistory: LDAP, event 5136, or event 4738 that names it (high); or by "
+           "IDL_DRSAddSidHistory "
+           "([MS-DRSR] 4.1.2), which the controllers of both domains check and migration tools use (medium). "
+           "Rule, no "
            "learning.",
     .advice = "If no domain is being migrated, clear the attribute, and look what the account did since.",
     .kinds = kinds,

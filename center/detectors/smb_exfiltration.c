@@ -12,7 +12,11 @@ struct saved {
 };
 
 static const struct state_form tables[] = {
-    {.name = "saved", .version = 1, .value_size = sizeof(struct saved), .capacity = 4096, .lifetime = STATISTICS_DAY},
+    {.name = "saved",
+     .version = 1,
+     .value_size = sizeof(struct saved),
+     .capacity = 4096,
+     .lifetime = STATISTICS_DAY},
     {0},
 };
 
@@ -80,9 +84,13 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_text(alert, "file", observation_text(o, FIELD_FILE_PATH));
     alert_put_text(alert, "share", observation_text(o, FIELD_SHARE_PATH));
     alert_put_number(alert, "bytes", (double)observation_uint(o, FIELD_READ_BYTES, 0));
-    alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, observation_text(o, FIELD_FILE_PATH), (struct bytes){0});
-    alert_explain(alert, "It is %s; %.0f bytes of it were read. With the database and the SYSTEM hive, the password hashes "
-                         "of all accounts can be had.", secret, (double)observation_uint(o, FIELD_READ_BYTES, 0));
+    alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, observation_text(o, FIELD_FILE_PATH),
+                    (struct bytes){0});
+    alert_explain(
+        alert,
+        "It is %s; %.0f bytes of it were read. With the database and the SYSTEM hive, the password hashes "
+        "of all accounts can be had.",
+        secret, (double)observation_uint(o, FIELD_READ_BYTES, 0));
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -94,11 +102,15 @@ const struct detector detector_smb_exfiltration = {
     .word = "smb_exfiltration",
     .severity = SEVERITY_HIGH,
     .mitre = "T1003.003",
-    .doc = "A file of secrets is read over SMB by one that is no domain controller: ntds.dit from anywhere; from a domain "
-           "controller the hives SYSTEM, SAM and SECURITY of System32\\config, files called like a saved SYSTEM hive, and "
-           "any file that the same source had a hive saved to (RegSaveKey, [MS-RRP] 3.1.5.20) within a day. Rule, no "
+    .doc = "A file of secrets is read over SMB by one that is no domain controller: ntds.dit from anywhere; "
+           "from a domain "
+           "controller the hives SYSTEM, SAM and SECURITY of System32\\config, files called like a saved "
+           "SYSTEM hive, and "
+           "any file that the same source had a hive saved to (RegSaveKey, [MS-RRP] 3.1.5.20) within a day. "
+           "Rule, no "
            "learning. Inside encrypted SMB 3 names are not seen.",
-    .advice = "Take the source off the network, reset krbtgt twice and all passwords. Exclude backup servers that fetch "
+    .advice = "Take the source off the network, reset krbtgt twice and all passwords. Exclude backup servers "
+              "that fetch "
               "these files.",
     .tables = tables,
     .kinds = kinds,
