@@ -13,11 +13,14 @@
 #define KEY_MAGIC "picketK1"
 
 static const char *const log_levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const severities[] = {"informational", "low", "medium", "high", NULL};
 static const char *const log_forms[] = {"auto", "plain", "journal", "json", NULL};
 
 static const struct config_section sections[] = {
     {.key = "center", .doc = "The process itself, and who may deliver to it."},
     {.key = "log", .doc = "What was received, on disk."},
+    {.key = "notify", .doc = "Who is told of alerts and health issues: docs/notifications.md."},
+    {.key = "api", .doc = "The HTTP interface for people's programs and `picket alerts`: docs/api.md."},
 };
 
 static const struct config_rule rules[] = {
@@ -64,6 +67,93 @@ static const struct config_rule rules[] = {
      .max = 1024 * 1024 * GIB,
      .preset = "0",
      .doc = "Beyond this the oldest files are removed. 0: none are, and a full disk stops acknowledgements."},
+    {.key = "notify/syslog",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "Syslog servers that get CEF: `udp://HOST:514`, `tcp://HOST:601`, `tls://HOST:6514`; behind a "
+            "`?` and "
+            "with `&` between `format=rfc5424` (the default) or `rfc3164`, with tcp `framing=octets` (the "
+            "default) "
+            "or `lines`."},
+    {.key = "notify/syslog-ca",
+     .type = CONFIG_PATH,
+     .doc =
+         "PEM file of the authorities that syslog servers' certificates may be from; not set: the system's."},
+    {.key = "notify/syslog-certificate",
+     .type = CONFIG_PATH,
+     .doc = "PEM file of the certificate that is shown to syslog servers."},
+    {.key = "notify/syslog-key", .type = CONFIG_PATH, .doc = "PEM file of its key."},
+    {.key = "notify/severity",
+     .type = CONFIG_CHOICE,
+     .choices = severities,
+     .preset = "informational",
+     .doc = "Syslog servers and webhooks are told of nothing below it."},
+    {.key = "notify/mail-server",
+     .type = CONFIG_STRING,
+     .doc = "`smtp://HOST:25` (with STARTTLS) or `smtps://HOST:465`."},
+    {.key = "notify/mail-plain",
+     .type = CONFIG_BOOL,
+     .preset = "no",
+     .doc = "Mail goes to `smtp://` without TLS. A password is never sent so."},
+    {.key = "notify/mail-ca",
+     .type = CONFIG_PATH,
+     .doc = "PEM file of the authorities of the mail server's certificate; not set: the system's."},
+    {.key = "notify/mail-user",
+     .type = CONFIG_STRING,
+     .doc = "Who signs in at the mail server; not set: nobody."},
+    {.key = "notify/mail-password",
+     .type = CONFIG_PATH,
+     .doc = "File with the password, readable by its owner alone."},
+    {.key = "notify/mail-from", .type = CONFIG_STRING, .doc = "Sender of mails."},
+    {.key = "notify/mail-to", .type = CONFIG_STRING, .list = true, .doc = "Who gets them; at most 16."},
+    {.key = "notify/mail-severity",
+     .type = CONFIG_CHOICE,
+     .choices = severities,
+     .preset = "medium",
+     .doc = "Nothing below it is mailed."},
+    {.key = "notify/webhook",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "`https://...` addresses to which notices are posted as JSON; `http://` only to this host."},
+    {.key = "notify/webhook-ca",
+     .type = CONFIG_PATH,
+     .doc = "PEM file of the authorities of their certificates; not set: the system's."},
+    {.key = "notify/webhook-secret",
+     .type = CONFIG_PATH,
+     .doc = "File with the secret that signs what is posted, readable by its owner alone."},
+    {.key = "notify/file",
+     .type = CONFIG_PATH,
+     .doc = "File to which notices are appended, one JSON object a line."},
+    {.key = "notify/portal",
+     .type = CONFIG_STRING,
+     .doc = "Address of the portal, for links: `https://picket.corp.example`."},
+    {.key = "api/listen",
+     .type = CONFIG_ENDPOINT,
+     .list = true,
+     .preset = "127.0.0.1:49211",
+     .doc = "Where the API listens, with HTTPS; at most 4."},
+    {.key = "api/certificate",
+     .type = CONFIG_PATH,
+     .doc = "PEM file of its certificate; not set: one is made for this host, state/api.crt, for clients to "
+            "trust."},
+    {.key = "api/key", .type = CONFIG_PATH, .doc = "PEM file of the certificate's key."},
+    {.key = "api/plain",
+     .type = CONFIG_BOOL,
+     .preset = "no",
+     .doc = "HTTP without TLS, for a proxy on this host: only on loopback."},
+    {.key = "api/connections",
+     .type = CONFIG_INT,
+     .min = 4,
+     .max = 1000,
+     .preset = "64",
+     .doc = "Connections at a time."},
+    {.key = "api/rate",
+     .type = CONFIG_INT,
+     .min = 1,
+     .max = 10000,
+     .preset = "50",
+     .doc = "Requests a second that one token, or one address without one, may make; ten seconds' worth at "
+            "once."},
 };
 
 const struct config_schema center_schema = {

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HTTP interface of a running center: docs/api.md, center/openapi.json. HTTPS by libmicrohttpd on threads
+ * of its own; what a request means is center/api_routes.h's.
+ */
+#pragma once
+
+#include "base/config.h"
+#include "base/json_writer.h"
+#include "center/alerts.h"
+
+struct api;
+
+/* What only the running center knows. Each writes the members of an object that is open in `w`; called on the
+ * API's threads, several at a time. Those that are NULL answer "not available here" (503). */
+struct api_sources {
+    /* "items": an array of sensors: id, name, last heard, what waits, health, ... */
+    bool (*sensors)(void *context, uint64_t workspace, struct json_writer *w);
+    /* The fleet: members and who synchronizes which domain. */
+    bool (*fleet)(void *context, uint64_t workspace, struct json_writer *w);
+    /* Counters of the receiver, the pipelines, the notifier, ... */
+    bool (*status)(void *context, struct json_writer *w);
+    /* "items": entities whose names begin with the words of `text`, at most `limit`. */
+    bool (*search)(void *context, uint64_t workspace, struct bytes text, uint32_t limit,
+                   struct json_writer *w);
+    /* The entity with that objectGUID, with its history. False: there is none. */
+    bool (*entity)(void *context, uint64_t workspace, const uint8_t guid[16], struct json_writer *w);
+    void *context;
+};
+
+struct api_config {
+    const struct config *config;    /* section "api" */
+    const char *state;              /* directory of the certificate that is made when none is configured */
+    const char *store;              /* the store's file */
+    const char *log;                /* directory of the received log: activities are read from it */
+    struct alert_listener notifier; /* hears of what people change; zero: nobody */
+    struct api_sources sources;
+};
+
+/* NULL with the reason. All of the configuration must outlive it. */
+struct api *api_start(const struct api_config *config, struct fault *fault);
+/* Ends all connections. */
+void api_stop(struct api **api);
+
+/* Changes of alerts, for those who listen to server-sent events: to be told to whoever changes any. */
+struct alert_listener api_listener(struct api *api);
+
+/* "https://127.0.0.1:49211"; NULL past the last. */
+const char *api_endpoint(const struct api *api, unsigned index);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What mail and webhooks share of libcurl: bounded in time, quiet, without whatever the environment says.
+ */
+#pragma once
+
+#include "center/notify_output.h"
+
+#include <curl/curl.h>
+
+struct notify_curl {
+    CURL *curl;
+    const struct notify_common *common;
+    char error[CURL_ERROR_SIZE];
+};
+
+/* A transfer to be set up further. False without memory. */
+bool notify_curl_begin(struct notify_curl *to, const struct notify_common *common, const char *url,
+                       const char *ca);
+/* Does it: 0 with the reason when nothing was answered, else the response code. */
+long notify_curl_perform(struct notify_curl *transfer, struct fault *fault);
+void notify_curl_end(struct notify_curl *transfer);
