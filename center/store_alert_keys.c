@@ -9,7 +9,7 @@ bool store_alert_newest(struct store *store, uint64_t workspace, const char *det
         store,
         "SELECT id FROM alerts WHERE workspace = ?1 AND detector = ?2 AND key = ?3"
         " AND external_id = ?4 ORDER BY number DESC LIMIT 1",
-        store_uint(workspace), store_string(detector), store_subject(&key), store_int(external_id));
+        store_uint(workspace), store_string(detector), store_subject(key), store_int(external_id));
     bool found = store_next(&rows);
     if (found)
         store_get_id(&rows, 0, id);

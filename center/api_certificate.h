@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The API's certificate: from files, or made for this host.
+ */
+#pragma once
+
+#include "base/fault.h"
+
+#include <stdint.h>
+
+#define API_CERTIFICATE_FILE "api.crt"
+#define API_KEY_FILE         "api.key"
+
+/* PEM, terminated. */
+struct api_certificate {
+    char *certificate, *key;
+};
+
+/* Reads both files. False with the reason. */
+bool api_certificate_read(const char *certificate, const char *key, struct api_certificate *to,
+                          struct fault *fault);
+/* Reads DIRECTORY/api.crt and api.key; makes them when they are not there or end within three weeks: signed
+ * by itself, for this host's names and addresses, for clients to trust by the file. `now`: ns since 1970. */
+bool api_certificate_own(const char *directory, int64_t now, struct api_certificate *to, struct fault *fault);
+void api_certificate_free(struct api_certificate *certificate);
