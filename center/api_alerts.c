@@ -37,7 +37,7 @@ static void write_members(struct json_writer *w, const struct stored_alert *stor
     free(json);
 }
 
-void api_write_alert(struct json_writer *w, const struct stored_alert *stored)
+static void write_alert(struct json_writer *w, const struct stored_alert *stored)
 {
     json_write_object(w, NULL);
     write_members(w, stored);
@@ -67,7 +67,7 @@ bool api_alert_show(struct api_work *work)
     struct stored_alert *stored = load(work);
     if (!stored)
         return false;
-    api_write_alert(&work->answer, stored);
+    write_alert(&work->answer, stored);
     free(stored);
     return true;
 }
@@ -122,7 +122,7 @@ static bool list_one(void *context, const struct stored_alert *stored)
         listing->cut = true;
         return false;
     }
-    api_write_alert(listing->w, stored);
+    write_alert(listing->w, stored);
     listing->last = stored->number;
     listing->count++;
     return true;
@@ -207,7 +207,7 @@ bool api_alert_patch(struct api_work *work)
     bool done =
         alerts_change(&alerts, work->workspace, id, &change, work->caller.name, after, &known, &fault);
     if (done)
-        api_write_alert(&work->answer, after);
+        write_alert(&work->answer, after);
     free(after);
     if (done)
         return true;

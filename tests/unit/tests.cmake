@@ -63,3 +63,4 @@ target_link_libraries(test_alert PRIVATE PkgConfig::JANSSON)
 # What SQLite does to its files is watched, and broken, by the tests themselves.
 target_link_libraries(test_crash PRIVATE PkgConfig::SQLITE)
 set_tests_properties(test_crash PROPERTIES TIMEOUT 900 COST 200)
+target_link_libraries(test_api_routes PRIVATE PkgConfig::JANSSON)
