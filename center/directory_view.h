@@ -44,6 +44,14 @@ enum known {
     KNOWN_NOT, /* cannot be said: that domain is not (wholly) known here */
 };
 
+/* How the directory calls somebody. */
+struct directory_name {
+    uint8_t guid[16];
+    enum subject_kind kind;
+    char name[64];    /* sAMAccountName */
+    char domain[128]; /* DNS name */
+};
+
 struct directory_view {
     /* By objectGUID or name; what is tagged by hand is told also where the directory is not known. False:
      * nothing is known. */
@@ -55,6 +63,13 @@ struct directory_view {
     bool (*domain)(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life);
     /* Whether `member` is in `group`, nested. */
     enum known (*member)(void *context, const struct party *member, const struct party *group);
+    /* Who is meant by a name (party->guid is NULL): false when nobody is, or several are. NULL: it cannot be
+     * asked, and nobody is. */
+    bool (*find)(void *context, const struct party *party, struct directory_name *to);
+    /* The domain controllers (no read-only ones) of a domain, each by its objectGUID; false when they are not
+     * all known. NULL: they are not. */
+    bool (*controllers)(void *context, struct bytes domain, void (*visit)(void *to, const uint8_t guid[16]),
+                        void *to);
     void *context;
 };
 

@@ -178,10 +178,77 @@ static enum known member(void *context, const struct party *one, const struct pa
     return home && self->domains[home].whole ? KNOWN_NO : KNOWN_NOT;
 }
 
+static enum subject_kind kind_of(const struct item *item)
+{
+    switch (item->kind) {
+    case ENTITY_USER:
+    case ENTITY_MANAGED_ACCOUNT:
+        return SUBJECT_ACCOUNT;
+    case ENTITY_COMPUTER:
+        return SUBJECT_COMPUTER;
+    case ENTITY_GROUP:
+        return SUBJECT_GROUP;
+    case ENTITY_DOMAIN:
+        return SUBJECT_DOMAIN;
+    default:
+        return SUBJECT_OBJECT;
+    }
+}
+
+static void put_text(char *to, size_t capacity, struct bytes text)
+{
+    size_t size = text.size < capacity ? text.size : capacity - 1;
+    if (size)
+        memcpy(to, text.data, size);
+    to[size] = '\0';
+}
+
+static bool find(void *context, const struct party *party, struct directory_name *to)
+{
+    const struct entities *self = context;
+    uint32_t number = party_number(self, party);
+    if (!number)
+        return false;
+    const struct item *item = &self->items[number];
+    memcpy(to->guid, item->guid.bytes, sizeof(to->guid));
+    to->kind = kind_of(item);
+    put_text(to->name, sizeof(to->name), item_account(item));
+    memcpy(to->domain, self->domains[item->domain].dns, sizeof(to->domain));
+    return true;
+}
+
+static bool controllers(void *context, struct bytes name, void (*visit)(void *to, const uint8_t guid[16]),
+                        void *to)
+{
+    struct entities *self = context;
+    uint32_t home = entities_domain_of(self, name);
+    if (!home || !self->domains[home].whole)
+        return false;
+    if (self->controllers_state != self->state) {
+        self->controller_count = 0;
+        for (uint32_t number = 1; number <= self->count; number++)
+            if (self->items[number].flags == ITEM_KNOWN && self->items[number].facts & FACT_CONTROLLER &&
+                self->controller_count < ENTITIES_CONTROLLERS_MAX)
+                self->controllers[self->controller_count++] = number;
+        self->controllers_state = self->state;
+    }
+    for (uint32_t i = 0; i < self->controller_count; i++) {
+        const struct item *item = &self->items[self->controllers[i]];
+        if (item->domain == home && !(item->facts & (FACT_READ_ONLY_CONTROLLER | FACT_DISABLED)))
+            visit(to, item->guid.bytes);
+    }
+    return self->controller_count < ENTITIES_CONTROLLERS_MAX;
+}
+
 struct directory_view entities_view(struct entities *self)
 {
-    return (struct directory_view){
-        .facts = facts, .account = account, .domain = domain, .member = member, .context = self};
+    return (struct directory_view){.facts = facts,
+                                   .account = account,
+                                   .domain = domain,
+                                   .member = member,
+                                   .find = find,
+                                   .controllers = controllers,
+                                   .context = self};
 }
 
 bool entities_is_member(struct entities *self, const struct guid *one, const struct guid *group)

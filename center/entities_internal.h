@@ -9,6 +9,8 @@
 #include "center/entities_names.h"
 #include "center/entities_numbers.h"
 
+#define ENTITIES_CONTROLLERS_MAX 4096u
+
 enum entities_index {
     BY_GUID = 1,
     BY_SID,
@@ -76,6 +78,9 @@ struct entities {
     uint32_t tag_count, tag_capacity;
     struct entities_names tag_places;
     uint32_t state; /* changes with everything that who is sensitive hangs on */
+    /* Domain controllers, as of a state: */
+    uint32_t controllers[ENTITIES_CONTROLLERS_MAX];
+    uint32_t controller_count, controllers_state;
     uint32_t round;
     uint32_t *stack; /* of a walk */
     uint32_t stack_capacity;

@@ -22,6 +22,10 @@ void processor_destroy(struct processor **processor);
 bool processor_observe(struct processor *processor, const struct activity *activity, struct bytes record,
                        struct activity_place place, const uint8_t node[16], struct observation *to);
 
+/* Something may have been missed at that time: a sensor lost packets, or was away. For as long as tickets
+ * live from then on, one that was not seen being issued may be genuine all the same. */
+void processor_gap(struct processor *processor, int64_t time);
+
 /* What it remembers, by index; NULL past the last. */
 struct state_table *processor_table(const struct processor *processor, unsigned index);
 void processor_expire(struct processor *processor, int64_t now);

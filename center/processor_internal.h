@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the processor's parts share: names (processor_names.c), both ends of an activity
+ * (processor_ends.c), tickets (processor_tickets.c), twins (processor_twins.c). Not for callers.
+ */
+#pragma once
+
+#include "base/clock.h"
+#include "center/processor.h"
+
+enum processor_tables {
+    TABLE_TICKETS,   /* that were seen being issued */
+    TABLE_DOMAINS,   /* flat name -> DNS name */
+    TABLE_ALIASES,   /* name or SID -> who that is */
+    TABLE_ADDRESSES, /* address -> computer */
+    TABLE_SESSIONS,  /* address -> account of a VPN session */
+    TABLE_NODES,     /* sensors that told anything */
+    TABLE_SEEN,      /* what each sensor told lately */
+    TABLE_EVENTS,    /* events that came lately, by their record numbers */
+    TABLE_LOGONS,    /* logons on the wire that events may tell again */
+    TABLE_KDCS,      /* controllers that were seen issuing tickets */
+    TABLE_WATCH,     /* since when everything was seen */
+    TABLES
+};
+
+/* Where a party's texts stand while the observation is looked at. */
+struct name_place {
+    char name[256], domain[128];
+    uint8_t guid[16];
+};
+
+enum place {
+    PLACE_SOURCE,
+    PLACE_DESTINATION,
+    PLACE_ACCOUNT,
+    PLACE_SERVICE,
+    PLACE_TARGET,
+    PLACE_GROUP,
+    PLACES
+};
+
+struct processor {
+    struct subject_seed seed;
+    const struct directory_view *directory;
+    struct state_table *tables[TABLES];
+    struct ticket ticket; /* the presented one, copied: tables move */
+    struct name_place places[PLACES];
+    uint64_t known_node; /* was in the table a moment ago */
+    bool several_nodes;
+    uint64_t tickets_forgotten; /* for want of room */
+};
+
+/* -- fields ---------------------------------------------------------------------------------------------- */
+
+struct bytes processor_text(const struct activity *a, enum activity_field field);
+const uint8_t *processor_guid(const struct activity *a, enum activity_field field);
+void processor_address(const struct activity *a, enum activity_field field, struct ip_address *to);
+/* Cut at the capacity, terminated; the view of what was copied. */
+struct bytes processor_copy(char *to, size_t capacity, struct bytes text);
+
+/* -- names ----------------------------------------------------------------------------------------------- */
+
+/* Somebody as an activity names him. */
+struct named {
+    enum subject_kind kind;
+    struct bytes name, domain; /* as on the wire: bob, CORP\bob, bob@corp.example, CN=bob,DC=..., host/ws01 */
+    struct bytes default_domain; /* for a name without one */
+    struct bytes sid;
+    const uint8_t *guid; /* what a sensor found: then these say how it is called */
+    struct bytes found_name, found_domain;
+};
+/* One party for each, however it was named. `place` keeps its texts. */
+void processor_party(struct processor *self, const struct named *named, int64_t now, enum place place,
+                     struct party *to);
+/* The DNS name of a domain, where it is known; folded. In `to`. */
+struct bytes processor_domain(struct processor *self, struct bytes name, int64_t now, char to[128]);
+/* What this activity tells about names of domains. */
+void processor_learn_domains(struct processor *self, const struct activity *a, bool from_controller);
+/* The domain behind a host's DNS name; empty when it has none. */
+struct bytes processor_domain_of_host(struct bytes host);
+
+/* -- ends -------------------------------------------------------------------------------------------------
+ */
+
+/* Source, destination, origin, and which of them is a controller. */
+void processor_ends(struct processor *self, struct observation *o);
+/* The account of a VPN session, when the activity names none. */
+void processor_session(struct processor *self, struct observation *o);
+
+/* -- tickets ----------------------------------------------------------------------------------------------
+ */
+
+/* Finds the presented ticket, and whose it is; remembers the issued one. */
+void processor_tickets(struct processor *self, struct observation *o);
+/* The activity is of now: what is watched goes on. */
+void processor_watch(struct processor *self, const struct observation *o);
+
+/* -- twins ------------------------------------------------------------------------------------------------
+ */
+
+/* Another sensor told it already, or the same event came by another way. */
+bool processor_is_repeated(struct processor *self, const struct activity *a, const uint8_t node[16]);
+/* An event of a logon that was seen on the wire and says no more than that: true. Marks those that do. */
+bool processor_is_wire_twin(struct processor *self, struct observation *o);

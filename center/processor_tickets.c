@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tickets by their fingerprints, from the exchange in which they were issued to each in which they are
+ * presented, whichever sensors saw them; and whether every ticket that was issued can have been seen.
+ */
+#include "center/processor_internal.h"
+
+/* KDCOptions, RFC 4120 5.4.1: bit 0 is the highest. */
+#define KDC_FORWARDED (1u << 29)
+#define KDC_RENEW     (1u << 1)
+
+#define TICKET_LIFE   (10 * CLOCK_HOUR) /* of a domain that says nothing else: its default */
+#define CLOCK_SKEW    (5 * CLOCK_MINUTE)
+#define KDC_IS_SILENT (CLOCK_DAY) /* a controller that issued nothing for so long may not be seen */
+
+struct watch {
+    int64_t since; /* everything was seen from here on */
+};
+
+struct issuer {
+    int64_t issued; /* last time */
+};
+
+_Static_assert(sizeof(struct watch) == 8 && sizeof(struct issuer) == 8, "as processor.c has it");
+
+static const struct subject watch_key = {1, 1};
+
+static struct subject ticket_key(const struct processor *self, uint64_t fingerprint)
+{
+    return subject_of_number(self->seed, fingerprint);
+}
+
+static const struct ticket *look(const struct processor *self, uint64_t fingerprint, int64_t now)
+{
+    return fingerprint ? state_table_look(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), now)
+                       : NULL;
+}
+
+/* --- issued ones --- */
+
+/* In whose name the ticket is: of a service that acts for somebody, that one's. */
+static void name_owner(struct processor *self, const struct observation *o, struct ticket *t)
+{
+    struct bytes name = observation_text(o, FIELD_S4U2SELF_ACCOUNT),
+                 domain = observation_text(o, FIELD_S4U2SELF_DOMAIN);
+    const struct activity_value *evidence = activity_get(o->activity, FIELD_ADDITIONAL_TICKET_FINGERPRINTS);
+    if (name.size) {
+        struct party party;
+        struct named named = {.kind = SUBJECT_ACCOUNT, .name = name, .domain = domain};
+        processor_party(self, &named, o->time, PLACE_TARGET, &party);
+        t->account = party.subject;
+        processor_copy(t->account_name, sizeof(t->account_name), party.name);
+        processor_copy(t->account_domain, sizeof(t->account_domain), party.domain);
+        t->delegated = true;
+        return;
+    }
+    t->account = o->account.subject;
+    processor_copy(t->account_name, sizeof(t->account_name), o->account.name);
+    processor_copy(t->account_domain, sizeof(t->account_domain), o->account.domain);
+    if (!t->delegated || !evidence || evidence->list.count == 0)
+        return;
+    struct cursor items = evidence->list.items;
+    const struct ticket *other = look(self, activity_next_item(&items, TYPE_ID).uint, o->time);
+    if (!other)
+        return;
+    t->account = other->account;
+    memcpy(t->account_name, other->account_name, sizeof(t->account_name));
+    memcpy(t->account_domain, other->account_domain, sizeof(t->account_domain));
+}
+
+static void note_issuer(struct processor *self, const struct observation *o)
+{
+    const struct issuer *known = state_table_look(self->tables[TABLE_KDCS], o->destination.subject, o->time);
+    if (subject_is_none(o->destination.subject) || (known && o->time - known->issued < CLOCK_MINUTE))
+        return;
+    struct issuer *to = state_table_use(self->tables[TABLE_KDCS], o->destination.subject, o->time, NULL);
+    if (to && o->time > to->issued)
+        to->issued = o->time;
+}
+
+static void learn(struct processor *self, const struct observation *o)
+{
+    uint64_t fingerprint = observation_uint(o, FIELD_ISSUED_TICKET_FINGERPRINT, 0);
+    uint64_t options = observation_uint(o, FIELD_KDC_OPTIONS, 0);
+    struct ticket t = {.fingerprint = fingerprint,
+                       .issued = o->time,
+                       .till = observation_int(o, FIELD_REQUESTED_TILL, 0),
+                       .computer = o->source.subject,
+                       .address = o->source_address,
+                       .etype = (int32_t)observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0),
+                       .reply_etype = (int32_t)observation_int(o, FIELD_REPLY_ETYPE, 0),
+                       .renewed = (options & KDC_RENEW) != 0,
+                       .forwarded = (options & KDC_FORWARDED) != 0,
+                       .delegated = observation_bool(o, FIELD_S4U2PROXY)};
+    if (fingerprint == 0)
+        return;
+    note_issuer(self, o);
+    struct bytes service = observation_text(o, FIELD_ISSUED_TICKET_SERVICE);
+    t.granting = text_begins(service, "krbtgt");
+    processor_copy(t.service, sizeof(t.service), service);
+    name_owner(self, o, &t);
+    bool added;
+    struct ticket *to =
+        state_table_use(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), o->time, &added);
+    if (to && added)
+        *to = t;
+}
+
+/* Handed on in a KRB-CRED: whoever presents them now may be another computer, lawfully. */
+static void learn_forwarded(struct processor *self, const struct observation *o)
+{
+    const struct activity_value *list = activity_get(o->activity, FIELD_TICKET_FINGERPRINTS);
+    struct cursor items = list ? list->list.items : (struct cursor){0};
+    for (uint32_t i = 0; list && i < list->list.count; i++) {
+        uint64_t fingerprint = activity_next_item(&items, TYPE_ID).uint;
+        if (!look(self, fingerprint, o->time))
+            continue;
+        struct ticket *t =
+            state_table_use(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), o->time, NULL);
+        if (t)
+            t->forwarded = true;
+    }
+}
+
+/* --- presented ones --- */
+
+/* Whoever was given the ticket acts, when nobody is named. */
+static void act_by_ticket(struct processor *self, struct observation *o)
+{
+    const struct ticket *t = o->ticket;
+    struct named named = {.kind = SUBJECT_ACCOUNT,
+                          .name = {(const uint8_t *)t->account_name, strlen(t->account_name)},
+                          .domain = {(const uint8_t *)t->account_domain, strlen(t->account_domain)}};
+    processor_party(self, &named, o->time, PLACE_ACCOUNT, &o->account);
+}
+
+static void find(struct processor *self, struct observation *o)
+{
+    const struct ticket *t = look(self, observation_uint(o, FIELD_TICKET_FINGERPRINT, 0), o->time);
+    if (!t)
+        return;
+    self->ticket = *t;
+    o->ticket = &self->ticket;
+    if (!party_is(&o->account))
+        act_by_ticket(self, o);
+}
+
+/* --- whether all of them are seen --- */
+
+static uint64_t forgotten(const struct processor *self)
+{
+    struct state_table_status status;
+    state_table_status(self->tables[TABLE_TICKETS], &status);
+    return status.pushed_out;
+}
+
+void processor_gap(struct processor *self, int64_t time)
+{
+    struct watch *watch = state_table_use(self->tables[TABLE_WATCH], watch_key, time, NULL);
+    if (watch)
+        watch->since = time;
+}
+
+struct controllers {
+    const struct processor *self;
+    int64_t now;
+    uint32_t count, silent;
+};
+
+static void see_controller(void *to, const uint8_t guid[16])
+{
+    struct controllers *c = to;
+    const struct issuer *issuer =
+        state_table_look(c->self->tables[TABLE_KDCS], subject_of_guid(guid), c->now);
+    c->count++;
+    c->silent += !issuer || c->now - issuer->issued > KDC_IS_SILENT;
+}
+
+/* From a time on that is longer ago than tickets live nothing was missed, and every controller of the domain
+ * was seen issuing tickets. A ticket that nobody saw being issued then came from none of them. */
+static bool all_is_watched(struct processor *self, const struct observation *o)
+{
+    const struct watch *watch = state_table_look(self->tables[TABLE_WATCH], watch_key, o->time);
+    struct controllers controllers = {.self = self, .now = o->time};
+    struct bytes realm = observation_text(o, FIELD_TICKET_REALM);
+    int64_t life = 0, renewal = 0;
+    if (!watch || !self->directory->controllers)
+        return false;
+    if (realm.size == 0)
+        realm = o->account.domain;
+    bool is_known = self->directory->domain(self->directory->context, realm, &life, &renewal);
+    if (life == 0)
+        life = TICKET_LIFE;
+    return is_known && o->time - watch->since > life + CLOCK_SKEW &&
+           self->directory->controllers(self->directory->context, realm, see_controller, &controllers) &&
+           controllers.count > 0 && controllers.silent == 0;
+}
+
+void processor_watch(struct processor *self, const struct observation *o)
+{
+    uint64_t pushed_out = forgotten(self);
+    if (pushed_out != self->tickets_forgotten ||
+        !state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
+        processor_gap(self, o->time);
+    self->tickets_forgotten = pushed_out;
+}
+
+void processor_tickets(struct processor *self, struct observation *o)
+{
+    if (o->kind == ACTIVITY_KERBEROS_CRED)
+        learn_forwarded(self, o);
+    bool presents = observation_has(o, FIELD_TICKET_FINGERPRINT);
+    if (presents)
+        find(self, o);
+    if (o->kind == ACTIVITY_KERBEROS_AS || o->kind == ACTIVITY_KERBEROS_TGS)
+        learn(self, o);
+    o->tickets_watched = presents && !o->ticket && all_is_watched(self, o);
+}
