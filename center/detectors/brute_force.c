@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * 2023: passwords are guessed from one source by Kerberos or NTLM.
+ */
+#include "center/detectors/authentication.h"
+
+enum { SETTING_ATTEMPTS, SETTING_SHARE, SETTING_RARITY, SETTING_WINDOW };
+
+static const struct detector_setting settings[] = {
+    [SETTING_ATTEMPTS] = {"attempts", "", 20, 10, 6, 2, 100000,
+                          "How many authentications of one source fail for a wrong password."},
+    [SETTING_SHARE] = {"share", "%", 60, 50, 30, 1, 100,
+                       "How large a part of all its authentications they are: a gateway or server of many "
+                       "people succeeds mostly."},
+    [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
+                        "How improbable so many failures in a day are for this source, by its days before."},
+    [SETTING_WINDOW] = {"window", "s", 600, 600, 3600, 10, 86400, "Within which time."},
+    {0},
+};
+
+static const struct state_form tables[] = {
+    {"sources", 1, sizeof(struct guessing), 65536, 30 * STATISTICS_DAY},
+    {0},
+};
+
+static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_AS,    ACTIVITY_KERBEROS_ERROR,
+                                           ACTIVITY_NTLM_AUTHENTICATE, ACTIVITY_NTLM_VALIDATION,
+                                           ACTIVITY_WINDOWS_KERBEROS_AS, ACTIVITY_NONE};
+
+/* A KDC that asks for pre-authentication, or that knows no such name, was shown no password. */
+static enum outcome guess_of(const struct observation *o)
+{
+    enum outcome outcome = authentication_outcome(o);
+    if (outcome == OUTCOME_EXISTS)
+        return OUTCOME_NONE;
+    if (outcome == OUTCOME_UNKNOWN)
+        return o->kind == ACTIVITY_NTLM_AUTHENTICATE || o->kind == ACTIVITY_NTLM_VALIDATION ? OUTCOME_WRONG
+                                                                                            : OUTCOME_NONE;
+    if (outcome == OUTCOME_LOCKED && o->kind == ACTIVITY_KERBEROS_AS && !request_is_preauthenticated(o))
+        return OUTCOME_NONE;
+    return outcome;
+}
+
+static struct subject key(const struct detection *d, const struct observation *o)
+{
+    (void)d;
+    return guess_of(o) == OUTCOME_NONE ? (struct subject){0} : o->origin;
+}
+
+static const char *shape_of(const struct guessing_result *result)
+{
+    if (result->accounts == 1)
+        return "vertical";
+    return result->failures <= 2 * result->accounts ? "spray" : "horizontal";
+}
+
+static void observe(struct detection *d, const struct observation *o)
+{
+    struct guessing *g = detection_use(d, 0, detection_key(d), NULL);
+    if (!g)
+        return;
+    const struct guessing_limits limits = {
+        .attempts = detection_setting(d, SETTING_ATTEMPTS),
+        .share = detection_setting(d, SETTING_SHARE),
+        .rarity = detection_setting(d, SETTING_RARITY),
+        .width = (int64_t)detection_setting(d, SETTING_WINDOW) * STATISTICS_SECOND,
+    };
+    enum outcome outcome = guess_of(o);
+    struct guessing_result result = guessing_count(g, o, outcome, &limits);
+    if (!result.above && !result.hit)
+        return;
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    const char *shape = shape_of(&result);
+    alert_put_string(alert, "protocol", authentication_protocol(o));
+    alert_put_string(alert, "shape", shape);
+    alert_explain(alert, "%.*s failed %u of %u authentications by %s, as %u account%s (%s), within %.0f s.",
+                  PRINTED(party_words(&o->source, "Somebody")), result.failures, result.tries,
+                  authentication_protocol(o), result.accounts, result.accounts == 1 ? "" : "s",
+                  result.accounts == 1            ? "many passwords for one account"
+                  : strcmp(shape, "spray") == 0 ? "few passwords for many accounts"
+                                                  : "many passwords for several accounts",
+                  detection_setting(d, SETTING_WINDOW));
+    if (outcome == OUTCOME_LOCKED)
+        alert_explain(alert, "%.*s is locked out, disabled or expired.", PRINTED(o->account.name));
+    guessing_tell(alert, g, &result, &limits);
+    tell_source(alert, o);
+    detection_raise(d);
+}
+
+const struct detector detector_brute_force = {
+    .external_id = 2023,
+    .name = "BruteForceSecurityAlert",
+    .title = "Suspected brute force attack (Kerberos, NTLM)",
+    .word = "brute_force",
+    .severity = SEVERITY_MEDIUM,
+    .mitre = "T1110",
+    .learning = 7 * STATISTICS_DAY,
+    .doc = "Counts, for each source address, authentications by Kerberos (KDC_ERR_PREAUTH_FAILED and "
+           "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its "
+           "like; events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. "
+           "One account that fails often is a vertical attack, many accounts that fail once or twice a spray "
+           "(MITRE T1110.003), anything between a horizontal one. How often the source fails in usual days is "
+           "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
+           "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
+           "it fails far more. A success amid the failures is told.",
+    .advice = "If the source's owner does not know of it, take it off the network. Reset the passwords of "
+              "accounts that were logged on to amid the failures, and look what they did since.",
+    .settings = settings,
+    .tables = tables,
+    .kinds = kinds,
+    .key = key,
+    .observe = observe,
+};

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * 2022: a ticket-granting ticket outlives what the domain allows.
+ */
+#include "center/detectors/authentication.h"
+
+enum { SETTING_LIFE, SETTING_SLACK, SETTING_ASKED };
+
+static const struct detector_setting settings[] = {
+    [SETTING_LIFE] = {"life", "h", 10, 10, 10, 1, 8760,
+                      "How long a ticket-granting ticket lives, where the domain's policy is not known."},
+    [SETTING_SLACK] = {"slack", "h", 4, 1, 0.25, 0, 100, "How much longer it may be used, for clocks that differ."},
+    [SETTING_ASKED] = {"asked", "d", 60, 30, 10, 1, 10000,
+                       "How far ahead the end may be that is asked for a ticket by means of it."},
+    {0},
+};
+
+struct ticket_age {
+    int64_t first; /* when it was first presented or issued */
+};
+
+static const struct state_form tables[] = {
+    {"tickets", 1, sizeof(struct ticket_age), 262144, 14 * STATISTICS_DAY},
+    {0},
+};
+
+static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_TGS, ACTIVITY_NONE};
+
+static struct subject key(const struct detection *d, const struct observation *o)
+{
+    uint64_t fingerprint = observation_uint(o, FIELD_TICKET_FINGERPRINT, 0);
+    bool granting = service_is_own_granting(observation_text(o, FIELD_TICKET_SERVICE),
+                                            observation_text(o, FIELD_TICKET_REALM));
+    return fingerprint && granting ? subject_of_number(detection_seed(d), fingerprint) : (struct subject){0};
+}
+
+/* Ends that clients ask for when they mean "as long as you like": Windows' 2037-09-13 and 2100-09-13/14, and
+ * the last second of 31 bits. */
+static bool means_for_ever(int64_t till)
+{
+    static const int64_t ends[] = {2136422885, 2147483647, 4124486885, 4124573285};
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+        if (till / STATISTICS_SECOND == ends[i])
+            return true;
+    return false;
+}
+
+static struct alert *new_alert(struct detection *d, const struct observation *o)
+{
+    struct alert *alert =
+        detection_alert(d, o, subject_of_pair(detection_seed(d), o->account.subject, o->origin));
+    alert_put_text(alert, "service", observation_text(o, FIELD_SERVICE));
+    alert_explain(alert, "Suspicious usage of the Kerberos ticket of %.*s from %.*s.",
+                  PRINTED(party_words(&o->account, "somebody")),
+                  PRINTED(party_words(&o->source, "an unknown place")));
+    return alert;
+}
+
+static void judge_age(struct detection *d, const struct observation *o, int64_t first, int64_t life,
+                      bool policy)
+{
+    int64_t age = o->time - first;
+    int64_t limit = life + (int64_t)(detection_setting(d, SETTING_SLACK) * (double)STATISTICS_HOUR);
+    if (age <= limit)
+        return;
+    struct alert *alert = new_alert(d, o);
+    alert_put_duration(alert, "age", age);
+    alert_put_compared(alert, "age_hours", (double)age / (double)STATISTICS_HOUR,
+                       policy ? "policy" : "life", (double)life / (double)STATISTICS_HOUR);
+    alert_explain(alert,
+                  "The ticket-granting ticket was %s %.1f hours ago and is still used; tickets of this domain "
+                  "live %.1f hours%s, and a renewed one would be another one.",
+                  o->ticket ? "issued" : "first seen", (double)age / (double)STATISTICS_HOUR,
+                  (double)life / (double)STATISTICS_HOUR, policy ? " by its policy" : " by default");
+    tell_source(alert, o);
+    detection_raise(d);
+}
+
+static void judge_asked(struct detection *d, const struct observation *o, int64_t life, bool policy)
+{
+    int64_t till = observation_int(o, FIELD_REQUESTED_TILL, 0);
+    double asked = detection_setting(d, SETTING_ASKED) * (double)STATISTICS_DAY;
+    if (till <= 0 || means_for_ever(till) || (double)(till - o->time) <= asked || till - o->time <= life)
+        return;
+    struct alert *alert = new_alert(d, o);
+    alert_put_time(alert, "end", till);
+    alert_put_compared(alert, "days_ahead", (double)(till - o->time) / (double)STATISTICS_DAY, "asked",
+                       detection_setting(d, SETTING_ASKED));
+    alert_explain(alert,
+                  "By means of its ticket-granting ticket it asked for one until %.0f days from then, which is "
+                  "what clients do that have one that lives so long; tickets of this domain live %.1f hours%s.",
+                  (double)(till - o->time) / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
+                  policy ? " by its policy" : " by default");
+    tell_source(alert, o);
+    detection_raise(d);
+}
+
+static void observe(struct detection *d, const struct observation *o)
+{
+    bool added;
+    struct ticket_age *t = detection_use(d, 0, detection_key(d), &added);
+    if (!t)
+        return;
+    if (added)
+        t->first = o->time;
+    if (o->ticket && o->ticket->issued < t->first)
+        t->first = o->ticket->issued;
+    int64_t first = t->first, life = 0, renew = 0;
+    const struct directory_view *view = detection_directory(d);
+    bool policy =
+        view->domain(view->context, observation_text(o, FIELD_TICKET_REALM), &life, &renew) && life > 0;
+    if (!policy)
+        life = (int64_t)(detection_setting(d, SETTING_LIFE) * (double)STATISTICS_HOUR);
+    /* What the controller refuses as expired is used up, not forged. */
+    if (observation_uint(o, FIELD_STATUS, 1) == 0)
+        judge_age(d, o, first, life, policy);
+    judge_asked(d, o, life, policy);
+}
+
+const struct detector detector_golden_lifetime = {
+    .external_id = 2022,
+    .name = "GoldenTicketSecurityAlert",
+    .title = "Suspected golden ticket usage (time anomaly)",
+    .word = "golden_lifetime",
+    .severity = SEVERITY_HIGH,
+    .mitre = "T1558.001",
+    .doc = "Compares how long one and the same ticket-granting ticket is accepted with the longest life of a "
+           "ticket in the domain's policy (Kerberos policy, MaxTicketAge; 10 hours by default): controllers "
+           "issue none that lives longer, and a renewed ticket is another one. Second, the end that a client "
+           "asks for in a TGS request (RFC 4120 5.4.1 till): many clients put there the end of the "
+           "ticket-granting ticket that they have, so an end years ahead tells one that lives for years. The "
+           "values by which clients say \"as long as you like\" are left out.",
+    .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
+              "look what the account did from the source.",
+    .settings = settings,
+    .tables = tables,
+    .kinds = kinds,
+    .key = key,
+    .observe = observe,
+};
