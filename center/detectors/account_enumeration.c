@@ -9,9 +9,10 @@ enum { SETTING_NAMES, SETTING_SHARE, SETTING_WINDOW };
 static const struct detector_setting settings[] = {
     [SETTING_NAMES] = {"names", "", 10, 5, 3, 2, 1000,
                        "How many different names without an account one source asks for."},
-    [SETTING_SHARE] = {"share", "%", 60, 50, 30, 1, 100,
-                       "How large a part of all names that it asks for they are: a gateway of many people asks "
-                       "mostly for accounts that there are."},
+    [SETTING_SHARE] =
+        {"share", "%", 60, 50, 30, 1, 100,
+         "How large a part of all names that it asks for they are: a gateway of many people asks "
+         "mostly for accounts that there are."},
     [SETTING_WINDOW] = {"window", "s", 600, 600, 3600, 10, 86400, "Within which time."},
     {0},
 };
@@ -86,9 +87,8 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     int64_t width = (int64_t)detection_setting(d, SETTING_WINDOW) * STATISTICS_SECOND;
     bool none_such = authentication_outcome(o) == OUTCOME_UNKNOWN;
-    uint32_t unknown = none_such
-                           ? distinct_window_add(&g->unknown, o->account.subject.low, o->time, width)
-                           : distinct_window_value(&g->unknown, o->time, width);
+    uint32_t unknown = none_such ? distinct_window_add(&g->unknown, o->account.subject.low, o->time, width)
+                                 : distinct_window_value(&g->unknown, o->time, width);
     uint32_t known = none_such ? distinct_window_value(&g->known, o->time, width)
                                : distinct_window_add(&g->known, o->account.subject.low, o->time, width);
     if (unknown == 0)
@@ -107,12 +107,13 @@ const struct detector detector_account_enumeration = {
     .word = "account_enumeration",
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
-    .doc = "Counts, for each source address, the different names for which the KDC says that there is no such "
-           "account (RFC 4120 7.5.9: KDC_ERR_C_PRINCIPAL_UNKNOWN), NTLM STATUS_NO_SUCH_USER, LDAP error 0x525, "
-           "and events 4768, 4771 and 4776 say so; and those names that turn out to exist. It raises when "
-           "there are many of the former, and they are a large part of all: so neither a service that asks "
-           "for one wrong name for ever nor a gateway behind which many people mistype is one. The method is "
-           "counting of distinct items in a sliding time (docs/learning.md).",
+    .doc =
+        "Counts, for each source address, the different names for which the KDC says that there is no such "
+        "account (RFC 4120 7.5.9: KDC_ERR_C_PRINCIPAL_UNKNOWN), NTLM STATUS_NO_SUCH_USER, LDAP error 0x525, "
+        "and events 4768, 4771 and 4776 say so; and those names that turn out to exist. It raises when "
+        "there are many of the former, and they are a large part of all: so neither a service that asks "
+        "for one wrong name for ever nor a gateway behind which many people mistype is one. The method is "
+        "counting of distinct items in a sliding time (docs/learning.md).",
     .advice = "Find out which program on the source asks. If names were found, look for guesses of their "
               "passwords (2023), and for AS-REP roasting (2412).",
     .settings = settings,

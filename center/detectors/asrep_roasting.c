@@ -7,8 +7,9 @@
 enum { SETTING_WEAK, SETTING_ACCOUNTS, SETTING_RARITY, SETTING_WINDOW };
 
 static const struct detector_setting settings[] = {
-    [SETTING_WEAK] = {"weak", "", 2, 1, 1, 1, 1000,
-                      "For how many accounts a source gets a ticket with RC4 or DES without pre-authentication."},
+    [SETTING_WEAK] =
+        {"weak", "", 2, 1, 1, 1, 1000,
+         "For how many accounts a source gets a ticket with RC4 or DES without pre-authentication."},
     [SETTING_ACCOUNTS] = {"accounts", "", 5, 3, 2, 1, 1000,
                           "For how many accounts it gets one without pre-authentication at all."},
     [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
@@ -66,11 +67,12 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_string(alert, "asked_first", etype_name(first_offered(o)));
     alert_put_compared(alert, "weak", weak, "weak", detection_setting(d, SETTING_WEAK));
     alert_put_compared(alert, "accounts", accounts, "accounts", detection_setting(d, SETTING_ACCOUNTS));
-    alert_explain(alert,
-                  "%.*s got a ticket of %.*s without proving who it is, in an answer encrypted with %s, from "
-                  "which the password can be guessed; of %u account%s so far, %u with RC4 or DES, within %.0f s.",
-                  PRINTED(party_words(&o->source, "Somebody")), PRINTED(o->account.name), etype_name(etype),
-                  accounts, accounts == 1 ? "" : "s", weak, detection_setting(d, SETTING_WINDOW));
+    alert_explain(
+        alert,
+        "%.*s got a ticket of %.*s without proving who it is, in an answer encrypted with %s, from "
+        "which the password can be guessed; of %u account%s so far, %u with RC4 or DES, within %.0f s.",
+        PRINTED(party_words(&o->source, "Somebody")), PRINTED(o->account.name), etype_name(etype), accounts,
+        accounts == 1 ? "" : "s", weak, detection_setting(d, SETTING_WINDOW));
     if (first_offered(o) && !offers_strong(o))
         alert_explain(alert, "The client offered no AES, so that the answer is guessed faster.");
     if (detection_is(d, &o->account, FACT_NO_PREAUTH))
@@ -89,12 +91,14 @@ const struct detector detector_asrep_roasting = {
     .word = "asrep_roasting",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.004",
-    .doc = "Looks for AS exchanges (RFC 4120 3.1, event 4768) that succeed without pre-authentication: the answer "
-           "is encrypted with a key made of the account's password, so whoever asks can guess it at leisure. "
-           "Counts, for each source, the accounts of which it got one in a sliding time; one is enough when the "
-           "answer is encrypted with RC4 or DES, which nothing current needs. A source that does so every day "
-           "is learned (docs/learning.md). Requests with a certificate or under armor (FAST), and those of "
-           "well-known names (anonymous), are left out.",
+    .doc =
+        "Looks for AS exchanges (RFC 4120 3.1, event 4768) that succeed without pre-authentication: the "
+        "answer "
+        "is encrypted with a key made of the account's password, so whoever asks can guess it at leisure. "
+        "Counts, for each source, the accounts of which it got one in a sliding time; one is enough when the "
+        "answer is encrypted with RC4 or DES, which nothing current needs. A source that does so every day "
+        "is learned (docs/learning.md). Requests with a certificate or under armor (FAST), and those of "
+        "well-known names (anonymous), are left out.",
     .advice = "Let the accounts need pre-authentication (remove DONT_REQ_PREAUTH) and reset their passwords.",
     .settings = settings,
     .tables = tables,

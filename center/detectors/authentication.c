@@ -10,17 +10,17 @@
 #define KDC_ERR_PREAUTH_FAILED      24
 #define KDC_ERR_PREAUTH_REQUIRED    25
 /* [MS-ERREF] 2.3.1 */
-#define STATUS_NO_SUCH_USER          0xc0000064u
-#define STATUS_WRONG_PASSWORD        0xc000006au
-#define STATUS_LOGON_FAILURE         0xc000006du
-#define STATUS_ACCOUNT_RESTRICTION   0xc000006eu
-#define STATUS_INVALID_LOGON_HOURS   0xc000006fu
-#define STATUS_INVALID_WORKSTATION   0xc0000070u
-#define STATUS_PASSWORD_EXPIRED      0xc0000071u
-#define STATUS_ACCOUNT_DISABLED      0xc0000072u
-#define STATUS_ACCOUNT_EXPIRED       0xc0000193u
-#define STATUS_PASSWORD_MUST_CHANGE  0xc0000224u
-#define STATUS_ACCOUNT_LOCKED_OUT    0xc0000234u
+#define STATUS_NO_SUCH_USER         0xc0000064u
+#define STATUS_WRONG_PASSWORD       0xc000006au
+#define STATUS_LOGON_FAILURE        0xc000006du
+#define STATUS_ACCOUNT_RESTRICTION  0xc000006eu
+#define STATUS_INVALID_LOGON_HOURS  0xc000006fu
+#define STATUS_INVALID_WORKSTATION  0xc0000070u
+#define STATUS_PASSWORD_EXPIRED     0xc0000071u
+#define STATUS_ACCOUNT_DISABLED     0xc0000072u
+#define STATUS_ACCOUNT_EXPIRED      0xc0000193u
+#define STATUS_PASSWORD_MUST_CHANGE 0xc0000224u
+#define STATUS_ACCOUNT_LOCKED_OUT   0xc0000234u
 /* RFC 4511 A.1; the Win32 errors that Active Directory puts behind it ([MS-ERREF] 2.2) */
 #define LDAP_INVALID_CREDENTIALS 49
 #define ERROR_NO_SUCH_USER       0x525
@@ -122,9 +122,9 @@ static enum outcome of_ntlm(const struct observation *o, uint64_t status)
     if (text_is(carrier, "ldap"))
         return of_ldap(o, status);
     if (text_is(carrier, "http"))
-        return status == HTTP_UNAUTHORIZED         ? OUTCOME_WRONG
+        return status == HTTP_UNAUTHORIZED     ? OUTCOME_WRONG
                : status >= 200 && status < 400 ? OUTCOME_SUCCESS
-                                                   : OUTCOME_NONE;
+                                               : OUTCOME_NONE;
     return of_ntstatus(status);
 }
 
@@ -142,6 +142,10 @@ enum outcome authentication_outcome(const struct observation *o)
         return of_ntlm(o, status);
     case ACTIVITY_NTLM_VALIDATION:
         return of_ntstatus(status);
+    case ACTIVITY_SMB_SESSION:
+        /* SMB 1 without extended security; else it carries what tells it itself. */
+        return text_is(observation_text(o, FIELD_SESSION_MECHANISM), "password") ? of_ntstatus(status)
+                                                                                 : OUTCOME_NONE;
     case ACTIVITY_LDAP_BIND:
         /* The others are told by the exchange that they carry. */
         return text_is(observation_text(o, FIELD_BIND_METHOD), "simple") &&
@@ -158,6 +162,7 @@ const char *authentication_protocol(const struct observation *o)
     switch (o->kind) {
     case ACTIVITY_NTLM_AUTHENTICATE:
     case ACTIVITY_NTLM_VALIDATION:
+    case ACTIVITY_SMB_SESSION:
         return "NTLM";
     case ACTIVITY_LDAP_BIND:
         return "LDAP";
@@ -277,8 +282,8 @@ static void keep_hit(struct guessing *g, const struct party *account)
             return;
     uint32_t at = g->hits++ % GUESS_HITS_MAX;
     g->hit_hashes[at] = hash;
-    size_t size = account->name.size < sizeof(g->hit_names[at]) ? account->name.size
-                                                                : sizeof(g->hit_names[at]) - 1;
+    size_t size =
+        account->name.size < sizeof(g->hit_names[at]) ? account->name.size : sizeof(g->hit_names[at]) - 1;
     memcpy(g->hit_names[at], account->name.data, size);
     g->hit_names[at][size] = '\0';
 }
@@ -313,8 +318,8 @@ struct guessing_result guessing_count(struct guessing *g, const struct observati
     if (g->days.known)
         result.probability = baseline_tail(&g->days, today);
     bool usual = g->days.known && result.probability > limits->rarity;
-    bool many = result.failures >= limits->attempts &&
-                result.failures * 100.0 >= result.tries * limits->share;
+    bool many =
+        result.failures >= limits->attempts && result.failures * 100.0 >= result.tries * limits->share;
     result.above = failed(outcome) && many && !usual;
     if (result.above)
         g->raised = now;

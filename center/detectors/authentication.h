@@ -28,8 +28,8 @@ enum outcome {
 
 /* The kinds that tell an outcome, to stand in a detector's list. */
 #define AUTHENTICATION_KINDS                                                                                 \
-    ACTIVITY_KERBEROS_AS, ACTIVITY_KERBEROS_ERROR, ACTIVITY_NTLM_AUTHENTICATE, ACTIVITY_LDAP_BIND,           \
-        ACTIVITY_NTLM_VALIDATION, ACTIVITY_WINDOWS_KERBEROS_AS
+    ACTIVITY_KERBEROS_AS, ACTIVITY_KERBEROS_ERROR, ACTIVITY_NTLM_AUTHENTICATE, ACTIVITY_SMB_SESSION,         \
+        ACTIVITY_LDAP_BIND, ACTIVITY_NTLM_VALIDATION, ACTIVITY_WINDOWS_KERBEROS_AS
 
 enum outcome authentication_outcome(const struct observation *o);
 /* "Kerberos", "NTLM", "LDAP". */
@@ -82,8 +82,8 @@ struct guessing_limits {
 };
 
 struct guessing_result {
-    bool above;         /* above all limits now */
-    bool hit;           /* this one succeeded, and the source was above them */
+    bool above; /* above all limits now */
+    bool hit;   /* this one succeeded, and the source was above them */
     uint32_t failures, tries, accounts;
     double probability; /* of so many failures in a day; 1: not one whole day is known */
     uint32_t known_days;

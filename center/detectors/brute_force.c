@@ -23,9 +23,10 @@ static const struct state_form tables[] = {
     {0},
 };
 
-static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_AS,    ACTIVITY_KERBEROS_ERROR,
-                                           ACTIVITY_NTLM_AUTHENTICATE, ACTIVITY_NTLM_VALIDATION,
-                                           ACTIVITY_WINDOWS_KERBEROS_AS, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {
+    ACTIVITY_KERBEROS_AS, ACTIVITY_KERBEROS_ERROR,  ACTIVITY_NTLM_AUTHENTICATE,
+    ACTIVITY_SMB_SESSION, ACTIVITY_NTLM_VALIDATION, ACTIVITY_WINDOWS_KERBEROS_AS,
+    ACTIVITY_NONE};
 
 /* A KDC that asks for pre-authentication, or that knows no such name, was shown no password. */
 static enum outcome guess_of(const struct observation *o)
@@ -34,8 +35,7 @@ static enum outcome guess_of(const struct observation *o)
     if (outcome == OUTCOME_EXISTS)
         return OUTCOME_NONE;
     if (outcome == OUTCOME_UNKNOWN)
-        return o->kind == ACTIVITY_NTLM_AUTHENTICATE || o->kind == ACTIVITY_NTLM_VALIDATION ? OUTCOME_WRONG
-                                                                                            : OUTCOME_NONE;
+        return strcmp(authentication_protocol(o), "NTLM") == 0 ? OUTCOME_WRONG : OUTCOME_NONE;
     if (outcome == OUTCOME_LOCKED && o->kind == ACTIVITY_KERBEROS_AS && !request_is_preauthenticated(o))
         return OUTCOME_NONE;
     return outcome;
@@ -76,9 +76,9 @@ static void observe(struct detection *d, const struct observation *o)
     alert_explain(alert, "%.*s failed %u of %u authentications by %s, as %u account%s (%s), within %.0f s.",
                   PRINTED(party_words(&o->source, "Somebody")), result.failures, result.tries,
                   authentication_protocol(o), result.accounts, result.accounts == 1 ? "" : "s",
-                  result.accounts == 1            ? "many passwords for one account"
+                  result.accounts == 1          ? "many passwords for one account"
                   : strcmp(shape, "spray") == 0 ? "few passwords for many accounts"
-                                                  : "many passwords for several accounts",
+                                                : "many passwords for several accounts",
                   detection_setting(d, SETTING_WINDOW));
     if (outcome == OUTCOME_LOCKED)
         alert_explain(alert, "%.*s is locked out, disabled or expired.", PRINTED(o->account.name));
@@ -95,14 +95,15 @@ const struct detector detector_brute_force = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1110",
     .learning = 7 * STATISTICS_DAY,
-    .doc = "Counts, for each source address, authentications by Kerberos (KDC_ERR_PREAUTH_FAILED and "
-           "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its "
-           "like; events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. "
-           "One account that fails often is a vertical attack, many accounts that fail once or twice a spray "
-           "(MITRE T1110.003), anything between a horizontal one. How often the source fails in usual days is "
-           "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
-           "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
-           "it fails far more. A success amid the failures is told.",
+    .doc =
+        "Counts, for each source address, authentications by Kerberos (KDC_ERR_PREAUTH_FAILED and "
+        "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its "
+        "like; events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. "
+        "One account that fails often is a vertical attack, many accounts that fail once or twice a spray "
+        "(MITRE T1110.003), anything between a horizontal one. How often the source fails in usual days is "
+        "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
+        "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
+        "it fails far more. A success amid the failures is told.",
     .advice = "If the source's owner does not know of it, take it off the network. Reset the passwords of "
               "accounts that were logged on to amid the failures, and look what they did since.",
     .settings = settings,

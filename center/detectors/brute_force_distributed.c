@@ -69,8 +69,7 @@ static void observe(struct detection *d, const struct observation *o)
     alert_explain(alert, "%.*s failed to authenticate %u times from %u sources within %.0f s.",
                   PRINTED(o->account.name), failures, sources, detection_setting(d, SETTING_WINDOW));
     if (a->days.known) {
-        alert_put_compared(alert, "probability", probability, "rarity",
-                           detection_setting(d, SETTING_RARITY));
+        alert_put_compared(alert, "probability", probability, "rarity", detection_setting(d, SETTING_RARITY));
         alert_explain(alert, "On %u days before it failed %.0f times a day (median).", a->days.known,
                       baseline_median(&a->days));
     }
@@ -94,8 +93,9 @@ const struct detector detector_brute_force_distributed = {
            "sliding time, and the different sources that they come from: guesses that are spread over many "
            "computers stay below what is counted for one. What the account fails in usual days is learned as "
            "for one source. A success from anywhere within that time is told.",
-    .advice = "Reset the account's password if it was logged on to, and look at the sources: they may be part "
-              "of a botnet, or all behind one gateway.",
+    .advice =
+        "Reset the account's password if it was logged on to, and look at the sources: they may be part "
+        "of a botnet, or all behind one gateway.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -53,10 +53,11 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     struct alert *alert = detection_alert(d, o, detection_key(d));
     alert_put_compared(alert, "failures", recent, "failures", limit);
-    alert_explain(alert,
-                  "The computer %.*s failed %s%u pre-authentications within 24 hours, and none succeeded: its "
-                  "password is not the one that the domain has.",
-                  PRINTED(o->account.name), recent == FAILURES_MAX ? "at least " : "", recent);
+    alert_explain(
+        alert,
+        "The computer %.*s failed %s%u pre-authentications within 24 hours, and none succeeded: its "
+        "password is not the one that the domain has.",
+        PRINTED(o->account.name), recent == FAILURES_MAX ? "at least " : "", recent);
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -68,11 +69,13 @@ const struct detector detector_computer_preauthentication = {
     .word = "computer_preauthentication",
     .severity = SEVERITY_LOW,
     .mitre = "T1110",
-    .doc = "Counts, for each computer account, pre-authentications that fail (KDC_ERR_PREAUTH_FAILED, RFC 4120 "
-           "7.5.9; event 4771) within 24 hours. A success in between starts anew: the KDC refuses a computer "
-           "now and then when it has just changed its password and asks a controller that has not heard of it.",
-    .advice = "Reset the secure channel (Test-ComputerSecureChannel -Repair) or join the computer anew. If it "
-              "works as it should, somebody else uses its name: look at the source.",
+    .doc =
+        "Counts, for each computer account, pre-authentications that fail (KDC_ERR_PREAUTH_FAILED, RFC 4120 "
+        "7.5.9; event 4771) within 24 hours. A success in between starts anew: the KDC refuses a computer "
+        "now and then when it has just changed its password and asks a controller that has not heard of it.",
+    .advice =
+        "Reset the secure channel (Test-ComputerSecureChannel -Repair) or join the computer anew. If it "
+        "works as it should, somebody else uses its name: look at the source.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

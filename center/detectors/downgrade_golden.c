@@ -45,9 +45,9 @@ static bool presents(const struct observation *o)
 
 static struct subject key(const struct detection *d, const struct observation *o)
 {
-    struct bytes realm = presents(o)  ? observation_text(o, FIELD_TICKET_REALM)
+    struct bytes realm = presents(o) ? observation_text(o, FIELD_TICKET_REALM)
                          : issues(o) ? observation_text(o, FIELD_ISSUED_TICKET_REALM)
-                                      : (struct bytes){0};
+                                     : (struct bytes){0};
     return subject_of_name(detection_seed(d), SUBJECT_DOMAIN, realm, (struct bytes){0});
 }
 
@@ -73,8 +73,8 @@ static void observe(struct detection *d, const struct observation *o)
     if (!presents(o) || !etype_is_weak(etype) || o->ticket)
         return;
     uint64_t status = observation_uint(o, FIELD_STATUS, 0);
-    bool refused = status == KRB_AP_ERR_BADKEYVER || status == KRB_AP_ERR_MODIFIED ||
-                   status == KRB_AP_ERR_BAD_INTEGRITY;
+    bool refused =
+        status == KRB_AP_ERR_BADKEYVER || status == KRB_AP_ERR_MODIFIED || status == KRB_AP_ERR_BAD_INTEGRITY;
     bool learned = h->weak == 0 && h->strong >= detection_setting(d, SETTING_STRONG);
     if (!learned && !(refused && h->weak == 0))
         return;
@@ -109,13 +109,14 @@ const struct detector detector_downgrade_golden = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1558.001",
     .learning = 5 * STATISTICS_DAY,
-    .doc = "Compares the encryption type of the ticket-granting ticket that a client presents (RFC 4120 5.5.1) "
-           "with those that the controllers of that realm issue: they encrypt all of them with the strongest "
-           "key of krbtgt, so one encrypted with RC4 or DES where they use AES was made by somebody who has "
-           "only krbtgt's hash. Raised when a realm that issued only AES ones is shown a weaker one that was "
-           "not seen issued; and when the controller itself answers that it has no key for it "
-           "(KRB_AP_ERR_BADKEYVER, KRB_AP_ERR_MODIFIED, KRB_AP_ERR_BAD_INTEGRITY, RFC 4120 7.5.9). Tickets of "
-           "trusts, whose keys are often RC4, are not looked at.",
+    .doc =
+        "Compares the encryption type of the ticket-granting ticket that a client presents (RFC 4120 5.5.1) "
+        "with those that the controllers of that realm issue: they encrypt all of them with the strongest "
+        "key of krbtgt, so one encrypted with RC4 or DES where they use AES was made by somebody who has "
+        "only krbtgt's hash. Raised when a realm that issued only AES ones is shown a weaker one that was "
+        "not seen issued; and when the controller itself answers that it has no key for it "
+        "(KRB_AP_ERR_BADKEYVER, KRB_AP_ERR_MODIFIED, KRB_AP_ERR_BAD_INTEGRITY, RFC 4120 7.5.9). Tickets of "
+        "trusts, whose keys are often RC4, are not looked at.",
     .advice = "Reset the password of krbtgt twice, with a pause of the longest ticket life in between, after "
               "you found out how its key was taken (look for DCSync, 2006). Look what the source did.",
     .settings = settings,

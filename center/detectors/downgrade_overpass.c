@@ -47,18 +47,20 @@ static void raise_alert(struct detection *d, const struct observation *o, const 
                      etype_name(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)));
     alert_put_compared(alert, "strong_before", h->strong, "strong", detection_setting(d, SETTING_STRONG));
     alert_put_number(alert, "weak_before", h->weak);
-    alert_explain(alert,
-                  "%.*s proved itself by an AS request with a time stamp encrypted with %s, from %.*s: as one "
-                  "does who has the hash of the password instead of the password.",
-                  PRINTED(o->account.name), etype_name(etype),
-                  PRINTED(party_words(&o->source, "an unknown place")));
+    alert_explain(
+        alert,
+        "%.*s proved itself by an AS request with a time stamp encrypted with %s, from %.*s: as one "
+        "does who has the hash of the password instead of the password.",
+        PRINTED(o->account.name), etype_name(etype), PRINTED(party_words(&o->source, "an unknown place")));
     if (known) {
         alert_put_time(alert, "last_strong", h->last_strong);
-        alert_explain(alert, "Since it was first seen it did so with AES %u times, and never with a weaker type.",
+        alert_explain(alert,
+                      "Since it was first seen it did so with AES %u times, and never with a weaker type.",
                       h->strong);
     } else {
-        alert_explain(alert, "The client offered no AES at all, though the domain encrypts its tickets with %s; "
-                             "nothing else was learned of this account.",
+        alert_explain(alert,
+                      "The client offered no AES at all, though the domain encrypts its tickets with %s; "
+                      "nothing else was learned of this account.",
                       etype_name(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)));
     }
     tell_source(alert, o);
@@ -84,8 +86,7 @@ static void observe(struct detection *d, const struct observation *o)
     struct facts facts;
     bool expected = detection_facts(d, &o->account, &facts) && directory_says_weak(&facts);
     bool known = h->strong >= detection_setting(d, SETTING_STRONG);
-    bool on_purpose =
-        etype_is_strong(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)) && !offers_strong(o);
+    bool on_purpose = etype_is_strong(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)) && !offers_strong(o);
     if (!expected && h->weak == 0 && (known || (h->strong == 0 && on_purpose)))
         raise_alert(d, o, h, etype, known);
     /* What is raised is not learned from, or the attacker's own would make it a habit. */
@@ -101,16 +102,18 @@ const struct detector detector_downgrade_overpass = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1550.002",
     .learning = 30 * STATISTICS_DAY,
-    .doc = "Compares the encryption type of the time stamp by which an account proves itself (PA-ENC-TIMESTAMP, "
-           "RFC 4120 5.2.7.2) with those that it used before: the NT hash of a password is the RC4 key, so who "
-           "has stolen only a hash uses RC4 where the account's own computers use AES (RFC 3962, RFC 4757). "
-           "Raised when an account that is known for AES uses a weaker type for the first time; and when an "
-           "account of which nothing was learned does so by a client that offers no AES at all, to a domain "
-           "that encrypts its tickets with AES. Accounts of which the directory says that they have no AES keys "
-           "(msDS-SupportedEncryptionTypes, [MS-KILE] 2.2.7), and those that use weak types by habit, are left "
-           "out.",
-    .advice = "Ask the account's owner; if it was not a program that is known to need RC4, reset the password "
-              "and look for credential theft on the computers where the account was logged on.",
+    .doc =
+        "Compares the encryption type of the time stamp by which an account proves itself (PA-ENC-TIMESTAMP, "
+        "RFC 4120 5.2.7.2) with those that it used before: the NT hash of a password is the RC4 key, so who "
+        "has stolen only a hash uses RC4 where the account's own computers use AES (RFC 3962, RFC 4757). "
+        "Raised when an account that is known for AES uses a weaker type for the first time; and when an "
+        "account of which nothing was learned does so by a client that offers no AES at all, to a domain "
+        "that encrypts its tickets with AES. Accounts of which the directory says that they have no AES keys "
+        "(msDS-SupportedEncryptionTypes, [MS-KILE] 2.2.7), and those that use weak types by habit, are left "
+        "out.",
+    .advice =
+        "Ask the account's owner; if it was not a program that is known to need RC4, reset the password "
+        "and look for credential theft on the computers where the account was logged on.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -45,10 +45,10 @@ static struct alert *new_alert(struct detection *d, const struct observation *o)
     bool success = observation_uint(o, FIELD_STATUS, 1) == 0;
     alert_put_text(alert, "service", observation_text(o, FIELD_SERVICE));
     alert_put_string(alert, "outcome", success ? "success" : "failure");
-    alert_explain(alert, "%.*s %s to escalate privileges by forged authorization data, from %.*s, to access %.*s.",
-                  PRINTED(party_words(&o->account, "Somebody")), success ? "seems" : "failed",
-                  PRINTED(party_words(&o->source, "an unknown place")),
-                  PRINTED(observation_text(o, FIELD_SERVICE)));
+    alert_explain(
+        alert, "%.*s %s to escalate privileges by forged authorization data, from %.*s, to access %.*s.",
+        PRINTED(party_words(&o->account, "Somebody")), success ? "seems" : "failed",
+        PRINTED(party_words(&o->source, "an unknown place")), PRINTED(observation_text(o, FIELD_SERVICE)));
     return alert;
 }
 
@@ -72,12 +72,13 @@ static void observe(struct detection *d, const struct observation *o)
         struct alert *alert = new_alert(d, o);
         alert_put_string(alert, "method", "refused");
         alert_put_number(alert, "error_code", KDC_ERR_TGT_REVOKED);
-        alert_explain(alert,
-                      "The controller could read the ticket-granting ticket, so it is encrypted with krbtgt's "
-                      "key, and yet refused it as revoked: its authorization data are not as controllers make "
-                      "them. That it was issued was not seen%s.",
-                      o->tickets_watched ? ", though all controllers are watched"
-                                         : "; it may have been before everything was watched");
+        alert_explain(
+            alert,
+            "The controller could read the ticket-granting ticket, so it is encrypted with krbtgt's "
+            "key, and yet refused it as revoked: its authorization data are not as controllers make "
+            "them. That it was issued was not seen%s.",
+            o->tickets_watched ? ", though all controllers are watched"
+                               : "; it may have been before everything was watched");
         tell_source(alert, o);
         detection_raise(d);
     }
@@ -90,13 +91,14 @@ const struct detector detector_golden_forged_pac = {
     .word = "golden_forged_pac",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
-    .doc = "Two ways in which authorization data (PAC, [MS-PAC]) that no controller made are seen without a "
-           "key: a ticket-granting ticket asked for with PA-PAC-REQUEST false and presented in a request that "
-           "says so again, which is what a PAC of the client's own needs (MS14-068, CVE-2014-6324); and "
-           "one that the controller can decrypt but answers with KDC_ERR_TGT_REVOKED (RFC 4120 7.5.9), "
-           "as since CVE-2021-42287 it does when the PAC lacks who asked for it, or names somebody else "
-           "([MS-PAC] 2.15), of accounts that are neither disabled nor deleted and tickets that were not seen "
-           "issued.",
+    .doc =
+        "Two ways in which authorization data (PAC, [MS-PAC]) that no controller made are seen without a "
+        "key: a ticket-granting ticket asked for with PA-PAC-REQUEST false and presented in a request that "
+        "says so again, which is what a PAC of the client's own needs (MS14-068, CVE-2014-6324); and "
+        "one that the controller can decrypt but answers with KDC_ERR_TGT_REVOKED (RFC 4120 7.5.9), "
+        "as since CVE-2021-42287 it does when the PAC lacks who asked for it, or names somebody else "
+        "([MS-PAC] 2.15), of accounts that are neither disabled nor deleted and tickets that were not seen "
+        "issued.",
     .advice = "Make sure that all controllers have their updates. Find out how krbtgt's key was taken, and "
               "reset krbtgt's password twice; look what the source did.",
     .tables = tables,

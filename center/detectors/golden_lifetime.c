@@ -9,7 +9,8 @@ enum { SETTING_LIFE, SETTING_SLACK, SETTING_ASKED };
 static const struct detector_setting settings[] = {
     [SETTING_LIFE] = {"life", "h", 10, 10, 10, 1, 8760,
                       "How long a ticket-granting ticket lives, where the domain's policy is not known."},
-    [SETTING_SLACK] = {"slack", "h", 4, 1, 0.25, 0, 100, "How much longer it may be used, for clocks that differ."},
+    [SETTING_SLACK] = {"slack", "h", 4, 1, 0.25, 0, 100,
+                       "How much longer it may be used, for clocks that differ."},
     [SETTING_ASKED] = {"asked", "d", 60, 30, 10, 1, 10000,
                        "How far ahead the end may be that is asked for a ticket by means of it."},
     {0},
@@ -65,13 +66,14 @@ static void judge_age(struct detection *d, const struct observation *o, int64_t 
         return;
     struct alert *alert = new_alert(d, o);
     alert_put_duration(alert, "age", age);
-    alert_put_compared(alert, "age_hours", (double)age / (double)STATISTICS_HOUR,
-                       policy ? "policy" : "life", (double)life / (double)STATISTICS_HOUR);
-    alert_explain(alert,
-                  "The ticket-granting ticket was %s %.1f hours ago and is still used; tickets of this domain "
-                  "live %.1f hours%s, and a renewed one would be another one.",
-                  o->ticket ? "issued" : "first seen", (double)age / (double)STATISTICS_HOUR,
-                  (double)life / (double)STATISTICS_HOUR, policy ? " by its policy" : " by default");
+    alert_put_compared(alert, "age_hours", (double)age / (double)STATISTICS_HOUR, policy ? "policy" : "life",
+                       (double)life / (double)STATISTICS_HOUR);
+    alert_explain(
+        alert,
+        "The ticket-granting ticket was %s %.1f hours ago and is still used; tickets of this domain "
+        "live %.1f hours%s, and a renewed one would be another one.",
+        o->ticket ? "issued" : "first seen", (double)age / (double)STATISTICS_HOUR,
+        (double)life / (double)STATISTICS_HOUR, policy ? " by its policy" : " by default");
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -86,11 +88,12 @@ static void judge_asked(struct detection *d, const struct observation *o, int64_
     alert_put_time(alert, "end", till);
     alert_put_compared(alert, "days_ahead", (double)(till - o->time) / (double)STATISTICS_DAY, "asked",
                        detection_setting(d, SETTING_ASKED));
-    alert_explain(alert,
-                  "By means of its ticket-granting ticket it asked for one until %.0f days from then, which is "
-                  "what clients do that have one that lives so long; tickets of this domain live %.1f hours%s.",
-                  (double)(till - o->time) / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
-                  policy ? " by its policy" : " by default");
+    alert_explain(
+        alert,
+        "By means of its ticket-granting ticket it asked for one until %.0f days from then, which is "
+        "what clients do that have one that lives so long; tickets of this domain live %.1f hours%s.",
+        (double)(till - o->time) / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
+        policy ? " by its policy" : " by default");
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -114,7 +117,8 @@ static void observe(struct detection *d, const struct observation *o)
     /* What the controller refuses as expired is used up, not forged. */
     if (observation_uint(o, FIELD_STATUS, 1) == 0)
         judge_age(d, o, first, life, policy);
-    judge_asked(d, o, life, policy);
+    if (!o->ticket) /* else a controller made it, whatever is asked for */
+        judge_asked(d, o, life, policy);
 }
 
 const struct detector detector_golden_lifetime = {
@@ -130,8 +134,9 @@ const struct detector detector_golden_lifetime = {
            "asks for in a TGS request (RFC 4120 5.4.1 till): many clients put there the end of the "
            "ticket-granting ticket that they have, so an end years ahead tells one that lives for years. The "
            "values by which clients say \"as long as you like\" are left out.",
-    .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
-              "look what the account did from the source.",
+    .advice =
+        "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
+        "look what the account did from the source.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

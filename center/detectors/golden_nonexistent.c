@@ -38,18 +38,16 @@ static void observe(struct detection *d, const struct observation *o)
     bool told = refused(o);
     if (o->ticket)
         return; /* a controller issued it: the account was deleted since */
-    if (!told &&
-        (!party_is(&o->account) ||
-         detection_account_known(d, o->account.name, o->account.domain) != KNOWN_NO))
+    if (!told && (!party_is(&o->account) ||
+                  detection_account_known(d, o->account.name, o->account.domain) != KNOWN_NO))
         return;
     struct ghost *g = detection_use(d, 0, detection_key(d), NULL);
     if (!g)
         return;
     distinct_add(&g->sources, o->origin.low);
-    struct bytes service = observation_text(
-        o, o->kind == ACTIVITY_KERBEROS_TGS ? FIELD_SERVICE : FIELD_TICKET_SERVICE);
-    struct subject named =
-        subject_of_name(detection_seed(d), SUBJECT_OBJECT, service, (struct bytes){0});
+    struct bytes service =
+        observation_text(o, o->kind == ACTIVITY_KERBEROS_TGS ? FIELD_SERVICE : FIELD_TICKET_SERVICE);
+    struct subject named = subject_of_name(detection_seed(d), SUBJECT_OBJECT, service, (struct bytes){0});
     distinct_add(&g->services, named.low);
     struct alert *alert = detection_alert(d, o, detection_key(d));
     alert_put_text(alert, "service", service);
@@ -75,14 +73,16 @@ const struct detector detector_golden_nonexistent = {
     .word = "golden_nonexistent",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
-    .doc = "Looks for tickets of accounts that there are not: a controller never issues one, but who forges a "
-           "ticket can write any name into it, and for 20 minutes a controller believes it ([MS-KILE] "
-           "3.3.5.7.1). That there is no such account is known from the directory, or from the controller, "
-           "which answers a TGS request with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets that were "
-           "seen issued are of accounts that were deleted since, and left out; so are requests in the name of "
-           "another (S4U2self), where the error is about the other.",
-    .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
-              "look what was accessed.",
+    .doc =
+        "Looks for tickets of accounts that there are not: a controller never issues one, but who forges a "
+        "ticket can write any name into it, and for 20 minutes a controller believes it ([MS-KILE] "
+        "3.3.5.7.1). That there is no such account is known from the directory, or from the controller, "
+        "which answers a TGS request with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets that were "
+        "seen issued are of accounts that were deleted since, and left out; so are requests in the name of "
+        "another (S4U2self), where the error is about the other.",
+    .advice =
+        "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
+        "look what was accessed.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

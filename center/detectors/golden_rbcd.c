@@ -37,11 +37,11 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_string(alert, "outcome", success ? "success" : "failure");
     if (delegates_to_krbtgt(o)) {
         alert_put_text(alert, "service", observation_text(o, FIELD_SERVICE));
-        alert_explain(alert,
-                      "%.*s asked, on behalf of somebody else, for a ticket for %.*s, which is a ticket-granting "
-                      "ticket of that somebody: only who may delegate to krbtgt gets one.",
-                      PRINTED(party_words(&o->account, "Somebody")),
-                      PRINTED(observation_text(o, FIELD_SERVICE)));
+        alert_explain(
+            alert,
+            "%.*s asked, on behalf of somebody else, for a ticket for %.*s, which is a ticket-granting "
+            "ticket of that somebody: only who may delegate to krbtgt gets one.",
+            PRINTED(party_words(&o->account, "Somebody")), PRINTED(observation_text(o, FIELD_SERVICE)));
     } else {
         alert_add_party(alert, ALERT_TARGET, &o->target);
         alert_put_text(alert, "object", observation_text(o, FIELD_LDAP_DN));
@@ -60,10 +60,11 @@ const struct detector detector_golden_rbcd = {
     .word = "golden_rbcd",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
-    .doc = "Looks for requests on behalf of another (S4U2proxy, [MS-SFU] 2.2.3) whose service is krbtgt: the "
-           "answer is as good as a golden ticket. It is only granted when krbtgt's "
-           "msDS-AllowedToActOnBehalfOfOtherIdentity names who asks; a change of this attribute of krbtgt, by "
-           "LDAP or event 5136, is raised too. Nothing lawful does either.",
+    .doc =
+        "Looks for requests on behalf of another (S4U2proxy, [MS-SFU] 2.2.3) whose service is krbtgt: the "
+        "answer is as good as a golden ticket. It is only granted when krbtgt's "
+        "msDS-AllowedToActOnBehalfOfOtherIdentity names who asks; a change of this attribute of krbtgt, by "
+        "LDAP or event 5136, is raised too. Nothing lawful does either.",
     .advice = "Remove the attribute from krbtgt; find out who could write it. Reset krbtgt's password twice.",
     .kinds = kinds,
     .key = key,

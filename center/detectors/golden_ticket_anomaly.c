@@ -23,8 +23,8 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void observe(struct detection *d, const struct observation *o)
 {
     uint64_t status = observation_uint(o, FIELD_STATUS, 0);
-    bool no_key = status == KRB_AP_ERR_BADKEYVER || status == KRB_AP_ERR_MODIFIED ||
-                  status == KRB_AP_ERR_BAD_INTEGRITY;
+    bool no_key =
+        status == KRB_AP_ERR_BADKEYVER || status == KRB_AP_ERR_MODIFIED || status == KRB_AP_ERR_BAD_INTEGRITY;
     if (!o->tickets_watched && !no_key)
         return;
     struct alert *alert =
@@ -36,8 +36,9 @@ static void observe(struct detection *d, const struct observation *o)
                   PRINTED(party_words(&o->source, "an unknown place")),
                   PRINTED(observation_text(o, FIELD_SERVICE)));
     if (o->tickets_watched)
-        alert_explain(alert, "All controllers are watched, and have been for longer than tickets live: none of "
-                             "them issued this one.");
+        alert_explain(alert,
+                      "All controllers are watched, and have been for longer than tickets live: none of "
+                      "them issued this one.");
     if (no_key) {
         alert_put_number(alert, "error_code", (double)status);
         alert_explain(alert,
@@ -56,14 +57,16 @@ const struct detector detector_golden_ticket_anomaly = {
     .word = "golden_ticket_anomaly",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
-    .doc = "Knows each ticket by a keyed hash of its cipher text, when it is issued (AS and TGS replies) and "
-           "when it is presented. A ticket-granting ticket that is presented and was not issued by any "
-           "controller is forged: this can be said once all controllers of the domain have been watched, "
-           "without loss, for as long as a ticket can live. Before, and where not all are watched, only what a "
-           "controller itself refuses for a key that does not fit (KRB_AP_ERR_MODIFIED, "
-           "KRB_AP_ERR_BAD_INTEGRITY, KRB_AP_ERR_BADKEYVER, RFC 4120 7.5.9) is raised.",
-    .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
-              "look what the account did from the source.",
+    .doc =
+        "Knows each ticket by a keyed hash of its cipher text, when it is issued (AS and TGS replies) and "
+        "when it is presented. A ticket-granting ticket that is presented and was not issued by any "
+        "controller is forged: this can be said once all controllers of the domain have been watched, "
+        "without loss, for as long as a ticket can live. Before, and where not all are watched, only what a "
+        "controller itself refuses for a key that does not fit (KRB_AP_ERR_MODIFIED, "
+        "KRB_AP_ERR_BAD_INTEGRITY, KRB_AP_ERR_BADKEYVER, RFC 4120 7.5.9) is raised.",
+    .advice =
+        "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
+        "look what the account did from the source.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

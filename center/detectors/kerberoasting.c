@@ -9,7 +9,8 @@ enum { SETTING_DOWNGRADED, SETTING_WEAK, SETTING_SERVICES, SETTING_RARITY, SETTI
 static const struct detector_setting settings[] = {
     [SETTING_DOWNGRADED] = {"downgraded", "", 2, 1, 1, 1, 1000,
                             "How many services' tickets come with RC4 or DES because the client asked so."},
-    [SETTING_WEAK] = {"weak", "", 8, 4, 2, 1, 1000, "How many services' tickets come with RC4 or DES at all."},
+    [SETTING_WEAK] = {"weak", "", 8, 4, 2, 1, 1000,
+                      "How many services' tickets come with RC4 or DES at all."},
     [SETTING_SERVICES] = {"services", "", 60, 30, 15, 2, 10000,
                           "How many services other than those of computers themselves are asked for."},
     [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
@@ -34,8 +35,11 @@ static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_TGS, ACTIVITY_WINDO
 /* Services of a computer itself: its key is random and cannot be guessed. */
 static bool is_computers(const struct observation *o, struct bytes service)
 {
-    static const char *const prefixes[] = {"cifs/",   "host/",   "ldap/",  "gc/",      "dns/",
-                                           "rpcss/",  "termsrv/", "wsman/", "rpc/",     "restrictedkrbhost/",
+    static const char *const prefixes[] = {"cifs/",    "host/",
+                                           "ldap/",    "gc/",
+                                           "dns/",     "rpcss/",
+                                           "termsrv/", "wsman/",
+                                           "rpc/",     "restrictedkrbhost/",
                                            "spooler/", "e3514235-4b06-11d1-ab04-00c04fc2dcd2/"};
     if (o->service.kind == SUBJECT_COMPUTER || name_is_computer(service) || service_is_granting(service) ||
         text_begins(service, "kadmin/"))
@@ -54,7 +58,7 @@ static struct subject key(const struct detection *d, const struct observation *o
     bool issued = observation_uint(o, FIELD_STATUS, 1) == 0 && !observation_bool(o, FIELD_S4U2PROXY) &&
                   !observation_has(o, FIELD_S4U2SELF_ACCOUNT);
     return issued && !is_computers(o, observation_text(o, FIELD_SERVICE)) ? o->account.subject
-                                                                           : (struct subject){0};
+                                                                          : (struct subject){0};
 }
 
 /* Whether the client, which has AES - its own ticket is encrypted so - wants something weaker. */
@@ -97,8 +101,7 @@ static void observe(struct detection *d, const struct observation *o)
     uint64_t item = party_is(&o->service)
                         ? o->service.subject.low
                         : subject_of_name(detection_seed(d), SUBJECT_OBJECT, service, (struct bytes){0}).low;
-    uint32_t downgraded =
-        count_one(&r->downgraded, &r->downgraded_days, on_purpose, item, o->time, width);
+    uint32_t downgraded = count_one(&r->downgraded, &r->downgraded_days, on_purpose, item, o->time, width);
     uint32_t weak = count_one(&r->weak, &r->weak_days, is_weak, item, o->time, width);
     uint32_t services = count_one(&r->services, &r->service_days, true, item, o->time, width);
     bool by_downgrade = on_purpose && unusual(d, &r->downgraded_days, downgraded, SETTING_DOWNGRADED);
@@ -113,18 +116,20 @@ static void observe(struct detection *d, const struct observation *o)
         alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, service, (struct bytes){0});
     alert_put_text(alert, "service", service);
     alert_put_string(alert, "encryption_type", etype_name(etype));
-    alert_put_compared(alert, "downgraded", downgraded, "downgraded", detection_setting(d, SETTING_DOWNGRADED));
+    alert_put_compared(alert, "downgraded", downgraded, "downgraded",
+                       detection_setting(d, SETTING_DOWNGRADED));
     alert_put_compared(alert, "weak", weak, "weak", detection_setting(d, SETTING_WEAK));
     alert_put_compared(alert, "services", services, "services", detection_setting(d, SETTING_SERVICES));
-    alert_explain(alert, "%.*s got tickets for %u services from %.*s within %.0f s, %u of them encrypted with RC4 or "
-                         "DES, from which a password can be guessed.",
-                  PRINTED(party_words(&o->account, "Somebody")), services,
-                  PRINTED(party_words(&o->source, "an unknown place")), detection_setting(d, SETTING_WINDOW),
-                  weak);
+    alert_explain(
+        alert,
+        "%.*s got tickets for %u services from %.*s within %.0f s, %u of them encrypted with RC4 or "
+        "DES, from which a password can be guessed.",
+        PRINTED(party_words(&o->account, "Somebody")), services,
+        PRINTED(party_words(&o->source, "an unknown place")), detection_setting(d, SETTING_WINDOW), weak);
     if (by_downgrade)
-        alert_explain(alert, "For %u the client asked for %s first, though its own ticket is encrypted with %s.",
-                      downgraded, etype_name(first_offered(o)),
-                      etype_name(observation_int(o, FIELD_TICKET_ETYPE, 0)));
+        alert_explain(
+            alert, "For %u the client asked for %s first, though its own ticket is encrypted with %s.",
+            downgraded, etype_name(first_offered(o)), etype_name(observation_int(o, FIELD_TICKET_ETYPE, 0)));
     if (r->service_days.known) {
         alert_put_compared(alert, "services_a_day", r->service_days.today, "learned",
                            baseline_median(&r->service_days));
@@ -142,13 +147,16 @@ const struct detector detector_kerberoasting = {
     .word = "kerberoasting",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.003",
-    .doc = "Counts, for each account, the different services that it gets tickets for in a sliding time (TGS "
-           "exchanges, event 4769), but for those of computers themselves, whose passwords are random: those "
-           "whose ticket is encrypted with RC4 or DES because the client preferred it although its own ticket "
-           "shows that it knows AES, for which tools that roast ask as such tickets are guessed fastest; those "
-           "with such a ticket at all; and all. What is usual for the account in a day is learned (docs/learning.md), "
-           "so monitoring that asks for many services every day is not raised. A single such ticket that a usual "
-           "client gets for a service with an old password looks like any other use of it, and is not raised.",
+    .doc =
+        "Counts, for each account, the different services that it gets tickets for in a sliding time (TGS "
+        "exchanges, event 4769), but for those of computers themselves, whose passwords are random: those "
+        "whose ticket is encrypted with RC4 or DES because the client preferred it although its own ticket "
+        "shows that it knows AES, for which tools that roast ask as such tickets are guessed fastest; those "
+        "with such a ticket at all; and all. What is usual for the account in a day is learned "
+        "(docs/learning.md), "
+        "so monitoring that asks for many services every day is not raised. A single such ticket that a "
+        "usual "
+        "client gets for a service with an old password looks like any other use of it, and is not raised.",
     .advice = "Reset the passwords of the services asked for, long and random ones (or group managed service "
               "accounts), and allow them AES only.",
     .settings = settings,

@@ -12,8 +12,9 @@ static const struct detector_setting settings[] = {
     [SETTING_LOGONS] = {"logons", "", 50, 20, 10, 1, 100000,
                         "How many authentications of the account must have been seen before."},
     [SETTING_DAYS] = {"days", "", 10, 5, 3, 1, 60, "On how many different days."},
-    [SETTING_COMPUTERS] = {"computers", "", 2, 4, 8, 1, PLACES_MAX,
-                           "From how many computers at most: who goes everywhere has no habit to differ from."},
+    [SETTING_COMPUTERS] =
+        {"computers", "", 2, 4, 8, 1, PLACES_MAX,
+         "From how many computers at most: who goes everywhere has no habit to differ from."},
     [SETTING_NTLM] = {"ntlm", "%", 5, 20, 50, 0, 100,
                       "How large a part of them at most was by NTLM: some programs know nothing else."},
     {0},
@@ -45,7 +46,7 @@ static struct subject key(const struct detection *d, const struct observation *o
     (void)d;
     bool user = o->account.kind == SUBJECT_ACCOUNT && authentication_outcome(o) == OUTCOME_SUCCESS;
     return user && party_is(&o->source) && !observation_bool(o, FIELD_SOURCE_SHARED) ? o->account.subject
-                                                                                    : (struct subject){0};
+                                                                                     : (struct subject){0};
 }
 
 /* Where it is, else which is to make room: one that is free, else the oldest. */
@@ -76,22 +77,25 @@ static uint32_t usual_places(const struct account_habit *h, uint32_t day)
 static void raise_alert(struct detection *d, const struct observation *o, const struct account_habit *h,
                         uint32_t places)
 {
-    struct alert *alert = detection_alert(d, o, subject_of_pair(detection_seed(d), o->account.subject, o->origin));
+    struct alert *alert =
+        detection_alert(d, o, subject_of_pair(detection_seed(d), o->account.subject, o->origin));
     uint32_t all = h->kerberos + h->ntlm;
     double share = 100.0 * h->ntlm / all;
     alert_put_compared(alert, "logons_before", all, "logons", detection_setting(d, SETTING_LOGONS));
     alert_put_compared(alert, "days_before", h->days, "days", detection_setting(d, SETTING_DAYS));
-    alert_put_compared(alert, "computers_before", places, "computers", detection_setting(d, SETTING_COMPUTERS));
+    alert_put_compared(alert, "computers_before", places, "computers",
+                       detection_setting(d, SETTING_COMPUTERS));
     alert_put_compared(alert, "share_ntlm", share, "ntlm", detection_setting(d, SETTING_NTLM));
-    alert_explain(alert,
-                  "%.*s authenticated by NTLM from %.*s to %.*s, where it was never seen before: neither there "
-                  "nor from there did anybody give its password to a controller by Kerberos.",
-                  PRINTED(o->account.name), PRINTED(o->source.name),
-                  PRINTED(party_words(&o->destination, "a server")));
-    alert_explain(alert,
-                  "It was learned from %u authentications on %u days: from %u computer%s, %.0f%% by NTLM. Its "
-                  "hash may have been stolen from one of them.",
-                  all, h->days, places, places == 1 ? "" : "s", share);
+    alert_explain(
+        alert,
+        "%.*s authenticated by NTLM from %.*s to %.*s, where it was never seen before: neither there "
+        "nor from there did anybody give its password to a controller by Kerberos.",
+        PRINTED(o->account.name), PRINTED(o->source.name), PRINTED(party_words(&o->destination, "a server")));
+    alert_explain(
+        alert,
+        "It was learned from %u authentications on %u days: from %u computer%s, %.0f%% by NTLM. Its "
+        "hash may have been stolen from one of them.",
+        all, h->days, places, places == 1 ? "" : "s", share);
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -129,14 +133,17 @@ const struct detector detector_pass_the_hash = {
     .word = "pass_the_hash",
     .severity = SEVERITY_HIGH,
     .mitre = "T1550.002",
-    .doc = "Learns, for each user account, from which computers it authenticates (those of the last 45 days), on "
-           "how many days, and by what: who logs on to a computer of the domain gives the password to a "
-           "controller by Kerberos (AS exchange) first. Raised when an account with such a habit - few "
-           "computers, mostly Kerberos - succeeds by NTLM from a computer that is none of them: on the wire a "
-           "stolen hash looks just like the password, but its user never logged on there. An account of which "
-           "not enough was seen is never raised; addresses shared by several computers are left out.",
-    .advice = "Ask the account's owner whether they use that computer. If not, reset the password and look for "
-              "credential theft on the computers that the account usually uses.",
+    .doc =
+        "Learns, for each user account, from which computers it authenticates (those of the last 45 days), "
+        "on "
+        "how many days, and by what: who logs on to a computer of the domain gives the password to a "
+        "controller by Kerberos (AS exchange) first. Raised when an account with such a habit - few "
+        "computers, mostly Kerberos - succeeds by NTLM from a computer that is none of them: on the wire a "
+        "stolen hash looks just like the password, but its user never logged on there. An account of which "
+        "not enough was seen is never raised; addresses shared by several computers are left out.",
+    .advice =
+        "Ask the account's owner whether they use that computer. If not, reset the password and look for "
+        "credential theft on the computers that the account usually uses.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -9,9 +9,10 @@
 enum { SETTING_OVERLAP, SETTING_CONFIDENCE };
 
 static const struct detector_setting settings[] = {
-    [SETTING_OVERLAP] = {"overlap", "s", 600, 3600, 36000, 1, 864000,
-                         "Within which time the first one must use it again after the other, where only "
-                         "addresses are known: a laptop that changes its network does not come back so soon."},
+    [SETTING_OVERLAP] =
+        {"overlap", "s", 600, 3600, 36000, 1, 864000,
+         "Within which time the first one must use it again after the other, where only "
+         "addresses are known: a laptop that changes its network does not come back so soon."},
     [SETTING_CONFIDENCE] = {"confidence", "%", 90, 75, 50, 50, 100,
                             "How sure the names of both computers must be to do without that."},
     {0},
@@ -122,10 +123,11 @@ static void raise_alert(struct detection *d, const struct observation *o, const 
     } else {
         double gap = (double)(from->last - to->first) / (double)STATISTICS_SECOND;
         alert_put_compared(alert, "overlap", gap, "overlap", detection_setting(d, SETTING_OVERLAP));
-        alert_explain(alert,
-                      "Not both have a name that is sure enough, but both use it in turn: the first one again "
-                      "%.0f s after the second began.",
-                      gap);
+        alert_explain(
+            alert,
+            "Not both have a name that is sure enough, but both use it in turn: the first one again "
+            "%.0f s after the second began.",
+            gap);
     }
     detection_raise(d);
 }
@@ -142,8 +144,7 @@ static void observe(struct detection *d, const struct observation *o)
     if (is_user(first, o)) {
         first->last = o->time;
         if (other->first && other->address.family == first->address.family &&
-            o->time - other->first <=
-                (int64_t)detection_setting(d, SETTING_OVERLAP) * STATISTICS_SECOND)
+            o->time - other->first <= (int64_t)detection_setting(d, SETTING_OVERLAP) * STATISTICS_SECOND)
             raise_alert(d, o, t, surely_two(d, first, other));
         return;
     }
@@ -162,13 +163,14 @@ const struct detector detector_pass_the_ticket = {
     .word = "pass_the_ticket",
     .severity = SEVERITY_HIGH,
     .mitre = "T1550.003",
-    .doc = "Knows each ticket by a keyed hash of its cipher text and follows who presents it, to the controller "
-           "(TGS request) and to services (AP request). A ticket and its session key stay on the computer that "
-           "they were given to, so the same ticket from two computers was taken from one of them. Raised when "
-           "both computers are known by name, surely enough, and are not the same; or, where only addresses "
-           "are known, when both use it in turn: one computer that changes its address goes on with the new "
-           "one. Tickets that were forwarded or delegated, HTTP (reverse proxies pass tickets on) and "
-           "addresses shared by several computers are left out.",
+    .doc =
+        "Knows each ticket by a keyed hash of its cipher text and follows who presents it, to the controller "
+        "(TGS request) and to services (AP request). A ticket and its session key stay on the computer that "
+        "they were given to, so the same ticket from two computers was taken from one of them. Raised when "
+        "both computers are known by name, surely enough, and are not the same; or, where only addresses "
+        "are known, when both use it in turn: one computer that changes its address goes on with the new "
+        "one. Tickets that were forwarded or delegated, HTTP (reverse proxies pass tickets on) and "
+        "addresses shared by several computers are left out.",
     .advice = "Log the account off on both computers, purge its tickets and reset its password; look for "
               "credential theft on the first and for who sits at the second.",
     .settings = settings,

@@ -70,8 +70,9 @@ static void observe(struct detection *d, const struct observation *o)
                   PRINTED(party_words(&o->source, "Somebody")),
                   PRINTED(party_words(&o->destination, "a controller")), zeros, refusals,
                   detection_setting(d, SETTING_WINDOW));
-    alert_explain(alert, "By chance a challenge is all zeros once in 2^64 times; of credentials of zeros for such "
-                         "a challenge a vulnerable controller accepts one in 256.");
+    alert_explain(alert,
+                  "By chance a challenge is all zeros once in 2^64 times; of credentials of zeros for such "
+                  "a challenge a vulnerable controller accepts one in 256.");
     if (through)
         alert_explain(alert, "It was accepted.");
     if (after || emptied)
@@ -88,13 +89,16 @@ const struct detector detector_zerologon = {
     .word = "zerologon",
     .severity = SEVERITY_HIGH,
     .mitre = "T1068",
-    .doc = "Looks at how Netlogon secure channels are set up ([MS-NRPC] 3.1.4.1): a client challenge or credential "
-           "of nothing but zero bytes, which the attack on CVE-2020-1472 (Tom Tervoort, Secura, \"Zerologon\", "
-           "2020) needs and no lawful client sends; a password set to zeros, or set at all after such a channel "
-           "was accepted; and many refused set-ups by one source.",
-    .advice = "If it succeeded, the controller's password is not what its directory believes: follow the "
-              "guidance for CVE-2020-1472, reset it twice, and search for what was replicated (2006). Make sure "
-              "that all controllers have their updates and enforce secure channels.",
+    .doc =
+        "Looks at how Netlogon secure channels are set up ([MS-NRPC] 3.1.4.1): a client challenge or "
+        "credential "
+        "of nothing but zero bytes, which the attack on CVE-2020-1472 (Tom Tervoort, Secura, \"Zerologon\", "
+        "2020) needs and no lawful client sends; a password set to zeros, or set at all after such a channel "
+        "was accepted; and many refused set-ups by one source.",
+    .advice =
+        "If it succeeded, the controller's password is not what its directory believes: follow the "
+        "guidance for CVE-2020-1472, reset it twice, and search for what was replicated (2006). Make sure "
+        "that all controllers have their updates and enforce secure channels.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,
