@@ -11,6 +11,9 @@ static const struct detector_setting settings[] = {
     [SETTING_STRONG] =
         {"strong", "", 5, 1, 1, 1, 1000,
          "How often the account must have been answered with AES, to be known to have such keys."},
+    [SETTING_WINDOW] = {"window", "s", 86400, 3600, 600, 60, 864000,
+                        "For how long the controller must have answered nobody with AES, where nothing was "
+                        "learned of the account."},
     {0},
 };
 
@@ -70,8 +73,7 @@ static void observe(struct detection *d, const struct observation *o)
         h->weak++;
         return;
     }
-    struct alert *alert =
-        detection_alert(d, o, subject_of_pair(detection_seed(d), o->destination.subject, detection_key(d)));
+    struct alert *alert = detection_alert(d, o, pair);
     alert_put_string(alert, "encryption_type", etype_name(etype));
     alert_put_string(alert, "offered", etype_name(first_offered(o)));
     alert_put_string(alert, "ticket_encryption_type",
@@ -89,7 +91,8 @@ static void observe(struct detection *d, const struct observation *o)
     else
         alert_explain(
             alert,
-            "Its tickets are encrypted with %s, so it knows AES. Nothing was learned of this account: "
+            "Its tickets are encrypted with %s, so it knows AES, and yet it has answered nobody with AES of "
+            "late. Nothing was learned of this account: "
             "if its password has not been changed since the domain knows AES, it looks the same.",
             etype_name(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)));
     detection_raise(d);
