@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cluster/crypto_sodium.h"
@@ -12,15 +13,18 @@
 
 static void answer(struct transport *self, const uint8_t *id, size_t id_size, zmq_msg_t *request)
 {
-    static _Thread_local uint8_t reply[ENROLMENT_REPLY_LIMIT];
     char address[TCP_ADDRESS_MAX];
+    uint8_t *reply = malloc(ENROLMENT_REPLY_LIMIT);
+    if (!reply)
+        return;
     connection_address(zmq_msg_get(request, ZMQ_SRCFD), address);
     struct bytes bytes = {zmq_msg_data(request), zmq_msg_size(request)};
-    size_t size =
-        self->options.enrolment(self->options.enrolment_context, address, bytes, reply, sizeof reply);
+    size_t size = self->options.enrolment(self->options.enrolment_context, address, bytes, reply,
+                                          ENROLMENT_REPLY_LIMIT);
     self->counters.enrolment_requests++;
     if (size && zmq_send(self->enrolment.socket, id, id_size, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0)
         zmq_send(self->enrolment.socket, reply, size, ZMQ_DONTWAIT);
+    free(reply);
 }
 
 bool enrolment_serve(struct transport *self)

@@ -26,7 +26,7 @@ static void put_folded(struct msgpack_writer *w, struct bytes name)
 
 void entity_digest_add(struct entity_digest *digest, const struct entity *entity)
 {
-    static _Thread_local uint8_t room[ENTITY_ENCODED_MAX];
+    uint8_t room[ENTITY_ENCODED_MAX]; /* not thread-local: each thread of the program would have it */
     struct msgpack_writer w;
     msgpack_writer_init(&w, room, sizeof room);
     msgpack_put_raw(&w, entity->guid.bytes, GUID_SIZE);

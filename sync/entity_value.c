@@ -144,7 +144,7 @@ static bool put_list(struct msgpack_writer *w, enum entity_attribute attribute, 
         qsort(sorted, count, sizeof *sorted, numbers ? compare_numbers : compare_bytes);
     }
     /* The items first, as it is not known yet how many there will be. */
-    static _Thread_local uint8_t room[ENTITY_LIST_BYTES_MAX];
+    uint8_t room[ENTITY_LIST_BYTES_MAX];
     struct msgpack_writer items;
     msgpack_writer_init(&items, room, sizeof room);
     uint32_t written = put_items(&items, type, count, sorted ? sorted : values, truncated);
