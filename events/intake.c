@@ -2,9 +2,12 @@
 #include "events/intake.h"
 
 #include "base/clock.h"
+#include "base/yielding.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+
+#define HELD_UP_MOST (100 * CLOCK_MILLISECOND)
 
 struct intake {
     struct intake_config config;
@@ -30,6 +33,14 @@ void intake_destroy(struct intake **intake)
     pthread_mutex_destroy(&(*intake)->lock);
     free(*intake);
     *intake = NULL;
+}
+
+/* Outside of the lock: what is read more slowly waits where it comes from, or is sent again, or (UDP) is lost
+ * and counted by the kernel. */
+static void stand_back(struct intake *self)
+{
+    static _Thread_local struct yielding_turn turn;
+    yielding_pause(self->config.yielding, &turn, HELD_UP_MOST);
 }
 
 static int64_t receive(struct intake *self)
@@ -75,6 +86,7 @@ enum intake_verdict intake_event_tagged(struct intake *self, const struct event 
         break;
     }
     pthread_mutex_unlock(&self->lock);
+    stand_back(self);
     return verdict;
 }
 
@@ -89,6 +101,7 @@ bool intake_record(struct intake *self, struct bytes record, uint64_t tag)
     receive(self);
     bool taken = hand_on(self, record, tag);
     pthread_mutex_unlock(&self->lock);
+    stand_back(self);
     return taken;
 }
 
@@ -101,6 +114,7 @@ bool intake_offer(struct intake *self, struct bytes record, uint64_t tag)
     receive(self);
     self->counters.understood++;
     pthread_mutex_unlock(&self->lock);
+    stand_back(self);
     return true;
 }
 
@@ -110,6 +124,7 @@ void intake_ignore(struct intake *self)
     receive(self);
     self->counters.ignored++;
     pthread_mutex_unlock(&self->lock);
+    stand_back(self);
 }
 
 void intake_refuse(struct intake *self, const struct intake_message *message, const char *reason)
@@ -117,6 +132,7 @@ void intake_refuse(struct intake *self, const struct intake_message *message, co
     pthread_mutex_lock(&self->lock);
     refuse(self, message, reason, receive(self));
     pthread_mutex_unlock(&self->lock);
+    stand_back(self);
 }
 
 void intake_lose(struct intake *self, uint64_t messages)

@@ -2,7 +2,7 @@
  *
  * Where an input (a listener, a reader of files) puts what it hears: events become activities here, finished
  * activities pass, what is not understood goes to the quarantine, and everything is counted. Each input has
- * one; any thread, none waits for long.
+ * one; any thread, none waits for long, but when the host is in need.
  */
 #pragma once
 
@@ -30,6 +30,7 @@ struct intake_config {
     bool (*record)(void *context, struct bytes record, uint64_t tag);
     void *context;
     struct quarantine *quarantine;
+    struct yielding *yielding; /* who hands in is held up as it says, at most 100 ms at a time; NULL: never */
 };
 
 /* A message as it came, for the quarantine. */

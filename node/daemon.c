@@ -46,6 +46,7 @@ struct daemon {
     struct sender *sender;            /* NULL: nobody receives */
     struct capture_settings settings; /* the configuration's, with what it is allowed */
     struct capture_allowance allowance;
+    struct yielding yielding; /* what the governor says to work that can wait */
     struct capture_group capture;
     struct governor_service *governor;
     struct health *health;
@@ -340,6 +341,7 @@ static bool start_governor(struct daemon *self)
         .memory_limit = self->settings.options.memory_limit,
         .ring_bytes = (uint64_t)self->settings.ring_bytes,
         .health = self->health,
+        .yielding = &self->yielding,
     };
     self->governor = self->answers.governor = governor_service_start(&config, &fault);
     if (!self->governor)
@@ -356,7 +358,7 @@ static bool start_events(struct daemon *self)
         return false;
     if (!heard)
         return true;
-    self->events = event_service_new(self->config->config, self->resolution, &fault);
+    self->events = event_service_new(self->config->config, self->resolution, &self->yielding, &fault);
     self->answers.events = self->events;
     if (!self->events)
         log_error("%s", fault.text);
@@ -505,7 +507,8 @@ static bool make_directory(struct daemon *self)
     struct fault fault;
     if (self->config->directory.domain_count == 0)
         return true;
-    self->directory = self->answers.directory = directory_service_new(self->config, self->spool, &fault);
+    self->directory = self->answers.directory =
+        directory_service_new(self->config, self->spool, &self->yielding, &fault);
     if (!self->directory)
         log_error("%s", fault.text);
     return self->directory != NULL;
@@ -685,6 +688,7 @@ int daemon_run(const struct node_config *config)
     }
     self->config = config;
     atomic_init(&self->answered, true);
+    yielding_init(&self->yielding);
     bool started = prepare_descriptors(self) && start(self);
     if (started) {
         self->watchdog = notify_watchdog() * CLOCK_MILLISECOND;

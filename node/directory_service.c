@@ -50,6 +50,7 @@ struct directory_service {
     const struct node_config *config;
     struct directory *directory;
     struct spool *spool;
+    struct yielding *yielding;
     struct cluster_driver *driver;
     struct mailbox *mailbox;
     int stop_descriptor;
@@ -382,12 +383,14 @@ static bool open_directory(struct directory_service *self, struct fault *fault)
         .looked_up = hear_looked_up,
         .context = self,
     };
-    self->directory = directory_new(&self->config->directory, &callbacks, fault);
+    struct directory_config config = self->config->directory;
+    config.yielding = self->yielding;
+    self->directory = directory_new(&config, &callbacks, fault);
     return self->directory != NULL;
 }
 
 struct directory_service *directory_service_new(const struct node_config *config, struct spool *spool,
-                                                struct fault *fault)
+                                                struct yielding *yielding, struct fault *fault)
 {
     struct directory_service *self = calloc(1, sizeof(*self));
     if (!self) {
@@ -396,6 +399,7 @@ struct directory_service *directory_service_new(const struct node_config *config
     }
     self->config = config;
     self->spool = spool;
+    self->yielding = yielding;
     self->stop_descriptor = -1;
     pthread_mutex_init(&self->lock, NULL);
     for (unsigned i = 0; i < config->directory.domain_count; i++) {

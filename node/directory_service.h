@@ -17,9 +17,10 @@
 struct directory_service;
 
 /* Opens the store; nothing is dialled yet. NULL with the reason. The configuration must have at least one
- * account, and outlive it; so must the spool. */
+ * account, and outlive it; so must the spool and `yielding`, as which replication stands back (may be NULL).
+ */
 struct directory_service *directory_service_new(const struct node_config *config, struct spool *spool,
-                                                struct fault *fault);
+                                                struct yielding *yielding, struct fault *fault);
 
 /* Dials. `driver` takes the reports; it must be there until directory_service_stop() has returned. */
 bool directory_service_start(struct directory_service *self, struct cluster_driver *driver,

@@ -49,6 +49,7 @@ struct service_input {
 struct event_service {
     const struct config *config;
     struct resolution *resolution;
+    struct yielding *yielding;
     struct quarantine *quarantine;
     unsigned count;
     struct service_input inputs[EVENT_INPUTS_MAX];
@@ -160,14 +161,15 @@ static bool add_input(struct event_service *self, const struct event_input *inpu
                                          .translate = event_translate,
                                          .record = post,
                                          .context = one,
-                                         .quarantine = self->quarantine};
+                                         .quarantine = self->quarantine,
+                                         .yielding = self->yielding};
     one->intake = intake_new(&config);
     self->count += one->intake != NULL;
     return one->intake != NULL;
 }
 
 struct event_service *event_service_new(const struct config *config, struct resolution *resolution,
-                                        struct fault *fault)
+                                        struct yielding *yielding, struct fault *fault)
 {
     uint64_t seed;
     struct event_service *self = calloc(1, sizeof(*self));
@@ -179,6 +181,7 @@ struct event_service *event_service_new(const struct config *config, struct reso
     pthread_mutex_init(&self->lock, NULL);
     self->config = config;
     self->resolution = resolution;
+    self->yielding = yielding;
     self->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->quarantine = quarantine_new(seed);
     bool made = self->end >= 0 && self->quarantine;

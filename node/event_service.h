@@ -16,9 +16,9 @@ struct event_service;
 bool event_service_wanted(const struct config *config);
 bool event_service_check(const struct config *config, struct fault *fault);
 
-/* NULL with the reason. Both must outlive it. */
+/* NULL with the reason. What it is given must outlive it; `yielding` (may be NULL) holds its inputs up. */
 struct event_service *event_service_new(const struct config *config, struct resolution *resolution,
-                                        struct fault *fault);
+                                        struct yielding *yielding, struct fault *fault);
 /* Starts the inputs; one that cannot be started is tried again and is no failure. */
 bool event_service_start(struct event_service *self, struct fault *fault);
 /* Ends the inputs: nothing is posted any more. Records that were posted may still be told of as kept. */

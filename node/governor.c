@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "node/governor.h"
 
+#include "base/yielding.h"
+
 /* Below this a capture thread could not even find out whose a packet is. ns per second. */
 #define PAUSE_BELOW  (2 * CLOCK_MILLISECOND)
 #define RESUME_ABOVE (10 * CLOCK_MILLISECOND)
@@ -15,9 +17,16 @@ static unsigned reserve_of(unsigned percent)
     return percent > 100 ? 100 : percent;
 }
 
+/* What can wait has all of the quota, or half of it where packets are captured. More of the time comes back
+ * step by step. */
+#define WAITING_PART  2
+#define SHARE_ENOUGH  0.8
+#define SHARE_GROWS   2
+#define SHARE_RESTART 0.02 /* after it was nothing */
+
 void governor_init(struct governor *governor, const struct governor_config *config)
 {
-    *governor = (struct governor){.config = *config};
+    *governor = (struct governor){.config = *config, .share = 1};
     governor->config.reserve_cpu = reserve_of(config->reserve_cpu);
     governor->config.reserve_memory = reserve_of(config->reserve_memory);
 }
@@ -114,9 +123,25 @@ static int64_t capture_memory(struct governor *governor, int64_t room)
     return governor->memory;
 }
 
+/* The host always goes first: what can wait waits when there is no room for it. */
+static uint32_t share_of(struct governor *governor, const struct governor_decision *decision, int64_t used)
+{
+    const struct governor_config *config = &governor->config;
+    int64_t most = decision->cpu.quota / (config->memory_most > 0 ? WAITING_PART : 1);
+    if (decision->cpu.quota < PAUSE_BELOW || decision->memory.quota < decision->memory.ours)
+        governor->share = 0;
+    else if (used > most)
+        governor->share *= (double)most / (double)used;
+    else if ((double)used < SHARE_ENOUGH * (double)most)
+        governor->share = governor->share < SHARE_RESTART ? SHARE_RESTART : governor->share * SHARE_GROWS;
+    governor->share = governor->share < 1 ? governor->share : 1;
+    return (uint32_t)(governor->share * YIELDING_ALL);
+}
+
 struct governor_decision governor_decide(struct governor *governor, const struct governor_reading *reading)
 {
     struct governor_decision decision = {0};
+    int64_t waiting = 0;
     unsigned count = reading->count < GOVERNOR_PLACES_MAX ? reading->count : GOVERNOR_PLACES_MAX;
     if (reading->span > 0) {
         for (unsigned i = 0; i < count; i++) {
@@ -124,10 +149,11 @@ struct governor_decision governor_decide(struct governor *governor, const struct
             memory_place(&decision.memory, reading, i, governor->config.reserve_memory);
         }
         decision.cpu.ours = rate(reading->cpu_ours, reading->span);
-        decision.capture_cpu =
-            decision.cpu.quota - rate(reading->cpu_ours - reading->cpu_capture, reading->span);
+        waiting = rate(reading->cpu_ours - reading->cpu_capture, reading->span);
+        decision.capture_cpu = decision.cpu.quota - waiting;
     }
     decision.memory.ours = reading->memory_ours;
+    decision.share = share_of(governor, &decision, waiting);
     decision.capture_cpu = clamp(decision.capture_cpu, 0, decision.cpu.quota);
     int64_t room = memory_room(governor, reading, decision.memory.quota);
     decision.capture_memory = capture_memory(governor, room);

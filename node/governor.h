@@ -62,6 +62,8 @@ struct governor_decision {
     struct governor_share memory;
     int64_t capture_cpu;    /* ns per second for all capture threads */
     int64_t capture_memory; /* bytes for all of them */
+    uint32_t share;         /* per thousand of the time in which the rest of the node's work, that can wait
+                               (the directory's replication, the reading of events), may go on */
     bool paused;            /* there is not even enough to look at packets: nothing is captured, and the
                                kernel's rings are given back */
 };
@@ -70,6 +72,7 @@ struct governor {
     struct governor_config config;
     bool paused;
     int64_t memory; /* the capture's, as last decided */
+    double share;   /* of decision.share; 1: all */
 };
 
 void governor_init(struct governor *governor, const struct governor_config *config);

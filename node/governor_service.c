@@ -42,6 +42,7 @@ struct governor_service {
     uint64_t dropped;                   /* by the kernel, as of the last turn */
     uint64_t handled;                   /* packets, likewise */
     int64_t capture_spent;              /* CPU of the capture in this period */
+    bool yields;                        /* less than all of the share was decided */
     bool decided_pause;                 /* as decided; pace may pause besides */
     uint64_t packets;                   /* that the capture had handled when the period began */
     struct governor_loss period_before; /* sums then */
@@ -171,6 +172,10 @@ static void log_decision(const struct governor_service *self, const struct gover
         log_notice(decision->paused
                        ? "the host needs its resources: nothing is captured until there is room again"
                        : "the host has room again: capture goes on");
+    if ((decision->share < YIELDING_ALL) != self->yields)
+        log_notice(decision->share < YIELDING_ALL
+                       ? "the host needs its resources: the directory and events are read more slowly"
+                       : "the host has room again: the directory and events are read at full speed");
     log_info("quota: CPU %.1f %% of the host (others %.1f %%, Picket %.1f %%), memory %" PRId64
              " MiB (Picket %" PRId64 " MiB)",
              100.0 * (double)decision->cpu.quota / (double)(decision->cpu.total + 1),
@@ -183,8 +188,11 @@ static void apply(struct governor_service *self, const struct governor_decision 
 {
     struct capture_allowance *allowance = self->config.allowance;
     int64_t threads = capture_threads(self);
+    if (self->config.yielding)
+        atomic_store(&self->config.yielding->share, decision->share);
     self->pace.allowed = decision->capture_cpu;
     self->decided_pause = decision->paused;
+    self->yields = decision->share < YIELDING_ALL;
     if (!allowance || threads == 0)
         return;
     uint64_t memory = (uint64_t)(decision->capture_memory / threads),
@@ -228,6 +236,8 @@ static void decide(struct governor_service *self, int64_t now)
     self->snapshot.readable = readable;
     self->snapshot.decision = decision;
     self->snapshot.capture_memory = totals.memory;
+    if (self->config.yielding)
+        self->snapshot.rested = (int64_t)atomic_load(&self->config.yielding->rested);
     self->snapshot.capture_used =
         reading.span > 0
             ? (int64_t)((double)self->capture_spent / (double)reading.span * (double)CLOCK_SECOND)

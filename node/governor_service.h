@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/health.h"
+#include "base/yielding.h"
 #include "node/capture_group.h"
 #include "node/host_load.h"
 
@@ -20,6 +21,7 @@ struct governor_service_config {
     uint64_t memory_limit;               /* bytes of each thread, as configured */
     uint64_t ring_bytes;                 /* of each thread */
     struct health *health;               /* NULL: nobody hears */
+    struct yielding *yielding;           /* what the work that can wait is told; NULL: nobody is */
     int64_t period;                      /* ns; 0: GOVERNOR_PERIOD */
 };
 
@@ -50,6 +52,7 @@ struct governor_snapshot {
     struct governor_decision decision;
     int64_t capture_used;                /* ns of CPU per second, in the last period */
     uint64_t capture_memory;             /* bytes that flows take */
+    int64_t rested;                      /* ns, by the threads whose work can wait, since the start */
     uint32_t level;                      /* flows of a lower rank are given up now */
     bool raised;                         /* health issue 1013 */
     struct governor_loss now, hour, all; /* in the last period, in the last hour, since the start */

@@ -149,6 +149,11 @@ void show_quota(const struct show_style *style, const json_t *answer)
     if (json_is_false(json_object_get(quota, "readable")))
         show_line(style, RED, "!! the host's load cannot be read: the log says why");
     resource_table(style, quota);
+    const json_t *background = json_object_get(quota, "background");
+    if (background && decimal(background, "share_percent") < 100)
+        show_line(style, YELLOW,
+                  "\nthe directory and events are read in %.1f %% of the time: others need this host",
+                  decimal(background, "share_percent"));
     if (!json_is_true(json_object_get(quota, "capturing")))
         return;
     const json_t *dropped = json_object_get(quota, "dropped_packets");

@@ -120,6 +120,10 @@ void view_quota(struct json_writer *w, const struct view_source *source)
     json_write_bool(w, "readable", quota->readable || quota->decided == 0);
     write_cpu(w, quota);
     write_memory(w, quota);
+    json_write_object(w, "background");
+    write_decimal(w, "share_percent", quota->decision.share / 10.0);
+    json_write_int(w, "rested_ms", quota->rested / CLOCK_MILLISECOND);
+    json_write_close(w);
     json_write_bool(w, "capturing", quota->capturing);
     json_write_bool(w, "paused", quota->decision.paused);
     json_write_known(w, "issue", quota->raised ? 1013 : -1);

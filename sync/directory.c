@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "base/yielding.h"
 #include "sync/directory_internal.h"
 
 #include <errno.h>
@@ -754,7 +755,8 @@ static void sleep_until(struct domain *domain, int64_t until)
     struct ldap_client *clients[] = {domain->looker, domain->replica};
     for (unsigned i = 0; i < 2; i++) {
         int64_t deadline = INT64_MAX;
-        if (clients[i])
+        bool rests = clients[i] == domain->replica && mono() < domain->rests_until;
+        if (clients[i] && !rests)
             count += ldap_client_poll(clients[i], descriptors + count, DESCRIPTORS_MAX - count, &deadline);
         until = deadline < until ? deadline : until;
     }
@@ -766,6 +768,19 @@ static void sleep_until(struct domain *domain, int64_t until)
         while (read(domain->waker, &drained, sizeof drained) < 0 && errno == EINTR)
             ;
     }
+}
+
+/* Replication, unless it is to rest; until when then. Its answers stay with the domain controller meanwhile.
+ */
+static int64_t replicate_in_turn(struct domain *domain)
+{
+    struct yielding *yielding = domain->directory->config.yielding;
+    if (mono() < domain->rests_until)
+        return domain->rests_until;
+    ldap_client_run(domain->replica, mono(), RUN_BUDGET);
+    int64_t until = replicate(domain), rest = yielding_due(yielding, &domain->turn);
+    domain->rests_until = rest > 0 ? mono() + rest : 0;
+    return rest > 0 ? domain->rests_until : until;
 }
 
 /* Look-ups are known at once; replication says itself when, but must not keep the writer from others. */
@@ -789,10 +804,8 @@ static void *run(void *context)
     while (take_wishes(domain)) {
         int64_t until = INT64_MAX, again;
         ldap_client_run(domain->looker, mono(), RUN_BUDGET);
-        if (domain->replica) {
-            ldap_client_run(domain->replica, mono(), RUN_BUDGET);
-            until = replicate(domain);
-        }
+        if (domain->replica)
+            until = replicate_in_turn(domain);
         again = look_up(domain);
         until = again < until ? again : until;
         end_slice(domain, mono());

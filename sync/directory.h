@@ -20,6 +20,7 @@ struct directory_config {
     int64_t increment_period;      /* ns between two increments: 1 s */
     int64_t reconciliation_period; /* ns: 6 h */
     struct lookup_limits lookup;
+    struct yielding *yielding; /* replication stands back as it says, look-ups never; NULL: it does not */
 };
 
 enum directory_mode { DIRECTORY_REACTIVE, DIRECTORY_PROACTIVE };

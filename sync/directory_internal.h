@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/yielding.h"
 #include "sync/directory.h"
 #include "sync/distinguished_name.h"
 #include "sync/entity_batch.h"
@@ -79,6 +80,8 @@ struct domain {
     unsigned raised, listing, sweeping;
     uint32_t listed, list_limit;
     struct guid list_after;
+    int64_t rests_until; /* replication; monotonic */
+    struct yielding_turn turn;
     int64_t told_at, pointed_at, expired_at, rate_at;
     uint64_t rate_objects;
 };

@@ -42,7 +42,7 @@ static inline void input_world_open(struct input_world *world, struct config *se
     assert_true(event_service_check(settings, &fault));
     world->resolution = resolution_start(&config, &fault);
     assert_non_null(world->resolution);
-    world->service = event_service_new(settings, world->resolution, &fault);
+    world->service = event_service_new(settings, world->resolution, NULL, &fault);
     assert_non_null(world->service);
     assert_true(event_service_start(world->service, &fault));
 }

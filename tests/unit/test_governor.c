@@ -102,6 +102,48 @@ static void what_else_picket_does_comes_first(void **state)
     assert_int_equal(governor_decide(&governor, &reading).capture_cpu, 0);
 }
 
+/* What can wait: half of the quota where packets are captured, all of it elsewhere, nothing when nothing is
+ * left. */
+static void what_can_wait_yields(void **state)
+{
+    (void)state;
+    struct governor governor = governor_new();
+    struct governor_reading reading = reading_of(60, 0, 40); /* quota 25 */
+    reading.cpu_ours = SPAN * CORES / 100 * 10;
+    reading.places[0].cpu_used += reading.cpu_ours;
+    assert_int_equal(governor_decide(&governor, &reading).share, 1000);
+    /* It uses 25 % where 12.5 are its own: half of the time. */
+    reading = reading_of(60, 0, 40);
+    reading.cpu_ours = SPAN * CORES / 100 * 25;
+    reading.places[0].cpu_used += reading.cpu_ours;
+    assert_int_equal(governor_decide(&governor, &reading).share, 500);
+    assert_int_equal(governor_decide(&governor, &reading).share, 250);
+    /* Within its own it stays so, and comes back when it uses little of it. */
+    reading = reading_of(60, 0, 40);
+    reading.cpu_ours = SPAN * CORES / 100 * 12;
+    reading.places[0].cpu_used += reading.cpu_ours;
+    assert_int_equal(governor_decide(&governor, &reading).share, 250);
+    reading = reading_of(60, 0, 40);
+    assert_int_equal(governor_decide(&governor, &reading).share, 500);
+    assert_int_equal(governor_decide(&governor, &reading).share, 1000);
+    assert_int_equal(governor_decide(&governor, &reading).share, 1000);
+    /* The host is in need: of processors, of memory. */
+    reading = reading_of(90, 1, 40);
+    assert_int_equal(governor_decide(&governor, &reading).share, 0);
+    reading = reading_of(20, 0, 40);
+    assert_int_equal(governor_decide(&governor, &reading).share, 20);
+    assert_int_equal(governor_decide(&governor, &reading).share, 40);
+    reading = reading_of(20, 0, 86);
+    assert_int_equal(governor_decide(&governor, &reading).share, 0);
+    /* Nothing is captured: all of the quota is its own. */
+    struct governor_config config = {.reserve_cpu = 15, .reserve_memory = 15};
+    governor_init(&governor, &config);
+    reading = reading_of(60, 0, 40);
+    reading.cpu_ours = SPAN * CORES / 100 * 25;
+    reading.places[0].cpu_used += reading.cpu_ours;
+    assert_int_equal(governor_decide(&governor, &reading).share, 1000);
+}
+
 static void impossible_hosts(void **state)
 {
     (void)state;
@@ -453,6 +495,7 @@ int main(void)
         cmocka_unit_test(the_worked_examples_hold),
         cmocka_unit_test(nothing_is_left),
         cmocka_unit_test(what_else_picket_does_comes_first),
+        cmocka_unit_test(what_can_wait_yields),
         cmocka_unit_test(impossible_hosts),
         cmocka_unit_test(the_reserve_is_never_less),
         cmocka_unit_test(groups_count),

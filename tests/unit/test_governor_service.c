@@ -68,6 +68,7 @@ static void set_host(int64_t others, int64_t memory_others, bool broken)
 
 static struct capture_group group;
 static struct capture_allowance allowance;
+static struct yielding yielding;
 static struct health *health;
 static struct governor_service *service;
 static const struct host_source source = {.sample = sample};
@@ -94,6 +95,7 @@ static void begin(void)
         .memory_limit = 192 * MIB,
         .ring_bytes = 0,
         .health = health = health_new(),
+        .yielding = &yielding,
         .period = PERIOD,
     };
     struct fault fault;
@@ -104,6 +106,7 @@ static void begin(void)
     set_host(40, 4 * GIB, false);
     host.began = host.at;
     capture_allowance_init(&allowance);
+    yielding_init(&yielding);
     service = governor_service_start(&config, &fault);
     assert_non_null(service);
 }
@@ -160,9 +163,13 @@ static void quotas_follow_the_host(void **state)
     until(atomic_load(&allowance.paused));
     until(raised());
     until(look().all.paused > 0);
+    assert_int_equal(atomic_load(&yielding.share), 0); /* nor is anything else read that can wait */
+    atomic_store(&yielding.rested, 5);
+    until(look().rested == 5);
     set_host(10, 4 * GIB, false);
     until(!atomic_load(&allowance.paused));
     until(!raised());
+    until(atomic_load(&yielding.share) == YIELDING_ALL);
     assert_true(look().hour.paused > 0);
     assert_int_equal(atomic_load(&allowance.memory), 192 * MIB);
     /* A host that cannot be read is one without anything left. */

@@ -108,7 +108,7 @@ static void start(uint16_t port)
     struct resolution_config config = {.capture = &self.group, .record = take, .seed = 1};
     self.resolution = resolution_start(&config, &fault);
     assert_non_null(self.resolution);
-    self.service = event_service_new(self.config, self.resolution, &fault);
+    self.service = event_service_new(self.config, self.resolution, NULL, &fault);
     assert_non_null(self.service);
     assert_true(event_service_start(self.service, &fault));
 }

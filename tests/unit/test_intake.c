@@ -6,10 +6,12 @@
 #include "events/share.h"
 
 #include "base/clock.h"
+#include "base/yielding.h"
 
 #include "unit.h"
 
 #include <stdio.h>
+#include <time.h>
 
 static struct {
     bool full;
@@ -41,12 +43,43 @@ static struct bytes text(const char *string)
     return (struct bytes){(const uint8_t *)string, strlen(string)};
 }
 
+static int64_t thread_time(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return time.tv_sec * CLOCK_SECOND + time.tv_nsec;
+}
+
+/* Who hands in is held up, for a bounded while, by so much as it has worked. */
+static void a_host_in_need_is_not_hurried(void **state)
+{
+    (void)state;
+    struct yielding yielding;
+    struct quarantine *quarantine = quarantine_new(1);
+    memset(&taken, 0, sizeof(taken));
+    yielding_init(&yielding);
+    struct intake_config config = {"syslog", translate, take, &taken, quarantine, &yielding};
+    struct intake *intake = intake_new(&config);
+    intake_ignore(intake);
+    assert_int_equal(atomic_load(&yielding.rested), 0);
+    atomic_store(&yielding.share, 200);
+    intake_ignore(intake);
+    for (int64_t end = thread_time() + 20 * CLOCK_MILLISECOND; thread_time() < end;)
+        continue;
+    int64_t began = clock_monotonic(clock_system());
+    intake_ignore(intake);
+    assert_true(clock_monotonic(clock_system()) - began >= 80 * CLOCK_MILLISECOND);
+    assert_true(atomic_load(&yielding.rested) >= 80 * CLOCK_MILLISECOND);
+    intake_destroy(&intake);
+    quarantine_destroy(&quarantine);
+}
+
 static void every_message_is_counted_once(void **state)
 {
     (void)state;
     memset(&taken, 0, sizeof(taken));
     struct quarantine *quarantine = quarantine_new(1);
-    struct intake_config config = {"syslog", translate, take, &taken, quarantine};
+    struct intake_config config = {"syslog", translate, take, &taken, quarantine, NULL};
     struct intake *intake = intake_new(&config);
     struct intake_message message = {{4, {192, 0, 2, 1}}, "cef", text("CEF:0|")};
     struct event event = {.id = 4776};
@@ -159,6 +192,7 @@ static void health_follows_the_share(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_in_need_is_not_hurried),
         cmocka_unit_test(every_message_is_counted_once),
         cmocka_unit_test(the_quarantine_is_bounded),
         cmocka_unit_test(health_follows_the_share),
