@@ -63,7 +63,8 @@ struct subject_seed detection_seed(const struct detection *d);
 double detection_setting(const struct detection *d, unsigned index);
 /* Still learning: raise nothing. True until activities were seen for as long as it learns. */
 bool detection_learning(const struct detection *d);
-/* The same of a period of its own that began at `since`, as one source's: never while learning counts as over. */
+/* The same of a period of its own that began at `since`, as one source's: never while learning counts as
+ * over. */
 bool detection_learning_since(const struct detection *d, int64_t since, int64_t period);
 /* The key that it was asked for. */
 struct subject detection_key(const struct detection *d);

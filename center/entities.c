@@ -570,7 +570,7 @@ void entities_put(struct entities *self, const struct entity *entity)
 
 /* --- marks by hand --- */
 
-/* Their places, from 1. A mark that was taken away leaves its place behind. */
+/* Their places are from 1. */
 static struct entities_tag *find_tag(const struct entities *self, uint64_t key)
 {
     uint32_t at = 0, place = entities_names_next(&self->tag_places, key, &at);
@@ -612,15 +612,22 @@ uint32_t entities_tagged(const struct entities *self, uint64_t key)
 bool entities_tag(struct entities *self, const struct guid *guid, struct bytes name, struct bytes domain,
                   uint32_t facts)
 {
-    if (facts & ~(uint32_t)FACTS_BY_HAND || (!guid && name.size == 0))
+    if (facts & ~(uint32_t)FACTS_BY_HAND || facts == 0 || (!guid && name.size == 0))
         return false;
     uint64_t key = guid ? entities_key(self, BY_GUID, 0, (struct bytes){guid->bytes, GUID_SIZE})
                         : entities_tag_key(self, name, domain);
-    struct entities_tag *tag = facts ? make_tag(self, key) : find_tag(self, key);
+    struct entities_tag *tag = make_tag(self, key);
     self->state++;
     if (tag)
-        tag->facts = facts;
-    return tag || !facts;
+        tag->facts |= facts;
+    return tag != NULL;
+}
+
+void entities_forget_tags(struct entities *self)
+{
+    entities_names_free(&self->tag_places);
+    self->tag_count = 0;
+    self->state++;
 }
 
 /* --- batches --- */
@@ -640,8 +647,10 @@ static void take_targets(struct entities *self, struct cursor at, uint32_t left,
     entities_link(self, &record->guid, record->link, what, targets, count);
 }
 
-static void take_record(struct entities *self, struct entities_taken *taken)
+static void take_record(struct entities *self, const struct entity_batch_reader *reader,
+                        struct entities_taken *taken)
 {
+    const char *domain = entity_batch_reader_header(reader)->token.domain;
     const struct entity_batch_record *record = self->record;
     switch (record->kind) {
     case ENTITY_BATCH_ENTITY:
@@ -658,6 +667,9 @@ static void take_record(struct entities *self, struct entities_taken *taken)
             take_targets(self, record->added_at, record->added, record->all ? ENTITIES_ALL : ENTITIES_ADD);
         taken->links++;
         break;
+    case ENTITY_BATCH_WHOLE:
+        entities_set_whole(self, (struct bytes){(const uint8_t *)domain, strlen(domain)});
+        break;
     default:
         taken->skipped++;
         break;
@@ -671,7 +683,7 @@ bool entities_take(struct entities *self, struct entity_batch_reader *reader, st
     bool damaged = false;
     while (batch.size && entity_batch_reader_feed(reader, &batch) == BATCH_READY) {
         while (entity_batch_reader_next(reader, self->record, &damaged))
-            take_record(self, taken ? taken : &ignored);
+            take_record(self, reader, taken ? taken : &ignored);
         if (damaged)
             return false;
     }

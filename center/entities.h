@@ -44,12 +44,14 @@ void entities_link(struct entities *entities, const struct guid *group, enum ent
  * can it be said that there is no account of some name. */
 void entities_set_whole(struct entities *entities, struct bytes domain);
 
-/* Marks by hand: FACT_SENSITIVE, FACT_HONEYTOKEN, FACT_SYNCHRONIZER and FACT_DNS_SERVER, all that the entity
- * has from now on; 0 takes them away. By objectGUID, or by name (sAMAccountName, also without its $), and
- * then, if `domain` is not empty, in that domain only; what the directory does not know can be marked too.
- * False: too many, or other facts. */
+/* Marks by hand: FACT_SENSITIVE, FACT_HONEYTOKEN, FACT_SYNCHRONIZER and FACT_DNS_SERVER, added to those that
+ * it has. By objectGUID, or by name (sAMAccountName, also without its $), and then, if `domain` is not empty,
+ * in that domain only; what the directory does not know can be marked too. False: too many, or other facts.
+ */
 bool entities_tag(struct entities *entities, const struct guid *guid, struct bytes name, struct bytes domain,
                   uint32_t facts);
+/* Takes all marks away. */
+void entities_forget_tags(struct entities *entities);
 
 struct entities_taken {
     uint64_t entities, removed, links, skipped;

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "center/activity_index.h"
 #include "center/checkpoint.h"
-#include "center/entities.h"
+#include "center/entities_store.h"
 #include "center/store_settings.h"
 
 #include <poll.h>
@@ -22,6 +22,8 @@
 /* A commit may take one part in so many of the time. */
 #define COMMIT_SHARE 20
 #define PAUSE_MS     50
+/* Bytes of batches of entities that are not left to wait for the next checkpoint. */
+#define ENTITIES_WAITING_MANY (8u << 20)
 
 struct shard {
     struct shard_config config;
@@ -29,6 +31,7 @@ struct shard {
     struct workspace_settings *settings;
     uint64_t settings_version;
     struct entities *entities;
+    struct entities_store *kept_entities; /* of the first shard: it writes for all */
     struct pipeline *pipeline;
     struct checkpoint *checkpoint;
     struct activity_index *index;
@@ -110,6 +113,7 @@ static void load_settings(struct shard *self)
     if (ignored)
         log_warning("%u settings of workspace %llu are not understood", ignored,
                     (unsigned long long)self->config.workspace);
+    entities_forget_tags(self->entities);
     store_tags_list(self->store, self->config.workspace, take_tag, self);
     self->settings_version = version;
 }
@@ -119,9 +123,11 @@ static bool make_memory(struct shard *self)
     self->settings = calloc(1, sizeof(*self->settings));
     self->pending = calloc(PENDING_MAX, sizeof(*self->pending));
     self->entities = entities_new(self->config.seed.value);
+    self->kept_entities = entities_store_new(self->config.workspace);
     self->index = activity_index_new(self->config.seed.value);
     self->checkpoint = checkpoint_new(self->config.workspace, self->config.number);
-    return self->settings && self->pending && self->entities && self->index && self->checkpoint;
+    return self->settings && self->pending && self->entities && self->kept_entities && self->index &&
+           self->checkpoint;
 }
 
 static bool make_pipeline(struct shard *self)
@@ -152,7 +158,8 @@ static void check_position(struct shard *self)
 static bool restore(struct shard *self, struct fault *fault)
 {
     struct checkpoint_status status;
-    if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault))
+    if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault) ||
+        !entities_store_restore(self->kept_entities, self->store, self->entities, fault))
         return false;
     checkpoint_status(self->checkpoint, &status);
     check_position(self);
@@ -202,6 +209,7 @@ void shard_destroy(struct shard **shard)
     pipeline_destroy(&self->pipeline);
     checkpoint_destroy(&self->checkpoint);
     activity_index_destroy(&self->index);
+    entities_store_destroy(&self->kept_entities);
     entities_destroy(&self->entities);
     if (self->reader)
         log_reader_close(&self->reader);
@@ -260,6 +268,8 @@ static void take_entities(struct shard *self, const struct log_entry *entry)
         entity_batch_reader_destroy(&self->entity_reader);
         count_damaged(self, entry);
     }
+    if (self->config.number == 0 && !entities_store_take(self->kept_entities, entry->content, entry->wall))
+        self->lost = true;
 }
 
 static bool is_ours(const struct shard *self, const struct log_entry *entry)
@@ -329,14 +339,17 @@ static bool commit(struct shard *self, bool with_checkpoint, struct fault *fault
             self->config.keep(self->config.context, self->store, &self->pending[i]);
         if (with_checkpoint) {
             checkpoint_write(self->checkpoint, self->store, clock_wall(clock_system()));
+            entities_store_write(self->kept_entities, self->store);
             activity_index_write(self->index, self->store, self->config.workspace);
         }
         committed = store_commit(self->store, fault);
     }
     if (self->config.kept)
         self->config.kept(self->config.context, committed);
-    if (with_checkpoint)
+    if (with_checkpoint) {
         checkpoint_ended(self->checkpoint, committed);
+        entities_store_ended(self->kept_entities, committed);
+    }
     say_stuck(self, committed ? NULL : fault);
     if (!committed) {
         self->retry_at = monotonic() + RETRY_EVERY;
@@ -372,7 +385,8 @@ static bool is_checkpoint_due(const struct shard *self, int64_t now)
     struct checkpoint_status status;
     checkpoint_status(self->checkpoint, &status);
     return self->position != status.position &&
-           (now >= self->checkpoint_at || activity_index_full(self->index));
+           (now >= self->checkpoint_at || activity_index_full(self->index) ||
+            entities_store_waiting(self->kept_entities) > ENTITIES_WAITING_MANY);
 }
 
 /* -- running --------------------------------------------------------------------------------------------- */

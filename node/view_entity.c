@@ -316,8 +316,9 @@ static void write_spooled(struct json_writer *w, const struct entity_batch_recor
         json_write_string(w, "what",
                           record->kind == ENTITY_BATCH_REMOVED ? "removed"
                           : record->kind == ENTITY_BATCH_LINKS ? "links"
+                          : record->kind == ENTITY_BATCH_WHOLE ? "told"
                                                                : "unknown");
-        if (record->kind != ENTITY_BATCH_UNKNOWN)
+        if (record->kind == ENTITY_BATCH_REMOVED || record->kind == ENTITY_BATCH_LINKS)
             write_guid(w, "guid", &record->guid);
     }
     if (record->kind == ENTITY_BATCH_LINKS) {

@@ -101,6 +101,13 @@ void entity_batch_remove(struct entity_batch_writer *writer, const struct guid *
     add_record(writer, &w);
 }
 
+void entity_batch_whole(struct entity_batch_writer *writer)
+{
+    struct msgpack_writer w = begin_record(writer, "whole");
+    msgpack_put_bool(&w, true);
+    add_record(writer, &w);
+}
+
 static void add_links(struct entity_batch_writer *writer, const struct guid *source, enum entity_link link,
                       const char *what, const struct guid *targets, uint32_t count)
 {
@@ -285,6 +292,12 @@ static bool read_record(struct cursor *c, struct entity_batch_record *record)
         struct msgpack_item value = msgpack_next(c);
         record->kind = ENTITY_BATCH_REMOVED;
         return take_guid(&value, record->guid.bytes);
+    }
+    if (is_text(&key, "whole")) {
+        struct msgpack_item value = msgpack_next(c);
+        record->kind =
+            value.type == MSGPACK_BOOL && value.boolean ? ENTITY_BATCH_WHOLE : ENTITY_BATCH_UNKNOWN;
+        return value.type == MSGPACK_BOOL;
     }
     record->kind = ENTITY_BATCH_LINKS;
     if (is_text(&key, "links"))

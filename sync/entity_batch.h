@@ -12,6 +12,7 @@
  *     {"removed": bin 16}    the directory has it no longer
  *     {"links": {"source": bin 16, "link": str, "added": [bin 16 ...], "removed": [bin 16 ...],
  *                "all": [bin 16 ...]}}
+ *     {"whole": bool}        with what came before in this term, all of the domain's directory was told
  *
  * `all` is instead of `added`: what is not in it, nor added by the records that follow, is gone. Applying a
  * batch twice changes nothing. A reader skips records and keys that it does not know. Sequences grow by one
@@ -57,6 +58,8 @@ enum entity_batch_links {
 void entity_batch_add_links(struct entity_batch_writer *writer, const struct guid *source,
                             enum entity_link link, enum entity_batch_links what, const struct guid *targets,
                             uint32_t count);
+/* All of the domain was told. */
+void entity_batch_whole(struct entity_batch_writer *writer);
 /* Sends what has been added, if anything. Returns the next sequence. */
 uint64_t entity_batch_end(struct entity_batch_writer *writer);
 
@@ -73,6 +76,7 @@ enum entity_batch_record_kind {
     ENTITY_BATCH_ENTITY,
     ENTITY_BATCH_REMOVED,
     ENTITY_BATCH_LINKS,
+    ENTITY_BATCH_WHOLE,
     ENTITY_BATCH_UNKNOWN, /* of a later version */
 };
 

@@ -276,7 +276,9 @@ static void test_marks(void **state)
     batches_members(&d->batches, TOOLS, ENTITY_BATCH_ADDED, (uint32_t[]){USERS + 3}, 1);
     take(d);
     assert_int_equal(bits(d, SUBJECT_ACCOUNT, "user103"), FACT_USER | FACT_SENSITIVE);
-    assert_true(entities_tag(d->entities, &group, none, none, 0));
+    assert_true(entities_tag(d->entities, &group, none, none, FACT_HONEYTOKEN)); /* one more */
+    assert_int_equal(bits(d, SUBJECT_ACCOUNT, "user103"), FACT_USER | FACT_SENSITIVE);
+    entities_forget_tags(d->entities);
     assert_int_equal(bits(d, SUBJECT_ACCOUNT, "user103"), FACT_USER);
     /* Nobody whom the directory knows. */
     assert_int_equal(bits(d, SUBJECT_ACCOUNT, "decoy"), 0);
