@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/directory.h"
 
-static const enum activity_kind kinds[] = {ACTIVITY_DNS_TRANSFER, ACTIVITY_DNS_QUERY, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_DNS_TRANSFER, ACTIVITY_DNS_QUERY,
+                                           ACTIVITY_DNSSERVER_MANAGE, ACTIVITY_NONE};
 
 enum { SETTING_NAMES, SETTING_BITS };
 static const struct detector_setting settings[] = {
@@ -21,11 +22,12 @@ struct source {
     struct daily_baseline days;   /* of names that were new in their hour */
     uint32_t told;
     uint8_t transfers; /* was seen transferring while learning */
+    uint8_t lists;     /* likewise, listing a zone over the server's management */
 };
 
 static const struct state_form tables[] = {
     {.name = "sources",
-     .version = 1,
+     .version = 2,
      .value_size = sizeof(struct source),
      .capacity = 100000,
      .lifetime = 60 * STATISTICS_DAY},
@@ -37,10 +39,27 @@ static bool is_server(const struct detection *d, const struct observation *o)
     return by_controller(d, o) || detection_is(d, &o->source, FACT_DNS_SERVER);
 }
 
+/* Over the management of the server ([MS-DNSP] 3.1.4): the records of a zone from its top, which gives what a
+ * transfer gives; and, by an account that is known to administer nothing, the list of zones. Who administers
+ * the domain does both in its console. */
+static bool lists_zones(const struct detection *d, const struct observation *o)
+{
+    struct facts facts;
+    struct bytes node = observation_text(o, FIELD_DNSSERVER_NODE);
+    bool known = detection_facts(d, &o->account, &facts);
+    if (known && facts.bits & FACT_SENSITIVE)
+        return false;
+    if (text_begins(observation_text(o, FIELD_RPC_OPERATION), "DnssrvEnumRecords"))
+        return node.size == 0 || text_is(node, "@");
+    return known && text_is(observation_text(o, FIELD_DNSSERVER_OPERATION), "EnumZones");
+}
+
 /* A query counts when the server answers of its own zone: names of the network itself, found or not. */
 static struct subject key(const struct detection *d, const struct observation *o)
 {
-    bool counts = o->kind == ACTIVITY_DNS_TRANSFER || observation_bool(o, FIELD_DNS_AUTHORITATIVE);
+    bool counts = o->kind == ACTIVITY_DNS_TRANSFER ||
+                  (o->kind == ACTIVITY_DNSSERVER_MANAGE ? lists_zones(d, o)
+                                                        : observation_bool(o, FIELD_DNS_AUTHORITATIVE));
     return counts && !is_server(d, o) ? key_by_origin(d, o) : (struct subject){0};
 }
 
@@ -63,6 +82,27 @@ static void transfer(struct detection *d, const struct observation *o, struct so
                   words_text(&zone, observation_text(o, FIELD_DNS_ZONE), 100), whole ? "AXFR" : "IXFR");
     alert_explain(alert, "It got %.0f records. In the eight days of learning it did not transfer zones.",
                   (double)observation_uint(o, FIELD_DNS_RECORDS, 0));
+    explain_end(alert, o);
+    detection_raise(d);
+}
+
+static void list(struct detection *d, const struct observation *o, struct source *source)
+{
+    if (detection_learning(d))
+        source->lists = 1;
+    if (source->lists)
+        return;
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    struct words zone, from, on;
+    struct bytes name = observation_text(o, FIELD_DNSSERVER_ZONE);
+    alert_add_named(alert, ALERT_RESOURCE, SUBJECT_OBJECT, name, (struct bytes){0});
+    alert_explain(alert, "%s, not known as a DNS server, listed %s%s of %s over its management.",
+                  words_party(&from, &o->source, "Somebody"), name.size ? "zone " : "the zones",
+                  words_text(&zone, name, 100), words_party(&on, &o->destination, "a server"));
+    alert_explain(
+        alert,
+        "That tells what the network is made of, to anybody who may log on. In the eight days of learning it "
+        "did not do so.");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -106,6 +146,8 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     if (o->kind == ACTIVITY_DNS_TRANSFER)
         transfer(d, o, source);
+    else if (o->kind == ACTIVITY_DNSSERVER_MANAGE)
+        list(d, o, source);
     else
         query(d, o, source);
 }
@@ -120,7 +162,10 @@ const struct detector detector_dns_reconnaissance = {
     .learning = 8 * STATISTICS_DAY,
     .doc = "A zone is transferred (AXFR, IXFR), or is tried to be, by one that is no DNS server and did not "
            "do so in the "
-           "eight days of learning (published). Or a source asks for many different names of the server's "
+           "eight days of learning (published). Or it lists a zone or the zones over the server's management "
+           "(MS-DNSP), which "
+           "gives the same, and its account is not known as sensitive. Or a source asks for many different "
+           "names of the server's "
            "own zones "
            "within an hour (answers marked authoritative, found or not: what the outside is called does not "
            "count): a "

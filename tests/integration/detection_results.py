@@ -51,13 +51,20 @@ WANTED = {
     "NTLM-relay": ([2037, 2039], ""),
     "NTLM-downgrade": ([2039, 2002, 2033], "NTLMv1 by a client that is let to"),
     "account-creation": ([], "an account made and deleted by an administrator: no detection of the list"),
-    "GPP-password": ([2030], "passwords in group policies are searched for by reading SYSVOL, as every client does"),
+    "GPP-password": ([], "passwords in group policies are searched for by reading SYSVOL, as every client does; no detection of "
+                     "the list"),
     "port-scan": ([], "no detection of the list: the activity port_scan tells of it"),
     "clock-skew": ([], "a wrong clock is refused by the controller: nothing is gained by it"),
 }
 
 # What does not hold yet: (capture, "missed" or an external id that is false): why.
-KNOWN = {}
+SEALED = "SMB 3 encryption hides the calls: only keys would show them"
+KNOWN = {
+    ("a19_pass_the_hash", "missed"): "a log-on by NTLM like any other: by habit only, of which these captures have none; its tool is "
+                                     "told by 2002",
+}
+KNOWN |= {(name + "_smb3enc", "missed"): SEALED for name in (
+    "a08_samrdump", "a11_session_enum_admin", "a14_psexec", "a40_backupkey", "a43_da_add_samr")}
 
 MEDIUM = ("medium", "high")
 
@@ -169,14 +176,15 @@ def write(verdicts, benign, to):
             print(f"| {row['file']} | {alert['external_id']} | {name_of(alert['source'])} | {account} | {text} |", file=to)
 
 
-def check(verdicts):
+def check(verdicts, names):
     problems = verdicts.problems()
-    new, gone = problems - set(KNOWN), set(KNOWN) - problems
+    known = {key for key in KNOWN if key[0] in names}
+    new, gone = problems - known, known - problems
     for name, what in sorted(new, key=str):
         print(f"{name}: {'missed' if what == 'missed' else f'raises {what}, which is false'}")
     for name, what in sorted(gone, key=str):
         print(f"{name}: {what} is listed as known, but is no longer so")
-    print(f"recall {verdicts.recall():.3f}, precision {verdicts.precision():.3f}, {len(problems)} problems, {len(KNOWN)} known")
+    print(f"recall {verdicts.recall():.3f}, precision {verdicts.precision():.3f}, {len(problems)} problems, {len(known)} known")
     return 1 if new or gone else 0
 
 
@@ -197,7 +205,9 @@ def main():
         with open(args.write, "w", encoding="utf-8") as to:
             write(verdicts, sum(row["class"] == "benign" for row, _ in results), to)
     if args.check:
-        return check(verdicts)
+        return check(verdicts, {row["file"] for row, _ in results})
+    if args.write:
+        return 0
     for row, verdict, ids, alerts, _ in verdicts.rows:
         raised = " ".join(f"{a['external_id']}:{a['severity'][0]}" for a in alerts)
         print(f"{row['file']:34} {row['technique']:24} {verdict:10} wanted {ids} raised {raised or '-'}")

@@ -14,6 +14,16 @@ add_test(NAME labels COMMAND Python3::Interpreter ${integration}/labels.py --pic
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab)
 set_tests_properties(labels PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
 
+# What the center raises about the labelled captures: those of the tree, and all of them.
+foreach(labelled own=${CMAKE_CURRENT_SOURCE_DIR}/data shared=${shared_data}/lab)
+  string(REPLACE "=" ";" pair ${labelled})
+  list(GET pair 0 which)
+  list(GET pair 1 directory)
+  add_test(NAME detection_results_${which} COMMAND Python3::Interpreter ${integration}/detection_results.py
+    --center $<TARGET_FILE:picket-center> --entities ${CMAKE_CURRENT_SOURCE_DIR}/data/lab-directory.ndjson --check ${directory})
+  set_tests_properties(detection_results_${which} PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+endforeach()
+
 # Damaged captures: those of the tree, with less of each kind of damage, always; all of it labelled slow (best
 # in the asan preset).
 add_executable(damage ${integration}/damage.c)
