@@ -16,13 +16,24 @@ struct center_command {
 };
 extern const struct center_command center_commands[]; /* ends with one without a name */
 
-extern const char center_receive_options[], center_key_options[], center_log_options[],
+extern const char center_run_options[], center_receive_options[], center_key_options[], center_log_options[],
     center_replay_options[], center_sensors_options[];
+int center_run(int argc, char **argv);
 int center_receive(int argc, char **argv);
 int center_key(int argc, char **argv);
 int center_log(int argc, char **argv);
 int center_replay(int argc, char **argv);
 int center_sensors(int argc, char **argv);
+
+/* Of the commands that only want the configuration. */
+struct center_options {
+    const char *config;
+    int check;
+};
+/* EXIT_FINE: go on, unless `*done` (help was wanted). */
+int center_parse(const char *name, int argc, char **argv, struct center_options *to, int *done);
+/* A descriptor that is readable when the program is to end. -1: none to be had. */
+int center_stop_signals(void);
 
 /* Tells what was wrong with how a command was used; EXIT_USAGE. */
 int center_misused(const char *name, const char *what);

@@ -21,6 +21,12 @@ static const struct config_section sections[] = {
     {.key = "log", .doc = "What was received, on disk."},
     {.key = "notify", .doc = "Who is told of alerts and health issues: docs/notifications.md."},
     {.key = "api", .doc = "The HTTP interface for people's programs and `picket alerts`: docs/api.md."},
+    {.key = "workspaces",
+     .doc =
+         "Whose data is whose. Each rule is NAME=WORKSPACE; the first that fits a node counts, nodes before "
+         "sites before domains; who fits none is in the workspace `default`. What is delivered belongs to "
+         "the workspace that its node is in then."},
+    {.key = "retention", .doc = "How long things are kept."},
 };
 
 static const struct config_rule rules[] = {
@@ -55,6 +61,47 @@ static const struct config_rule rules[] = {
      .choices = log_forms,
      .preset = "auto",
      .doc = "Form of the log on standard error; `auto`: for the journal when it listens."},
+    {.key = "center/shards",
+     .type = CONFIG_INT,
+     .min = 1,
+     .max = 64,
+     .preset = "1",
+     .doc = "Threads for each workspace's pipeline. With another number than before, what was learned is "
+            "learned anew."},
+    {.key = "workspaces/nodes",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "By the name of the node: `sensor7=north`."},
+    {.key = "workspaces/sites", .type = CONFIG_STRING, .list = true, .doc = "By its site: `Oslo=north`."},
+    {.key = "workspaces/domains",
+     .type = CONFIG_STRING,
+     .list = true,
+     .doc = "By a domain that it may synchronize: `corp.example.com=north`."},
+    {.key = "retention/activities",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_DAY,
+     .max = 3650 * CLOCK_DAY,
+     .preset = "180d",
+     .doc = "What was received, and the index of it. Whole files of the log go, those to which nothing was "
+            "written for so long; none that a pipeline has not read."},
+    {.key = "retention/alerts",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_DAY,
+     .max = 3650 * CLOCK_DAY,
+     .preset = "730d",
+     .doc = "Alerts, since their last activity."},
+    {.key = "retention/audit",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_DAY,
+     .max = 3650 * CLOCK_DAY,
+     .preset = "730d",
+     .doc = "Who changed what."},
+    {.key = "retention/health",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_DAY,
+     .max = 3650 * CLOCK_DAY,
+     .preset = "180d",
+     .doc = "Health issues, since they were closed."},
     {.key = "log/segment",
      .type = CONFIG_SIZE,
      .min = 8 * MIB,
@@ -217,12 +264,18 @@ static bool take_all(struct center_config *to, const char *path)
     to->connections = (unsigned)config_int(config, "center/connections");
     to->segment_bytes = (size_t)config_int(config, "log/segment");
     to->log_bytes = (uint64_t)config_int(config, "log/size");
+    to->shards = (unsigned)config_int(config, "center/shards");
+    to->keep_activities = config_int(config, "retention/activities");
+    to->keep_alerts = config_int(config, "retention/alerts");
+    to->keep_audit = config_int(config, "retention/audit");
+    to->keep_health = config_int(config, "retention/health");
     if (log_level_by_name(config_string(config, "center/log-level"), &level))
         log_set_level(level);
     log_set_form(forms[config_choice(config, "center/log-form")]);
     if (!path_join(to->log, to->state, "log", &fault) ||
         !path_join(to->refused, to->state, "refused", &fault) ||
-        !path_join(to->sensors, to->state, "sensors", &fault))
+        !path_join(to->sensors, to->state, "sensors", &fault) ||
+        !path_join(to->store, to->state, "center.db", &fault))
         return wrong(path, fault.text);
     return take_listen(to, path) && take_authority(to, path);
 }

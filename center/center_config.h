@@ -20,12 +20,15 @@ struct center_config {
     char log[PATH_SIZE];            /* state/log */
     char refused[PATH_SIZE];        /* state/refused */
     char sensors[PATH_SIZE];        /* state/sensors: center/sensor_settings.h */
+    char store[PATH_SIZE];          /* state/center.db */
     char listen[CENTER_LISTEN][80]; /* "tcp://ADDRESS:PORT" */
     unsigned listen_count;
     uint8_t authority[PUBLIC_KEY_SIZE]; /* of the fleet */
     unsigned connections;
     size_t segment_bytes;
-    uint64_t log_bytes; /* 0: not bounded */
+    uint64_t log_bytes;                                            /* 0: not bounded */
+    unsigned shards;                                               /* of each workspace */
+    int64_t keep_activities, keep_alerts, keep_audit, keep_health; /* ns */
 };
 
 /* Reads a file, tells every fault of it to standard error, and sets the log as it says. NULL when there was

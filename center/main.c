@@ -10,7 +10,9 @@
 #include <string.h>
 
 const struct center_command center_commands[] = {
-    {"receive", "[OPTION]...", "Receives what nodes send, and keeps it.", center_receive_options,
+    {"run", "[OPTION]...", "Receives what nodes send, keeps it, and tells what is suspicious.",
+     center_run_options, center_run},
+    {"receive", "[OPTION]...", "Only receives what nodes send, and keeps it.", center_receive_options,
      center_receive},
     {"key", "[OPTION]...", "Prints the center's public key, which nodes are told.", center_key_options,
      center_key},

@@ -23,7 +23,7 @@ const char center_key_options[] = "options:\n"
                                   "  --config FILE  configuration (" CENTER_CONFIG_FILE ")\n"
                                   "  --help         shows this help\n";
 
-static int stop_signals(void)
+int center_stop_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -49,7 +49,7 @@ static int receive(const struct center_config *config)
 {
     struct fault fault;
     struct receiver *receiver = NULL;
-    int stop = stop_signals(), lock = -1;
+    int stop = center_stop_signals(), lock = -1;
     if (center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0)
         receiver = receiver_new(config, &fault);
     if (receiver) {
@@ -70,19 +70,13 @@ static int receive(const struct center_config *config)
     return status;
 }
 
-struct options {
-    const char *config;
-    int check;
-};
-
-/* EXIT_FINE: go on. */
-static int parse(const char *name, int argc, char **argv, struct options *to, int *done)
+int center_parse(const char *name, int argc, char **argv, struct center_options *to, int *done)
 {
     const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                      {"check", no_argument, &to->check, 1},
                                      {"help", no_argument, NULL, 'h'},
                                      {0}};
-    *to = (struct options){.config = CENTER_CONFIG_FILE};
+    *to = (struct center_options){.config = CENTER_CONFIG_FILE};
     *done = 0;
     opterr = 0;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -100,8 +94,8 @@ static int parse(const char *name, int argc, char **argv, struct options *to, in
 
 int center_receive(int argc, char **argv)
 {
-    struct options options;
-    int done, status = parse("receive", argc, argv, &options, &done);
+    struct center_options options;
+    int done, status = center_parse("receive", argc, argv, &options, &done);
     if (status != EXIT_FINE || done)
         return status;
     struct center_config *config = center_config_load(options.config);
@@ -117,11 +111,11 @@ int center_receive(int argc, char **argv)
 
 int center_key(int argc, char **argv)
 {
-    struct options options;
+    struct center_options options;
     struct fault fault;
     uint8_t public_key[CURVE_KEY_SIZE];
     char hex[2 * CURVE_KEY_SIZE + 1];
-    int done, status = parse("key", argc, argv, &options, &done);
+    int done, status = center_parse("key", argc, argv, &options, &done);
     if (status != EXIT_FINE || done)
         return status;
     struct center_config *config = center_config_load(options.config);

@@ -281,29 +281,63 @@ static bool note_segment(struct received_log *self, uint64_t number)
     return true;
 }
 
-/* The oldest segments go while the log is larger than it may be; never the current one. */
-static void remove_oldest(struct received_log *self)
+/* Whether the oldest segment is so old: nothing has been written to it since. */
+static bool is_older(struct received_log *self, int64_t than)
 {
     const struct disk *disk = self->config.disk;
-    size_t gone = 0;
-    uint64_t first;
+    struct stat status;
+    struct fault fault;
+    int file = open_segment(disk, self->config.directory, self->segments.of[0], O_RDONLY, &fault);
+    if (file < 0)
+        return false;
+    bool known = disk->status(disk->context, file, &status) == 0;
+    disk->close(disk->context, file);
+    return known && status.st_mtim.tv_sec * INT64_C(1000000000) + status.st_mtim.tv_nsec < than;
+}
+
+/* Never the current one. */
+static bool remove_oldest(struct received_log *self)
+{
+    const struct disk *disk = self->config.disk;
+    uint64_t size;
     struct fault fault;
     char path[PATH_SIZE];
-    while (self->config.bytes_max && gone + 1 < self->segments.count &&
-           self->older_bytes + self->config.segment_bytes > self->config.bytes_max) {
-        if (!segment_path(path, self->config.directory, self->segments.of[gone], &fault) ||
-            disk->remove(disk->context, path) != 0)
+    if (self->segments.count < 2 ||
+        !segment_path(path, self->config.directory, self->segments.of[0], &fault) ||
+        disk->remove(disk->context, path) != 0)
+        return false;
+    self->older_bytes -= self->sizes[0];
+    self->segments.count--;
+    memmove(self->segments.of, self->segments.of + 1, self->segments.count * sizeof(*self->segments.of));
+    memmove(self->sizes, self->sizes + 1, self->segments.count * sizeof(*self->sizes));
+    if (self->segments.count < 2 || !size_of(self, self->segments.of[0], &size, &self->first, &fault))
+        self->first = self->current.first;
+    return true;
+}
+
+/* The oldest segments go while the log is larger than it may be. */
+static void remove_surplus(struct received_log *self)
+{
+    while (self->config.bytes_max &&
+           self->older_bytes + self->config.segment_bytes > self->config.bytes_max && remove_oldest(self))
+        ;
+}
+
+unsigned received_log_expire(struct received_log *self, int64_t before, uint64_t keep)
+{
+    unsigned gone = 0;
+    uint64_t size, first;
+    struct fault fault;
+    while (self->segments.count > 1 && is_older(self, before)) {
+        /* What it holds ends before the next one begins. */
+        first = self->current.first;
+        if (self->segments.count > 2 && !size_of(self, self->segments.of[1], &size, &first, &fault))
             break;
-        self->older_bytes -= self->sizes[gone++];
+        if (first > keep || !remove_oldest(self))
+            break;
+        gone++;
     }
-    if (gone == 0)
-        return;
-    self->segments.count -= gone;
-    memmove(self->segments.of, self->segments.of + gone, self->segments.count * sizeof(*self->segments.of));
-    memmove(self->sizes, self->sizes + gone, self->segments.count * sizeof(*self->sizes));
-    self->first = self->current.first;
-    if (self->segments.count > 1 && size_of(self, self->segments.of[0], &self->sizes[0], &first, &fault))
-        self->first = first;
+    return gone;
 }
 
 /* A new segment, with the state in front, durable before anything else is put there: so there is always one
@@ -334,7 +368,7 @@ static bool roll(struct received_log *self, int64_t wall, struct fault *fault)
         return false;
     if (disk->sync_directory(disk->context, self->config.directory) != 0)
         return failed(fault);
-    remove_oldest(self);
+    remove_surplus(self);
     return true;
 }
 

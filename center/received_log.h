@@ -71,6 +71,10 @@ struct received_log_status {
 };
 void received_log_status(const struct received_log *log, struct received_log_status *status);
 
+/* Removes the oldest segments to which nothing was written since `before` (ns since 1970) and that hold only
+ * entries before `keep`; how many. */
+unsigned received_log_expire(struct received_log *log, int64_t before, uint64_t keep);
+
 /* -- reading --------------------------------------------------------------------------------------------- */
 
 struct log_reader;

@@ -98,6 +98,8 @@ struct receiver {
     struct timespec settings_at; /* when the directory of the sensors' settings changed last */
     struct sensor_settings settings;
     struct receiver_counters counters;
+    struct receiver_hooks hooks;
+    int64_t forget_at;
 };
 
 static int64_t monotonic(void)
@@ -402,6 +404,8 @@ static void hear_hello(struct receiver *self, const struct route *route, int fd,
         deny(self, route, fd, certificate.name, "the center knows as many nodes as it can");
     else if (sources_at(self->sources, number)->key_generation > certificate.generation)
         deny(self, route, fd, certificate.name, "it has a newer key");
+    else if (self->hooks.admit && !self->hooks.admit(self->hooks.context, &certificate, &fault))
+        deny(self, route, fd, certificate.name, fault.text);
     else
         welcome(self, route, fd, number, &certificate, hello);
 }
@@ -665,6 +669,20 @@ static void watch_connections(struct receiver *self)
     }
 }
 
+static void forget(struct receiver *self)
+{
+    int64_t before;
+    uint64_t position;
+    unsigned gone = 0;
+    if (!self->log || !self->hooks.forget || monotonic() < self->forget_at)
+        return;
+    self->forget_at = monotonic() + CLOCK_SECOND;
+    if (self->hooks.forget(self->hooks.context, &before, &position))
+        gone = received_log_expire(self->log, before, position);
+    if (gone)
+        log_notice("%u files of the log were too old, and are gone", gone);
+}
+
 static void tick(struct receiver *self)
 {
     int64_t now = monotonic();
@@ -680,6 +698,7 @@ static void tick(struct receiver *self)
     self->leaving_count = kept;
     repair_log(self);
     look_for_settings(self);
+    forget(self);
 }
 
 void receiver_run(struct receiver *self, int stop)
@@ -868,6 +887,19 @@ void receiver_destroy(struct receiver **receiver)
     inbound_free(&self->inbound);
     free(self);
     *receiver = NULL;
+}
+
+void receiver_hook(struct receiver *self, const struct receiver_hooks *hooks)
+{
+    self->hooks = *hooks;
+}
+
+uint64_t receiver_position(const struct receiver *self)
+{
+    struct received_log_status status = {0};
+    if (self->log)
+        received_log_status(self->log, &status);
+    return status.last;
 }
 
 void receiver_counters(const struct receiver *self, struct receiver_counters *counters)

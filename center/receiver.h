@@ -8,12 +8,26 @@
 
 #include "base/fault.h"
 #include "center/center_config.h"
+#include "cluster/record.h"
 
 struct receiver;
 
 /* Opens the keys, the log and the sockets. NULL with the reason. */
 struct receiver *receiver_new(const struct center_config *config, struct fault *fault);
 void receiver_destroy(struct receiver **receiver);
+
+/* Who else has a say, on the receiver's thread, before it runs: */
+struct receiver_hooks {
+    /* Of each node that would be welcomed; false with the reason: it is not let in now. */
+    bool (*admit)(void *context, const struct certificate *certificate, struct fault *fault);
+    /* Once a second: until which time (ns since 1970), and before which position, the log may be forgotten.
+     */
+    bool (*forget)(void *context, int64_t *before, uint64_t *position);
+    void *context;
+};
+void receiver_hook(struct receiver *receiver, const struct receiver_hooks *hooks);
+/* The last entry of the log; 0: none. */
+uint64_t receiver_position(const struct receiver *receiver);
 
 /* Receives until `stop` is readable. Tells the service manager that it lives (base/notify.h). */
 void receiver_run(struct receiver *receiver, int stop);

@@ -12,7 +12,7 @@ struct stored_health {
     int64_t id;
     uint64_t workspace; /* 0: the center */
     uint32_t number;    /* as published: 1001, ... */
-    char object[96];    /* which node, domain, endpoint; empty: the center */
+    char object[128];   /* which node, domain, endpoint; empty: the center */
     enum severity severity;
     char title[128], detail[512];
     int64_t opened, changed, closed; /* wall clock, ns; closed 0: it is open */

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * picket-center run: the whole center in one process.
+ */
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/version.h"
+#include "center/center_command.h"
+#include "center/service.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+const char center_run_options[] = "options:\n"
+                                  "  --config FILE  configuration (" CENTER_CONFIG_FILE ")\n"
+                                  "  --check        only says whether the configuration is right\n"
+                                  "  --help         shows this help\n";
+
+static int run(const struct center_config *config)
+{
+    struct fault fault;
+    struct service *service = NULL;
+    int stop = center_stop_signals(), lock = -1, status = EXIT_FAILED;
+    if (center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0)
+        service = service_new(config, &fault);
+    if (service) {
+        log_notice("picket-center %s runs", picket_version());
+        notify_send("READY=1");
+        status = service_run(service, stop) ? EXIT_FINE : EXIT_FAILED;
+    } else {
+        fprintf(stderr, "picket-center: %s\n", fault.text);
+    }
+    service_destroy(&service);
+    if (lock >= 0)
+        close(lock);
+    if (stop >= 0)
+        close(stop);
+    return status;
+}
+
+int center_run(int argc, char **argv)
+{
+    struct center_options options;
+    int done, status = center_parse("run", argc, argv, &options, &done);
+    if (status != EXIT_FINE || done)
+        return status;
+    struct center_config *config = center_config_load(options.config);
+    if (!config)
+        return EXIT_USAGE;
+    if (options.check)
+        printf("%s: fine\n", options.config);
+    else
+        status = run(config);
+    center_config_free(&config);
+    return status;
+}

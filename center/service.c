@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "center/service.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "base/thread.h"
+#include "center/alerts.h"
+#include "center/api.h"
+#include "center/health_keeper.h"
+#include "center/notify.h"
+#include "center/store_settings.h"
+#include "center/store_states.h"
+#include "center/store_upkeep.h"
+#include "center/workspaces.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define SLOTS_MAX        256u
+#define WORKSPACES_EVERY (5 * CLOCK_SECOND)
+#define UPKEEP_EVERY     (10 * CLOCK_MINUTE)
+#define UPKEEP_PAUSE_MS  50
+#define RETRY_MS         1000
+#define SECOND_MS        1000
+
+/* A shard of a workspace, on its thread. */
+struct slot {
+    struct service *service;
+    uint64_t workspace;
+    unsigned number;
+    char name[32];
+    pthread_t thread;
+    struct alerts alerts;
+    pthread_mutex_t lock; /* of the pointer */
+    struct shard *shard;  /* NULL: it is being made */
+};
+
+struct service {
+    const struct center_config *config;
+    struct store *store; /* the house-keeper's */
+    struct subject_seed seed;
+    struct health *health;
+    struct health_keeper *keeper;
+    struct workspaces *workspaces;
+    struct notifier *notifier;
+    struct api *api;
+    struct receiver *receiver;
+    uint64_t log_end; /* at the start */
+    int stop;         /* readable: all threads end */
+    pthread_t house;
+    pthread_mutex_t lock; /* of the slots */
+    struct slot *slots[SLOTS_MAX];
+    unsigned slot_count;
+};
+
+/* -- alerts ---------------------------------------------------------------------------------------------- */
+
+static bool keep_alert(void *context, struct store *store, const struct alert *alert)
+{
+    struct slot *slot = context;
+    slot->alerts.store = store;
+    return alerts_keep(&slot->alerts, slot->workspace, alert);
+}
+
+static void alerts_were_kept(void *context, bool committed)
+{
+    struct slot *slot = context;
+    alerts_kept(&slot->alerts, committed);
+}
+
+/* -- shards ---------------------------------------------------------------------------------------------- */
+
+static uint64_t workspace_of(void *context, const struct node_id *node)
+{
+    return workspaces_of(((struct slot *)context)->service->workspaces, node);
+}
+
+static struct shard *make_shard(struct slot *slot, struct fault *fault)
+{
+    const struct service *service = slot->service;
+    const struct shard_config config = {.log = service->config->log,
+                                        .store = service->config->store,
+                                        .workspace = slot->workspace,
+                                        .number = slot->number,
+                                        .shards = service->config->shards,
+                                        .seed = service->seed,
+                                        .begin = service->log_end + 1,
+                                        .health = service->health,
+                                        .keep = keep_alert,
+                                        .kept = alerts_were_kept,
+                                        .workspace_of = workspace_of,
+                                        .context = slot};
+    return shard_new(&config, fault);
+}
+
+static bool is_stopped(const struct service *service, int wait_ms)
+{
+    struct pollfd item = {.fd = service->stop, .events = POLLIN};
+    return poll(&item, 1, wait_ms) > 0;
+}
+
+static void set_shard(struct slot *slot, struct shard *shard)
+{
+    pthread_mutex_lock(&slot->lock);
+    slot->shard = shard;
+    pthread_mutex_unlock(&slot->lock);
+}
+
+/* A shard that is lost is made anew from what is in the store. */
+static void *run_slot(void *context)
+{
+    struct slot *slot = context;
+    struct fault fault;
+    bool ended = false;
+    while (!ended && !is_stopped(slot->service, 0)) {
+        struct shard *shard = make_shard(slot, &fault);
+        if (!shard) {
+            health_raise(slot->service->health, 1005, slot->name, "%s", fault.text);
+            is_stopped(slot->service, RETRY_MS);
+            continue;
+        }
+        health_clear(slot->service->health, 1005, slot->name);
+        set_shard(slot, shard);
+        ended = shard_run(shard, slot->service->stop);
+        set_shard(slot, NULL);
+        shard_destroy(&shard);
+    }
+    return NULL;
+}
+
+static bool start_slot(struct service *self, uint64_t workspace, unsigned number)
+{
+    struct slot *slot = self->slot_count < SLOTS_MAX ? calloc(1, sizeof(*slot)) : NULL;
+    if (!slot)
+        return false;
+    *slot = (struct slot){.service = self,
+                          .workspace = workspace,
+                          .number = number,
+                          .alerts = {.clock = clock_system(), .listener_count = 2}};
+    slot->alerts.listeners[0] = notifier_listener(self->notifier);
+    slot->alerts.listeners[1] = api_listener(self->api);
+    pthread_mutex_init(&slot->lock, NULL);
+    snprintf(slot->name, sizeof(slot->name), "pipe %llu.%u", (unsigned long long)workspace, number);
+    if (!thread_start(&slot->thread, slot->name, run_slot, slot)) {
+        pthread_mutex_destroy(&slot->lock);
+        free(slot);
+        return false;
+    }
+    pthread_mutex_lock(&self->lock);
+    self->slots[self->slot_count++] = slot;
+    pthread_mutex_unlock(&self->lock);
+    return true;
+}
+
+static bool has_slot(const struct service *self, uint64_t workspace, unsigned number)
+{
+    for (unsigned i = 0; i < self->slot_count; i++)
+        if (self->slots[i]->workspace == workspace && self->slots[i]->number == number)
+            return true;
+    return false;
+}
+
+/* A workspace that is new has nothing in what was received before. */
+static void begin_here(struct service *self, uint64_t workspace, unsigned shard)
+{
+    uint64_t least = store_position_least(self->store);
+    if (workspace != WORKSPACE_DEFAULT && least != UINT64_MAX &&
+        store_position(self->store, workspace, shard) == 0)
+        store_position_put(self->store, workspace, shard, least, clock_wall(clock_system()));
+}
+
+static void start_workspace(void *context, const struct stored_workspace *workspace)
+{
+    struct service *self = context;
+    for (unsigned i = 0; i < self->config->shards; i++) {
+        if (has_slot(self, workspace->id, i))
+            continue;
+        begin_here(self, workspace->id, i);
+        if (!start_slot(self, workspace->id, i))
+            log_error("workspace \"%s\" cannot be looked at: no thread, or too many", workspace->name);
+    }
+}
+
+bool service_shard(struct service *self, unsigned index, uint64_t *workspace, struct shard_status *status)
+{
+    pthread_mutex_lock(&self->lock);
+    struct slot *slot = index < self->slot_count ? self->slots[index] : NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (!slot)
+        return false;
+    *workspace = slot->workspace;
+    *status = (struct shard_status){0};
+    pthread_mutex_lock(&slot->lock);
+    if (slot->shard)
+        shard_status(slot->shard, status);
+    pthread_mutex_unlock(&slot->lock);
+    return true;
+}
+
+static void end_slots(struct service *self)
+{
+    for (unsigned i = 0; i < self->slot_count; i++) {
+        pthread_join(self->slots[i]->thread, NULL);
+        pthread_mutex_destroy(&self->slots[i]->lock);
+        free(self->slots[i]);
+    }
+    self->slot_count = 0;
+}
+
+/* -- the receiver's questions ---------------------------------------------------------------------------- */
+
+static bool admit(void *context, const struct certificate *certificate, struct fault *fault)
+{
+    return workspaces_admit(((struct service *)context)->workspaces, certificate, fault);
+}
+
+/* What no shard has committed is not forgotten, however old it is. */
+static bool forget(void *context, int64_t *before, uint64_t *position)
+{
+    struct service *self = context;
+    struct shard_status status;
+    uint64_t workspace;
+    unsigned i = 0;
+    *before = clock_wall(clock_system()) - self->config->keep_activities;
+    *position = UINT64_MAX;
+    for (; service_shard(self, i, &workspace, &status); i++)
+        if (status.committed + 1 < *position)
+            *position = status.committed + 1;
+    return i > 0;
+}
+
+/* -- keeping house --------------------------------------------------------------------------------------- */
+
+static void tell_health(void *context, struct store *store, const struct health_issue *issue, bool raised,
+                        int64_t now)
+{
+    notifier_health(((struct service *)context)->notifier, store, issue, raised, now);
+}
+
+static void hear_trouble(void *context, unsigned number, const char *object, const char *detail)
+{
+    struct service *self = context;
+    if (detail)
+        health_raise(self->health, number, object, "%s", detail);
+    else
+        health_clear(self->health, number, object);
+}
+
+static void check_health(struct service *self)
+{
+    struct shard_status status;
+    uint64_t workspace;
+    bool changed;
+    health_check_disk(self->health, self->config->state);
+    for (unsigned i = 0; service_shard(self, i, &workspace, &status); i++)
+        health_check_shard(self->health, self->slots[i]->name, &status);
+    if (health_keeper_keep(self->keeper, self->health, clock_wall(clock_system()), tell_health, self,
+                           &changed) &&
+        changed)
+        notifier_wake(self->notifier);
+}
+
+static void clean_up(struct service *self)
+{
+    int64_t now = clock_wall(clock_system());
+    const struct store_ages ages = {.activities = now - self->config->keep_activities,
+                                    .alerts = now - self->config->keep_alerts,
+                                    .audit = now - self->config->keep_audit,
+                                    .health = now - self->config->keep_health};
+    while (store_upkeep(self->store, &ages) && !is_stopped(self, UPKEEP_PAUSE_MS))
+        ;
+}
+
+static void *keep_house(void *context)
+{
+    struct service *self = context;
+    int64_t workspaces_at = 0, upkeep_at = 0;
+    do {
+        int64_t now = clock_monotonic(clock_system());
+        if (now >= workspaces_at) {
+            store_workspaces_list(self->store, start_workspace, self);
+            workspaces_at = now + WORKSPACES_EVERY;
+        }
+        check_health(self);
+        if (now >= upkeep_at) {
+            clean_up(self);
+            upkeep_at = now + UPKEEP_EVERY;
+        }
+    } while (!is_stopped(self, SECOND_MS));
+    return NULL;
+}
+
+/* -- start and end --------------------------------------------------------------------------------------- */
+
+static bool start_outputs(struct service *self, struct fault *fault)
+{
+    const struct notifier_config notifier = {
+        .store = self->config->store, .trouble = hear_trouble, .context = self};
+    self->notifier = notifier_new(&notifier, fault);
+    if (!self->notifier || !notifier_configure(self->notifier, self->config->config, fault) ||
+        !notifier_start(self->notifier, fault))
+        return false;
+    const struct api_config api = {.config = self->config->config,
+                                   .state = self->config->state,
+                                   .store = self->config->store,
+                                   .log = self->config->log,
+                                   .notifier = notifier_listener(self->notifier)};
+    self->api = api_start(&api, fault);
+    return self->api != NULL;
+}
+
+static bool open_all(struct service *self, struct fault *fault)
+{
+    self->store = store_open(self->config->store, STORE_PEOPLE, fault);
+    if (!self->store || !store_check(self->store, fault) || !store_seed(self->store, &self->seed, fault))
+        return false;
+    self->health = health_new();
+    self->keeper = health_keeper_new(self->store);
+    self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (!self->health || !self->keeper || self->stop < 0)
+        return fault_say(fault, "out of memory");
+    self->workspaces = workspaces_new(self->config->store, self->config->config, fault);
+    if (!self->workspaces || !start_outputs(self, fault))
+        return false;
+    self->receiver = receiver_new(self->config, fault);
+    return self->receiver != NULL;
+}
+
+struct service *service_new(const struct center_config *config, struct fault *fault)
+{
+    struct service *self = calloc(1, sizeof(*self));
+    if (!self) {
+        fault_say(fault, "out of memory");
+        return NULL;
+    }
+    pthread_mutex_init(&self->lock, NULL);
+    self->config = config;
+    self->stop = -1;
+    if (!open_all(self, fault)) {
+        service_destroy(&self);
+        return NULL;
+    }
+    const struct receiver_hooks hooks = {.admit = admit, .forget = forget, .context = self};
+    receiver_hook(self->receiver, &hooks);
+    self->log_end = receiver_position(self->receiver);
+    return self;
+}
+
+void service_destroy(struct service **service)
+{
+    struct service *self = *service;
+    if (!self)
+        return;
+    receiver_destroy(&self->receiver);
+    api_stop(&self->api);
+    notifier_destroy(&self->notifier);
+    workspaces_destroy(&self->workspaces);
+    health_keeper_destroy(&self->keeper);
+    health_destroy(&self->health);
+    store_close(&self->store);
+    if (self->stop >= 0)
+        close(self->stop);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+    *service = NULL;
+}
+
+bool service_run(struct service *self, int stop)
+{
+    const uint64_t one = 1;
+    bool started = thread_start(&self->house, "house", keep_house, self);
+    if (started)
+        receiver_run(self->receiver, stop);
+    notify_send("STOPPING=1");
+    if (write(self->stop, &one, sizeof(one)) != sizeof(one))
+        log_error("the threads cannot be told to end");
+    if (started)
+        pthread_join(self->house, NULL);
+    end_slots(self);
+    return started;
+}
+
+struct receiver *service_receiver(struct service *service)
+{
+    return service->receiver;
+}
+
+struct health *service_health(struct service *service)
+{
+    return service->health;
+}

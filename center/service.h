@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The center as one process: the receiver on the caller's thread, a thread for each shard of each workspace,
+ * one that keeps house: health issues, what is too old, workspaces that are new.
+ */
+#pragma once
+
+#include "base/health.h"
+#include "center/center_config.h"
+#include "center/receiver.h"
+#include "center/shard.h"
+
+struct service;
+
+/* Opens everything. NULL with the reason. `config` must outlive it. */
+struct service *service_new(const struct center_config *config, struct fault *fault);
+void service_destroy(struct service **service);
+
+/* Until `stop` is readable; then what the pipelines know is committed. False: a thread could not be started.
+ */
+bool service_run(struct service *service, int stop);
+
+struct receiver *service_receiver(struct service *service);
+struct health *service_health(struct service *service);
+/* The i-th shard; false past the last. */
+bool service_shard(struct service *service, unsigned index, uint64_t *workspace, struct shard_status *status);
