@@ -17,13 +17,15 @@ struct center_command {
 extern const struct center_command center_commands[]; /* ends with one without a name */
 
 extern const char center_run_options[], center_receive_options[], center_key_options[], center_log_options[],
-    center_replay_options[], center_sensors_options[];
+    center_replay_options[], center_sensors_options[], center_backup_options[], center_restore_options[];
 int center_run(int argc, char **argv);
 int center_receive(int argc, char **argv);
 int center_key(int argc, char **argv);
 int center_log(int argc, char **argv);
 int center_replay(int argc, char **argv);
 int center_sensors(int argc, char **argv);
+int center_backup(int argc, char **argv);
+int center_restore(int argc, char **argv);
 
 /* Of the commands that only want the configuration. */
 struct center_options {

@@ -22,6 +22,9 @@ const struct center_command center_commands[] = {
      center_replay_options, center_replay},
     {"sensors", "[OPTION]... [SENSOR]", "Lists the sensors, and sets what they are to do.",
      center_sensors_options, center_sensors},
+    {"backup", "[OPTION]... DIR", "Copies the center's state, also while it runs.", center_backup_options,
+     center_backup},
+    {"restore", "[OPTION]... DIR", "Puts a backup back.", center_restore_options, center_restore},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -17,7 +17,7 @@ static const struct store_migration *migration_find(int64_t number)
 }
 
 /* What a newer version did cannot be judged. */
-static bool check_known(struct store *store)
+bool store_known(struct store *store, struct fault *fault)
 {
     bool known = true;
     struct store_rows rows = store_query_all(store, "SELECT number, name FROM migrations");
@@ -25,11 +25,11 @@ static bool check_known(struct store *store)
         struct bytes name = store_get_bytes(&rows, 1);
         int64_t number = store_get_int(&rows, 0);
         if (!migration_find(number))
-            known = store_fail(store, "the database is of a newer version (%lld %.*s)", (long long)number,
-                               (int)name.size, (const char *)name.data);
+            known = fault_say(fault, "the database is of a newer version (%lld %.*s)", (long long)number,
+                              (int)name.size, (const char *)name.data);
     }
     store_rows_end(&rows);
-    return known && !store->failed;
+    return known && (!store_failed(store) || fault_say(fault, "%s", store_fault(store)));
 }
 
 static bool is_done(struct store *store, int number)
@@ -57,9 +57,10 @@ static bool run_one(struct store *store, const struct store_migration *m, struct
 bool store_migrate(struct store *store, struct fault *fault)
 {
     if (!store_execute(store, "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY,"
-                              " name TEXT NOT NULL, at INTEGER NOT NULL) STRICT") ||
-        !check_known(store))
+                              " name TEXT NOT NULL, at INTEGER NOT NULL) STRICT"))
         return fault_say(fault, "%s", store->fault);
+    if (!store_known(store, fault))
+        return false;
     for (const struct store_migration *m = store_migrations; m->name; m++)
         if (!is_done(store, m->number) && !run_one(store, m, fault))
             return false;

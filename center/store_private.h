@@ -29,5 +29,7 @@ struct store {
 
 /* Runs SQL as it stands, not kept prepared; false as store_run. */
 bool store_execute(struct store *store, const char *sql);
+/* Whether all that was done to it is known to this version. */
+bool store_known(struct store *store, struct fault *fault);
 /* Runs the migrations that are missing. */
 bool store_migrate(struct store *store, struct fault *fault);
