@@ -261,29 +261,60 @@ static enum alert_trigger raise_into(struct alerts *alerts, uint64_t workspace, 
     return trigger;
 }
 
+struct alert_told {
+    struct alert_told *older;
+    enum alert_trigger trigger;
+    struct stored_alert alert, before;
+};
+
+bool alerts_keep(struct alerts *alerts, uint64_t workspace, const struct alert *raised,
+                 enum alert_trigger *trigger)
+{
+    struct alert_told *told = calloc(1, sizeof(*told));
+    if (!told)
+        return store_fail(alerts->store, "no memory for an alert");
+    int64_t now = clock_wall(alerts->clock);
+    told->trigger = raise_into(alerts, workspace, raised, &told->alert, &told->before, now);
+    if (told->trigger != ALERT_NOTHING)
+        keep(alerts, &told->alert, told->trigger, now);
+    if (told->trigger == ALERT_NEW || told->trigger == ALERT_REOPENED)
+        audit(alerts, NULL, &told->alert, told->trigger, "picket-center", now);
+    if (trigger)
+        *trigger = told->trigger;
+    told->older = alerts->told;
+    alerts->told = told;
+    return !store_failed(alerts->store);
+}
+
+void alerts_kept(struct alerts *alerts, bool committed)
+{
+    struct alert_told *in_order = NULL, *next;
+    for (struct alert_told *told = alerts->told; told; told = next) {
+        next = told->older;
+        told->older = in_order;
+        in_order = told;
+    }
+    alerts->told = NULL;
+    for (; in_order; in_order = next) {
+        next = in_order->older;
+        if (committed && in_order->trigger != ALERT_NOTHING)
+            tell(alerts, &in_order->alert, in_order->trigger);
+        free(in_order);
+    }
+}
+
 bool alerts_raise(struct alerts *alerts, uint64_t workspace, const struct alert *raised,
                   enum alert_trigger *trigger, struct fault *fault)
 {
-    enum alert_trigger ignored;
-    if (!trigger)
-        trigger = &ignored;
-    *trigger = ALERT_NOTHING;
-    struct stored_alert *both = calloc(2, sizeof(*both));
-    if (!both)
-        return fault_say(fault, "no memory for an alert");
-    int64_t now = clock_wall(alerts->clock);
+    enum alert_trigger came = ALERT_NOTHING;
     bool kept = store_begin(alerts->store, fault);
     if (kept) {
-        *trigger = raise_into(alerts, workspace, raised, &both[0], &both[1], now);
-        if (*trigger != ALERT_NOTHING)
-            keep(alerts, &both[0], *trigger, now);
-        if (*trigger == ALERT_NEW || *trigger == ALERT_REOPENED)
-            audit(alerts, NULL, &both[0], *trigger, "picket-center", now);
+        alerts_keep(alerts, workspace, raised, &came);
         kept = store_commit(alerts->store, fault);
     }
-    if (kept && *trigger != ALERT_NOTHING)
-        tell(alerts, &both[0], *trigger);
-    free(both);
+    alerts_kept(alerts, kept);
+    if (trigger)
+        *trigger = kept ? came : ALERT_NOTHING;
     return kept;
 }
 

@@ -74,12 +74,19 @@ struct alerts {
     const struct clock *clock;
     unsigned listener_count;
     struct alert_listener listeners[ALERT_LISTENERS_MAX];
+    struct alert_told *told; /* what listeners are to hear after the transaction, the newest first */
 };
 
 /* Takes what a pipeline raised, in a transaction of its own. False: nothing of it is kept, and it is to be
  * raised again (that it was kept after all does no harm). `*trigger` may be NULL. */
 bool alerts_raise(struct alerts *alerts, uint64_t workspace, const struct alert *raised,
                   enum alert_trigger *trigger, struct fault *fault);
+
+/* The same within a transaction that the caller has begun, so that many cost one commit; then alerts_kept
+ * must follow, with how it ended. False: the transaction will fail. */
+bool alerts_keep(struct alerts *alerts, uint64_t workspace, const struct alert *raised,
+                 enum alert_trigger *trigger);
+void alerts_kept(struct alerts *alerts, bool committed);
 
 /* What somebody does to one. False with the reason; `*known` false: there is none such. `after` (may be
  * NULL): as it is then. */

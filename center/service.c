@@ -65,7 +65,7 @@ static bool keep_alert(void *context, struct store *store, const struct alert *a
 {
     struct slot *slot = context;
     slot->alerts.store = store;
-    return alerts_keep(&slot->alerts, slot->workspace, alert);
+    return alerts_keep(&slot->alerts, slot->workspace, alert, NULL);
 }
 
 static void alerts_were_kept(void *context, bool committed)
