@@ -206,8 +206,8 @@ static const struct config_rule rules[] = {
 const struct config_schema center_schema = {
     .title = "Configuration of the center",
     .introduction =
-        "The keys of the center's configuration file: `picket-center receive --config FILE`. `picket-center "
-        "receive --check --config FILE` says whether it is right. Nodes are told of it in `center/servers` "
+        "The keys of the center's configuration file: `picket-center run --config FILE`. `picket-center "
+        "run --check --config FILE` says whether it is right. Nodes are told of it in `center/servers` "
         "([configuration.md](configuration.md)).\n",
     .sections = sections,
     .section_count = sizeof(sections) / sizeof(sections[0]),

@@ -20,9 +20,16 @@ _picket_center() {
         ;;
     esac
     case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words="receive key log replay sensors --help --version" ;;
-    *:receive) words="--config --check --help" ;;
+    1:*) words="run receive key log replay sensors backup restore --help --version" ;;
+    *:run | *:receive) words="--config --check --help" ;;
     *:key) words="--config --help" ;;
+    *:backup | *:restore)
+        words="--config --help"
+        if [[ $current != -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -d -- "$current")
+            return
+        fi
+        ;;
     *:sensors) words="--config --show --set --help" ;;
     *:replay)
         words="--json --sensitivity --set --exclude --learned --learn --stats --help"

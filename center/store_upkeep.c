@@ -50,7 +50,7 @@ static bool give_back_pages(struct store *store)
         free_pages = store_get_int(&rows, 0);
     store_rows_end(&rows);
     /* Some are left, which the next writes will want. */
-    if (free_pages <= 4 * PAGES)
+    if (free_pages <= PAGES)
         return false;
     rows = store_query_all(store, "PRAGMA incremental_vacuum(256)");
     while (store_next(&rows))

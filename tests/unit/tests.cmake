@@ -65,3 +65,6 @@ target_link_libraries(test_alert PRIVATE PkgConfig::JANSSON)
 target_link_libraries(test_crash PRIVATE PkgConfig::SQLITE)
 set_tests_properties(test_crash PROPERTIES TIMEOUT 900 COST 200)
 target_link_libraries(test_api_routes PRIVATE PkgConfig::JANSSON)
+# The whole center on its threads.
+set_tests_properties(test_service PROPERTIES LABELS threads TIMEOUT 300
+  ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
