@@ -17,10 +17,8 @@ bool geo_open(const char *path, struct fault *fault)
 {
     MMDB_s opened;
     int status = MMDB_open(path, MMDB_MODE_MMAP, &opened);
-    if (status != MMDB_SUCCESS) {
-        fault_set(fault, "%s: %s", path, MMDB_strerror(status));
-        return false;
-    }
+    if (status != MMDB_SUCCESS)
+        return fault_say(fault, "%s: %s", path, MMDB_strerror(status));
     geo_close();
     database = opened;
     open_now = true;
@@ -83,7 +81,8 @@ bool geo_locate(const struct ip_address *address, struct geo_place *to)
     memcpy(&v6.sin6_addr, address->bytes, 16);
     int error = MMDB_SUCCESS;
     MMDB_lookup_result_s found = MMDB_lookup_sockaddr(
-        &database, address->family == 4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6, &error);
+        &database, address->family == 4 ? (const struct sockaddr *)&v4 : (const struct sockaddr *)&v6,
+        &error);
     if (error != MMDB_SUCCESS || !found.found_entry)
         return false;
     take_text(&found.entry, country, to->country, sizeof(to->country));

@@ -12,13 +12,14 @@
 #include "base/fault.h"
 
 struct geo_place {
-    char country[3];  /* ISO 3166-1, two letters; "": not known */
-    char city[64];    /* its English name, or "" */
+    char country[3]; /* ISO 3166-1, two letters; "": not known */
+    char city[64];   /* its English name, or "" */
     bool has_position;
     double latitude, longitude; /* degrees */
 };
 
-/* Opens a database file, which is kept open; replaces one that is. False, and nothing has changed: it is none. */
+/* Opens a database file, which is kept open; replaces one that is. False, and nothing has changed: it is
+ * none. */
 bool geo_open(const char *path, struct fault *fault);
 void geo_close(void);
 bool geo_is_open(void);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "center/center_command.h"
 #include "center/entities_file.h"
+#include "center/geo.h"
 #include "center/pipeline.h"
 #include "center/replay_resolve.h"
 #include "center/replay_source.h"
@@ -24,6 +25,7 @@ const char center_replay_options[] =
     "  --exclude RULE       \"DETECTOR account:NAME\", computer:, address: or domain:; * is any detector\n"
     "  --entities FILE      the directory: batches of entities, or NDJSON (docs/directory-view.md); may be\n"
     "                       given several times\n"
+    "  --geo FILE           where in the world addresses are: a database in MaxMind's format\n"
     "  --learned            what was never seen is unusual: learning periods count as over\n"
     "  --activities         the activities with whom they were resolved to, one JSON object a line, instead\n"
     "                       of alerts\n"
@@ -250,6 +252,15 @@ static const char *take_entities(struct replay_job *job, const char *path)
 }
 
 /* NULL: fine, else what is wrong. Files to learn from are read by the caller. */
+static const char *take_places(const char *path)
+{
+    struct fault fault;
+    if (geo_open(path, &fault))
+        return NULL;
+    fprintf(stderr, "picket-center: %s\n", fault.text);
+    return "--geo wants a database of places";
+}
+
 static const char *take_option(struct replay_job *job, int option, const char *value)
 {
     switch (option) {
@@ -265,6 +276,8 @@ static const char *take_option(struct replay_job *job, int option, const char *v
                    : "--exclude wants \"DETECTOR account:NAME\" or the like";
     case 'e':
         return take_entities(job, value);
+    case 'g':
+        return take_places(value);
     case 'j':
         job->json = true;
         return NULL;
@@ -328,6 +341,7 @@ int center_replay(int argc, char **argv)
                                      {"exclude", required_argument, NULL, 'x'},
                                      {"activities", no_argument, NULL, 'a'},
                                      {"entities", required_argument, NULL, 'e'},
+                                     {"geo", required_argument, NULL, 'g'},
                                      {"learned", no_argument, NULL, 'l'},
                                      {"learn", required_argument, NULL, 'f'},
                                      {"help", no_argument, NULL, 'h'},
@@ -357,6 +371,7 @@ int center_replay(int argc, char **argv)
     replay_resolve_destroy(&job->resolve);
     pipeline_destroy(&job->pipeline);
     entities_destroy(&job->entities);
+    geo_close();
     for (uint32_t i = 0; job->alerts && i < job->alert_count; i++)
         free(job->alerts[i]);
     free(job->alerts);

@@ -130,13 +130,15 @@ static void observe(struct detection *d, const struct observation *o)
     alert_explain(alert, "%.*s connected to the VPN from %s%s%s (%s).", PRINTED(o->account.name), text,
                   place.city[0] ? ", " : "", place.city, place.country[0] ? place.country : "?");
     if (new_country)
-        alert_explain(alert, "In %u connections since it was first seen it came from %u countr%s, never from there.",
+        alert_explain(alert,
+                      "In %u connections since it was first seen it came from %u countr%s, never from there.",
                       before.connections, countries, countries == 1 ? "y" : "ies");
     if (too_fast) {
         alert_put_compared(alert, "speed", speed, "speed", detection_setting(d, SETTING_SPEED));
         alert_put_compared(alert, "distance", distance, "distance", detection_setting(d, SETTING_DISTANCE));
-        alert_explain(alert, "%.1f hours before it connected from %s%s%s, %.0f km away: nobody travels with %.0f km/h.",
-                      hours, before.city, before.city[0] ? ", " : "", before.country, distance, speed);
+        alert_explain(
+            alert, "%.1f hours before it connected from %s%s%s, %.0f km away: nobody travels with %.0f km/h.",
+            hours, before.city, before.city[0] ? ", " : "", before.country, distance, speed);
     }
     alert_explain(alert, "Where an address is, the database says, and may err.");
     detection_raise(d);
@@ -150,13 +152,15 @@ const struct detector detector_vpn = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1133",
     .learning = 30 * STATISTICS_DAY,
-    .doc = "Looks at where VPN sessions begin (RADIUS accounting start, RFC 2866; Tunnel-Client-Endpoint, else "
-           "Calling-Station-Id) by a database of addresses and places that the user provides (docs/center.md); "
-           "without one it is silent. Learns from which countries each account connects, at least five "
-           "connections within a workspace that has learned for 30 days, and compares each new one with them, "
-           "and with the place of the one before: the speed of a journey between the two (great circle "
-           "distance by time) that no aircraft reaches tells two people.",
-    .advice = "Ask the account's owner where they are; if it was not they, end the session and reset the password.",
+    .doc =
+        "Looks at where VPN sessions begin (RADIUS accounting start, RFC 2866; Tunnel-Client-Endpoint, else "
+        "Calling-Station-Id) by a database of addresses and places that the user provides (docs/center.md); "
+        "without one it is silent. Learns from which countries each account connects, at least five "
+        "connections within a workspace that has learned for 30 days, and compares each new one with them, "
+        "and with the place of the one before: the speed of a journey between the two (great circle "
+        "distance by time) that no aircraft reaches tells two people.",
+    .advice =
+        "Ask the account's owner where they are; if it was not they, end the session and reset the password.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,
