@@ -329,8 +329,11 @@ void explain_who(struct alert *alert, const struct observation *o, const char *w
 {
     struct words account, source, destination, computer;
     const struct party *server = &o->destination;
-    const char *on = party_is(server) ? words_party(&destination, server, "")
-                                      : words_text(&computer, observation_text(o, FIELD_EVENT_COMPUTER), 100);
+    struct bytes log = observation_text(o, FIELD_EVENT_COMPUTER);
+    if (!party_is(server) && log.size)
+        alert_add_named(alert, ALERT_DESTINATION, SUBJECT_COMPUTER, log, (struct bytes){0});
+    const char *on =
+        party_is(server) ? words_party(&destination, server, "") : words_text(&computer, log, 100);
     if (party_is(&o->source))
         alert_explain(alert, "%s on %s %s%s%s.", words_party(&account, &o->account, "An unknown account"),
                       words_party(&source, &o->source, ""), what, on[0] ? " on " : "", on);

@@ -4,8 +4,8 @@
 #include <string.h>
 
 static const enum activity_kind kinds[] = {
-    ACTIVITY_SERVICE_CONTROL, ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL, ACTIVITY_DCOM_ACTIVATE,
-    ACTIVITY_HTTP_REQUEST,    ACTIVITY_SMB_OPEN,     ACTIVITY_NONE};
+    ACTIVITY_SERVICE_CONTROL, ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL,         ACTIVITY_DCOM_ACTIVATE,
+    ACTIVITY_HTTP_REQUEST,    ACTIVITY_SMB_OPEN,     ACTIVITY_DNSSERVER_MANAGE, ACTIVITY_NONE};
 
 /* Objects that run commands for whoever may create them: MMC20.Application, ShellWindows, ShellBrowserWindow;
  * in the wire's order. */
@@ -70,6 +70,11 @@ static const char *method_of(const struct observation *o)
         return wmi_method(o);
     case ACTIVITY_DCOM_ACTIVATE:
         return dcom_method(o);
+    case ACTIVITY_DNSSERVER_MANAGE: /* [MS-DNSP] 3.1.1.1.2: a library that the server loads */
+        return text_is(observation_text(o, FIELD_DNSSERVER_OPERATION), "ServerLevelPluginDll") &&
+                       observation_text(o, FIELD_DNSSERVER_VALUE).size
+                   ? "had the DNS server load a library"
+                   : NULL;
     case ACTIVITY_HTTP_REQUEST:
         return text_is(observation_text(o, FIELD_HTTP_SERVICE), "winrm") &&
                        observation_uint(o, FIELD_STATUS, 0) != 401
@@ -110,6 +115,7 @@ static void observe(struct detection *d, const struct observation *o)
     put(alert, o, "wmi_method", FIELD_WMI_METHOD);
     put(alert, o, "path", FIELD_HTTP_PATH);
     put(alert, o, "pipe", FIELD_FILE_PATH);
+    put(alert, o, "library", FIELD_DNSSERVER_VALUE);
     alert_explain(alert,
                   "So commands can be run on a domain controller; its administration from another computer "
                   "looks the same.");
@@ -131,7 +137,8 @@ const struct detector detector_remote_execution = {
         "([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is opened; "
         "a "
         "method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which inventories "
-        "read the registry by); a DCOM object that runs commands is created; Windows Remote Management is "
+        "read the registry by); a DCOM object that runs commands is created; the DNS server is told to load "
+        "a library (ServerLevelPluginDll); Windows Remote Management is "
         "used. "
         "Rule, no learning (published so).",
     .advice =

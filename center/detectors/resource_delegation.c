@@ -30,6 +30,7 @@ static void observe(struct detection *d, const struct observation *o)
                   acts_on_itself(o) ? " to itself" : "");
     alert_explain(alert, "Whom it names can log on to that computer as anybody.");
     explain_end(alert, o);
+    explain_end(alert, o);
     detection_raise(d);
 }
 

@@ -39,6 +39,15 @@ static struct subject key(const struct detection *d, const struct observation *o
     return on_controller(d, o) && !by_controller(d, o) ? key_by_origin(d, o) : (struct subject){0};
 }
 
+static void add_rids(struct source *source, const struct observation *o)
+{
+    const struct activity_value *rids = activity_get(o->activity, FIELD_SAMR_RIDS);
+    struct cursor items = rids ? rids->list.items : (struct cursor){0};
+    for (uint32_t i = 0; rids && i < rids->list.count; i++)
+        distinct_window_add(&source->accounts, activity_next_item(&items, TYPE_UINT).uint, o->time,
+                            STATISTICS_HOUR);
+}
+
 /* [MS-SAMR] 3.1.5: by operation, which is seen also where the call is sealed. */
 static uint32_t families_of(struct detection *d, struct source *source, const struct observation *o)
 {
@@ -60,13 +69,18 @@ static uint32_t families_of(struct detection *d, struct source *source, const st
                    ? 1u << SENSITIVE_MEMBERS
                    : 0;
     case 34: /* SamrOpenUser */
-        return distinct_window_add(&source->accounts, rid, o->time, STATISTICS_HOUR) >=
-                       detection_setting(d, SETTING_ACCOUNTS)
-                   ? 1u << MANY_ACCOUNTS
-                   : 0;
+        distinct_window_add(&source->accounts, rid, o->time, STATISTICS_HOUR);
+        break;
+    case 18: /* SamrLookupIdsInDomain */
+        add_rids(source, o);
+        break;
     default:
         return 0;
     }
+    return distinct_window_value(&source->accounts, o->time, STATISTICS_HOUR) >=
+                   detection_setting(d, SETTING_ACCOUNTS)
+               ? 1u << MANY_ACCOUNTS
+               : 0;
 }
 
 static void observe(struct detection *d, const struct observation *o)

@@ -109,9 +109,6 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     struct words service, command;
     struct alert *alert = detection_alert(d, o, detection_key(d));
-    struct bytes computer = observation_text(o, FIELD_EVENT_COMPUTER);
-    if (computer.size)
-        alert_add_named(alert, ALERT_DESTINATION, SUBJECT_COMPUTER, computer, (struct bytes){0});
     explain_who(alert, o, "created a service that looks malicious");
     alert_explain(alert, "Its name is %s, it runs %s.",
                   words_text(&service, observation_text(o, FIELD_SERVICE_NAME), 60),

@@ -54,6 +54,32 @@ static void transfers_are_learned(void **state)
     world_destroy(w);
 }
 
+static void list_zone(struct world *w, uint8_t source, const char *node)
+{
+    begin(w, ACTIVITY_DNSSERVER_MANAGE);
+    put_ends(w, source, 10);
+    put_account(w, "bob");
+    put_text(w, FIELD_RPC_OPERATION, "DnssrvEnumRecords2");
+    put_text(w, FIELD_DNSSERVER_ZONE, "corp.example");
+    put_text(w, FIELD_DNSSERVER_NODE, node);
+    send(w);
+}
+
+static void zones_are_listed_by_administrators(void **state)
+{
+    (void)state;
+    struct world *w = world_new(false, NULL);
+    list_zone(w, 50, "@");
+    w->time = WORLD_START + 9 * CLOCK_DAY;
+    list_zone(w, 50, "@");
+    assert_quiet(w, 2007);
+    list_zone(w, 66, "host1"); /* one name */
+    assert_quiet(w, 2007);
+    list_zone(w, 66, "@");
+    assert_raised(w, 2007, SEVERITY_MEDIUM);
+    world_destroy(w);
+}
+
 /* `count` different names of the server's own zone, a second each; whether it was told. */
 static bool ask(struct world *w, unsigned first, unsigned count, bool own)
 {
@@ -229,9 +255,10 @@ static void records_that_are_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(transfers_are_learned),       cmocka_unit_test(many_names_within_an_hour),
-        cmocka_unit_test(a_steady_volume_is_habit),    cmocka_unit_test(a_channel_in_names),
-        cmocka_unit_test(a_channel_slower_than_a_day), cmocka_unit_test(records_that_are_too_large),
+        cmocka_unit_test(transfers_are_learned),      cmocka_unit_test(zones_are_listed_by_administrators),
+        cmocka_unit_test(many_names_within_an_hour),  cmocka_unit_test(a_steady_volume_is_habit),
+        cmocka_unit_test(a_channel_in_names),         cmocka_unit_test(a_channel_slower_than_a_day),
+        cmocka_unit_test(records_that_are_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -316,6 +316,12 @@ static void other_ways_to_run_commands(void **state)
     put_ends(w, 66, 10);
     put_text(w, FIELD_FILE_PATH, "svcctl");
     assert_execution(w, false);
+    for (unsigned i = 0; i < 2; i++) {
+        call(w, ACTIVITY_DNSSERVER_MANAGE, "dnsserver", 5);
+        put_text(w, FIELD_DNSSERVER_OPERATION, "ServerLevelPluginDll");
+        put_text(w, FIELD_DNSSERVER_VALUE, i ? "" : "\\\\evil\\x.dll"); /* then it is taken away */
+        assert_execution(w, i == 0);
+    }
     world_destroy(w);
 }
 
@@ -414,6 +420,15 @@ static void many_single_accounts_are_an_enumeration(void **state)
         found |= raised(w, 2021) != NULL;
     }
     assert_true(found);
+    world_destroy(w);
+    w = world_new(true, NULL);
+    call(w, ACTIVITY_SAMR_QUERY, "samr", 18); /* many at once */
+    activity_list_begin(&w->writer, FIELD_SAMR_RIDS);
+    for (uint64_t rid = 500; rid < 700; rid++)
+        activity_list_uint(&w->writer, rid);
+    activity_list_end(&w->writer);
+    send(w);
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
     world_destroy(w);
     w = world_new(true, NULL);
     for (unsigned i = 0; i < 200; i++) {
