@@ -2,7 +2,7 @@
  *
  * Detectors of DNS: mapping the network, a channel inside of names, records that are too large.
  */
-#include "tests/unit/detector_world.h"
+#include "tests/unit/directory_world.h"
 
 static const struct world_fact directory[] = {
     {"DC1", FACT_COMPUTER | FACT_CONTROLLER, 0},

@@ -2,7 +2,7 @@
  *
  * Detectors of what is asked of the directory by LDAP, and the families of filters that they know.
  */
-#include "tests/unit/detector_world.h"
+#include "tests/unit/directory_world.h"
 
 #include "center/detectors/ldap_filter.h"
 

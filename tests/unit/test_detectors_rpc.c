@@ -3,7 +3,7 @@
  * Detectors of what is called on domain controllers: replication, sessions, execution, secrets, accounts,
  * coercion.
  */
-#include "tests/unit/detector_world.h"
+#include "tests/unit/directory_world.h"
 
 static const struct world_fact directory[] = {
     {"DC1", FACT_COMPUTER | FACT_CONTROLLER, 0},
