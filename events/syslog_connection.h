@@ -14,8 +14,9 @@ typedef void (*syslog_message)(void *context, const struct ip_address *from, str
 struct syslog_connection {
     struct syslog_connection *next, **back; /* in the listener's list */
     int descriptor;
-    gnutls_session_t session; /* NULL: plain TCP */
-    bool shaken;              /* the handshake is done */
+    gnutls_session_t session;               /* NULL: plain TCP */
+    bool shaken;                            /* the handshake is done */
+    struct syslog_credentials *credentials; /* of the listener, which counts who uses them; NULL: plain */
     struct ip_address from;
     int64_t heard; /* monotonic ns: when bytes came last */
     struct syslog_stream stream;

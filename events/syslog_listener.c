@@ -41,6 +41,13 @@ struct batch {
     uint8_t *bytes; /* SYSLOG_MESSAGE_MAX each */
 };
 
+/* Of TLS, and how many connections use them: those of before stay until the last of theirs has gone. */
+struct syslog_credentials {
+    gnutls_certificate_credentials_t of;
+    bool asks; /* senders for a certificate */
+    unsigned users;
+};
+
 struct listening {
     struct syslog_address address;
     int descriptor;
@@ -54,7 +61,7 @@ struct syslog_listener {
     int epoll, end;
     pthread_t thread;
     bool started;
-    gnutls_certificate_credentials_t credentials; /* NULL: no TLS */
+    struct syslog_credentials *credentials; /* NULL: no TLS */
     struct siem_reader *reader;
     struct event event;
     struct batch batch;
@@ -63,6 +70,7 @@ struct syslog_listener {
 
     pthread_mutex_t lock;
     struct syslog_listener_counters counters;
+    struct syslog_credentials *renewed; /* to be used from the next connection on; NULL: none */
 };
 
 /* --- addresses --- */
@@ -174,13 +182,37 @@ static void receive_datagrams(struct syslog_listener *self, struct listening *at
 
 /* --- connections --- */
 
+static void free_credentials(struct syslog_credentials *credentials)
+{
+    if (!credentials)
+        return;
+    gnutls_certificate_free_credentials(credentials->of);
+    free(credentials);
+}
+
+static struct syslog_credentials *newest_credentials(struct syslog_listener *self)
+{
+    pthread_mutex_lock(&self->lock);
+    struct syslog_credentials *renewed = self->renewed;
+    self->renewed = NULL;
+    pthread_mutex_unlock(&self->lock);
+    if (!renewed)
+        return self->credentials;
+    if (self->credentials && self->credentials->users == 0)
+        free_credentials(self->credentials);
+    return self->credentials = renewed;
+}
+
 static void end_connection(struct syslog_listener *self, struct syslog_connection *one)
 {
+    struct syslog_credentials *credentials = one->credentials;
     *one->back = one->next;
     if (one->next)
         one->next->back = one->back;
     self->connection_count--;
     syslog_connection_destroy(&one); /* closed: epoll forgets it */
+    if (credentials && --credentials->users == 0 && credentials != self->credentials)
+        free_credentials(credentials);
     pthread_mutex_lock(&self->lock);
     self->counters.connections = self->connection_count;
     pthread_mutex_unlock(&self->lock);
@@ -238,11 +270,15 @@ static void accept_connection(struct syslog_listener *self, const struct listeni
         close(descriptor);
         return;
     }
+    struct syslog_credentials *credentials =
+        at->address.transport == SYSLOG_TLS ? newest_credentials(self) : NULL;
     struct syslog_connection *one = syslog_connection_new(
-        descriptor, &from, now, at->address.transport == SYSLOG_TLS ? self->credentials : NULL,
-        self->config.client_ca != NULL);
+        descriptor, &from, now, credentials ? credentials->of : NULL, credentials && credentials->asks);
     if (!one)
         return;
+    one->credentials = credentials;
+    if (credentials)
+        credentials->users++;
     one->next = self->connections;
     one->back = &self->connections;
     if (one->next)
@@ -435,25 +471,61 @@ static bool wants_tls(const struct syslog_listener_config *config)
     return false;
 }
 
+static bool read_certificates(const struct syslog_listener_config *config, struct syslog_credentials *to,
+                              struct fault *fault)
+{
+    int rc =
+        gnutls_certificate_set_x509_key_file(to->of, config->certificate, config->key, GNUTLS_X509_FMT_PEM);
+    if (rc < 0)
+        return fault_say(fault, "tls: %s, %s: %s", config->certificate, config->key, gnutls_strerror(rc));
+    to->asks = config->client_ca != NULL;
+    if (!config->client_ca)
+        return true;
+    rc = gnutls_certificate_set_x509_trust_file(to->of, config->client_ca, GNUTLS_X509_FMT_PEM);
+    return rc > 0 || fault_say(fault, "tls: %s: %s", config->client_ca,
+                               rc < 0 ? gnutls_strerror(rc) : "no certificate is in it");
+}
+
+static struct syslog_credentials *credentials_of(const struct syslog_listener_config *config,
+                                                 struct fault *fault)
+{
+    struct syslog_credentials *credentials = calloc(1, sizeof(*credentials));
+    if (!credentials || gnutls_certificate_allocate_credentials(&credentials->of) < 0) {
+        free(credentials);
+        fault_say(fault, "tls: no memory");
+        return NULL;
+    }
+    if (read_certificates(config, credentials, fault))
+        return credentials;
+    free_credentials(credentials);
+    return NULL;
+}
+
 static bool load_certificates(struct syslog_listener *self, struct fault *fault)
 {
     const struct syslog_listener_config *config = &self->config;
-    int rc;
     if (!wants_tls(config))
         return true;
     if (!config->certificate || !config->key)
         return fault_say(fault, "tls: wants a certificate and its key");
-    if ((rc = gnutls_certificate_allocate_credentials(&self->credentials)) < 0)
-        return fault_say(fault, "tls: %s", gnutls_strerror(rc));
-    rc = gnutls_certificate_set_x509_key_file(self->credentials, config->certificate, config->key,
-                                              GNUTLS_X509_FMT_PEM);
-    if (rc < 0)
-        return fault_say(fault, "tls: %s, %s: %s", config->certificate, config->key, gnutls_strerror(rc));
-    if (!config->client_ca)
+    self->credentials = credentials_of(config, fault);
+    return self->credentials != NULL;
+}
+
+bool syslog_listener_renew(struct syslog_listener *self, const struct syslog_listener_config *config,
+                           struct fault *fault)
+{
+    if (!self->credentials || !config->certificate || !config->key)
         return true;
-    rc = gnutls_certificate_set_x509_trust_file(self->credentials, config->client_ca, GNUTLS_X509_FMT_PEM);
-    return rc > 0 || fault_say(fault, "tls: %s: %s", config->client_ca,
-                               rc < 0 ? gnutls_strerror(rc) : "no certificate is in it");
+    struct syslog_credentials *renewed = credentials_of(config, fault);
+    if (!renewed)
+        return false;
+    pthread_mutex_lock(&self->lock);
+    struct syslog_credentials *before = self->renewed; /* nobody has used them */
+    self->renewed = renewed;
+    pthread_mutex_unlock(&self->lock);
+    free_credentials(before);
+    return true;
 }
 
 static void destroy(struct syslog_listener **self_p)
@@ -468,8 +540,8 @@ static void destroy(struct syslog_listener **self_p)
         close(self->epoll);
     if (self->end >= 0)
         close(self->end);
-    if (self->credentials)
-        gnutls_certificate_free_credentials(self->credentials);
+    free_credentials(self->credentials);
+    free_credentials(self->renewed);
     siem_reader_destroy(&self->reader);
     free(self->batch.bytes);
     pthread_mutex_destroy(&self->lock);

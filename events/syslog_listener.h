@@ -44,6 +44,11 @@ struct syslog_listener *syslog_listener_start(const struct syslog_listener_confi
                                               struct fault *fault);
 void syslog_listener_stop(struct syslog_listener **listener);
 
+/* The certificates of another configuration, or those of the same files as they are now, for whoever connects
+ * from now on; connections stay. False with the reason, and all stays as it was. One thread at a time. */
+bool syslog_listener_renew(struct syslog_listener *listener, const struct syslog_listener_config *config,
+                           struct fault *fault);
+
 /* --- any thread --- */
 
 /* The port of an address; another than was asked for when that was 0. */

@@ -683,22 +683,73 @@ static bool add_daemon(struct wef_listener *self, const struct endpoint *endpoin
     return true;
 }
 
+/* NULL with the reason. */
+static struct pem *pem_new(const struct wef_listener_config *config, struct fault *fault)
+{
+    struct pem *pem = calloc(1, sizeof *pem);
+    if (!pem)
+        fault_say(fault, "no memory");
+    else if (read_pem(config->certificate, false, pem->certificate, sizeof pem->certificate, fault) &&
+             read_pem(config->key, true, pem->key, sizeof pem->key, fault) &&
+             read_pem(config->authorities, false, pem->authorities, sizeof pem->authorities, fault))
+        return pem;
+    free(pem);
+    return NULL;
+}
+
+static void pem_free(struct pem *pem)
+{
+    if (pem)
+        explicit_bzero(pem, sizeof *pem);
+    free(pem);
+}
+
 static bool add_https(struct wef_listener *self, struct fault *fault)
 {
     const struct wef_listener_config *config = &self->config;
-    struct pem *pem = calloc(1, sizeof *pem);
-    bool added = pem &&
-                 read_pem(config->certificate, false, pem->certificate, sizeof pem->certificate, fault) &&
-                 read_pem(config->key, true, pem->key, sizeof pem->key, fault) &&
-                 read_pem(config->authorities, false, pem->authorities, sizeof pem->authorities, fault);
+    struct pem *pem = pem_new(config, fault);
+    bool added = pem != NULL;
     self->trust = added ? wef_trust_new(config->authorities, config->revocations, fault) : NULL;
     added = self->trust != NULL;
     for (unsigned i = 0; added && i < config->https_count; i++)
         added = add_daemon(self, &config->https[i], pem, fault);
-    if (pem)
-        explicit_bzero(pem, sizeof *pem);
-    free(pem);
+    pem_free(pem);
     return added;
+}
+
+/* That certificate and key belong together, which a server says only when it starts. */
+static bool belong_together(const struct wef_listener_config *config, struct fault *fault)
+{
+    gnutls_certificate_credentials_t credentials;
+    struct pem *pem = pem_new(config, fault);
+    if (!pem)
+        return false;
+    pem_free(pem);
+    if (gnutls_certificate_allocate_credentials(&credentials) < 0)
+        return fault_say(fault, "no memory");
+    int rc = gnutls_certificate_set_x509_key_file(credentials, config->certificate, config->key,
+                                                  GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(credentials);
+    return rc >= 0 || fault_say(fault, "%s, %s: %s", config->certificate, config->key, gnutls_strerror(rc));
+}
+
+bool wef_listener_check(const struct wef_listener_config *config, struct fault *fault)
+{
+    if (config->https_count > 0) {
+        struct wef_trust *trust = belong_together(config, fault)
+                                      ? wef_trust_new(config->authorities, config->revocations, fault)
+                                      : NULL;
+        if (!trust)
+            return false;
+        wef_trust_destroy(&trust);
+    }
+    if (config->http_count > 0) {
+        struct wef_acceptor *acceptor = wef_acceptor_new(config->keytab, fault);
+        if (!acceptor)
+            return false;
+        wef_acceptor_destroy(&acceptor);
+    }
+    return true;
 }
 
 static bool add_http(struct wef_listener *self, struct fault *fault)

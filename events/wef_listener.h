@@ -43,6 +43,9 @@ struct wef_listener;
 struct wef_listener *wef_listener_start(const struct wef_listener_config *config, struct fault *fault);
 void wef_listener_stop(struct wef_listener **listener_p);
 
+/* Whether the certificates, revocations and keys that it names can be used, as they are now. */
+bool wef_listener_check(const struct wef_listener_config *config, struct fault *fault);
+
 /* --- any thread, none waits for long --- */
 
 /* The record that was given to the intake with that tag is safe. */

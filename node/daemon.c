@@ -207,6 +207,8 @@ static bool reload(void *context, char *said, size_t size)
     text_end(&t);
     governor_service_reserve(self->governor, config->reserve_cpu, config->reserve_memory);
     use_filter(self, config);
+    if (self->events)
+        event_service_renew(self->events);
     *reloaded = (struct reloaded){.before = self->reloaded, .config = config};
     self->reloaded = reloaded;
     return true;

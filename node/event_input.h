@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define EVENT_FILES_MAX 64u
+
 /* A health issue of an input that runs. */
 struct input_trouble {
     unsigned number;   /* as published; 0: it has none */
@@ -45,6 +47,13 @@ struct event_input {
     /* Starts a thread of its own that puts what it hears into the intake, which outlives it. NULL with the
      * reason: it is tried again later. Called by one thread at a time. */
     void *(*start)(const struct config *config, struct intake *intake, struct fault *fault);
+    /* The files that it reads when it starts, at most EVENT_FILES_MAX paths of the configuration's; how many.
+     * NULL: none. When one has changed, or the configuration is read again, it is renewed. */
+    unsigned (*files)(const struct config *config, const char **paths);
+    /* Uses them as they are now, without an interruption. False with the reason: all stays as it was. NULL:
+     * it is stopped and started, when `usable` says that they can be used. */
+    bool (*renew)(void *input, const struct config *config, struct fault *fault);
+    bool (*usable)(const struct config *config, struct fault *fault);
     /* Ends and joins it. */
     void (*stop)(void *input);
 

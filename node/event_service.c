@@ -2,6 +2,7 @@
 #include "node/event_service.h"
 
 #include "base/clock.h"
+#include "base/file_stamp.h"
 #include "base/log.h"
 #include "base/thread.h"
 #include "events/share.h"
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,13 +23,16 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define RETRY_PERIOD (15 * CLOCK_SECOND)
+#define RETRY_PERIOD (15 * CLOCK_SECOND) /* to start what does not run, to look at files */
 
 #define NOT_ANALYZED      1012u
 #define NOT_ANALYZED_NAME "events_not_analyzed"
 
-/* An input's tags have its place in this table, from 1, in their upper byte. */
-#define TAG_BITS 56
+/* An input's tags have its place in this table, from 1, in their upper byte, and in the next how often it was
+ * started anew: it is not told of what an earlier life of it put in. */
+#define PLACE_SHIFT 56
+#define LIFE_SHIFT  48
+#define OWN_MASK    ((UINT64_C(1) << LIFE_SHIFT) - 1)
 
 static const struct event_input *const table[] = {
     &input_wef, &input_radius, &input_syslog, &input_evtx, &input_samba,
@@ -39,10 +44,13 @@ struct service_input {
     const struct event_input *input;
     unsigned place; /* from 1 */
     struct intake *intake;
+    struct file_stamp stamps[EVENT_FILES_MAX]; /* as they were read; of the service's thread */
 
     /* Under the service's lock: */
     void *running; /* what start() gave; NULL: it does not run */
     struct fault fault;
+    struct fault stale; /* why its files are used as they were; "": they are used as they are */
+    uint8_t life;       /* how often it was started, modulo 256 */
     struct share share;
 };
 
@@ -56,7 +64,8 @@ struct event_service {
     pthread_mutex_t lock;
     pthread_t thread;
     bool started;
-    int end; /* readable when the thread shall end */
+    int end; /* readable when the thread shall look up: to end, or to renew all */
+    atomic_bool ending, renewing;
 };
 
 /* --- records --- */
@@ -64,23 +73,50 @@ struct event_service {
 static bool post(void *context, struct bytes record, uint64_t tag)
 {
     struct service_input *self = context;
-    uint64_t own = tag ? (uint64_t)self->place << TAG_BITS | tag : 0;
+    uint64_t own = tag ? (uint64_t)self->place << PLACE_SHIFT | (uint64_t)self->life << LIFE_SHIFT | tag : 0;
     return resolution_post(self->service->resolution, record, own);
 }
 
 void event_service_kept(struct event_service *self, uint64_t tag)
 {
-    uint64_t place = tag >> TAG_BITS;
+    uint64_t place = tag >> PLACE_SHIFT;
+    uint8_t life = (uint8_t)(tag >> LIFE_SHIFT);
     pthread_mutex_lock(&self->lock);
     if (place > 0 && place <= self->count) {
         const struct service_input *to = &self->inputs[place - 1];
-        if (to->running && to->input->kept)
-            to->input->kept(to->running, tag & ((UINT64_C(1) << TAG_BITS) - 1));
+        if (to->running && to->life == life && to->input->kept)
+            to->input->kept(to->running, tag & OWN_MASK);
     }
     pthread_mutex_unlock(&self->lock);
 }
 
 /* --- running --- */
+
+static unsigned files_of(const struct event_service *self, const struct service_input *one,
+                         const char *paths[EVENT_FILES_MAX])
+{
+    return one->input->files ? one->input->files(self->config, paths) : 0;
+}
+
+static void note_files(const struct event_service *self, struct service_input *one)
+{
+    const char *paths[EVENT_FILES_MAX];
+    unsigned count = files_of(self, one, paths);
+    for (unsigned i = 0; i < count; i++)
+        one->stamps[i] = file_stamp(paths[i]);
+}
+
+static bool files_changed(const struct event_service *self, const struct service_input *one)
+{
+    const char *paths[EVENT_FILES_MAX];
+    unsigned count = files_of(self, one, paths);
+    for (unsigned i = 0; i < count; i++) {
+        struct file_stamp now = file_stamp(paths[i]);
+        if (!file_stamp_same(&now, &one->stamps[i]))
+            return true;
+    }
+    return false;
+}
 
 static void try_start(struct event_service *self, struct service_input *one)
 {
@@ -90,15 +126,59 @@ static void try_start(struct event_service *self, struct service_input *one)
     pthread_mutex_unlock(&self->lock);
     if (running)
         return;
+    note_files(self, one);
     void *started = one->input->start(self->config, one->intake, &fault);
     pthread_mutex_lock(&self->lock);
     one->running = started;
     one->fault = fault;
+    one->stale.text[0] = '\0';
     pthread_mutex_unlock(&self->lock);
     if (!started && !told)
         log_error("%s: %s: %s", one->input->name, one->input->issue_text, fault.text);
     else if (started && told)
         log_notice("%s: runs now", one->input->name);
+}
+
+static void stop_input(struct event_service *self, struct service_input *one)
+{
+    pthread_mutex_lock(&self->lock);
+    void *running = one->running;
+    one->running = NULL; /* nobody is told any more of what was kept */
+    pthread_mutex_unlock(&self->lock);
+    if (running)
+        one->input->stop(running);
+}
+
+/* Its files are used as they are now, unless they cannot be: half of a pair may have been written. */
+static void renew(struct event_service *self, struct service_input *one)
+{
+    struct fault fault = {0};
+    note_files(self, one); /* before they are read: what changes meanwhile is seen the next time */
+    bool fine = one->input->renew ? one->input->renew(one->running, self->config, &fault)
+                                  : !one->input->usable || one->input->usable(self->config, &fault);
+    pthread_mutex_lock(&self->lock);
+    one->stale = fault;
+    pthread_mutex_unlock(&self->lock);
+    if (!fine) {
+        log_warning("%s: its files have changed, but those of before stay in use: %s", one->input->name,
+                    fault.text);
+        return;
+    }
+    if (!one->input->renew) {
+        stop_input(self, one);
+        pthread_mutex_lock(&self->lock);
+        one->life++;
+        pthread_mutex_unlock(&self->lock);
+        try_start(self, one);
+    }
+    log_notice("%s: its certificates and keys were read again", one->input->name);
+}
+
+static void look_at_files(struct event_service *self, struct service_input *one, bool all)
+{
+    const char *paths[EVENT_FILES_MAX];
+    if (one->running && files_of(self, one, paths) > 0 && (all || files_changed(self, one)))
+        renew(self, one);
 }
 
 static void look(struct event_service *self, struct service_input *one)
@@ -123,10 +203,19 @@ static void *run(void *context)
     struct event_service *self = context;
     int64_t look_at = clock_monotonic(clock_system()) + SHARE_PERIOD;
     struct pollfd end = {.fd = self->end, .events = POLLIN};
-    while (poll(&end, 1, (int)(RETRY_PERIOD / CLOCK_MILLISECOND)) <= 0) {
+    for (;;) {
+        uint64_t looks;
+        if (poll(&end, 1, (int)(RETRY_PERIOD / CLOCK_MILLISECOND)) > 0 &&
+            read(self->end, &looks, sizeof(looks)) < 0)
+            continue;
+        if (atomic_load(&self->ending))
+            break;
         int64_t now = clock_monotonic(clock_system());
-        for (unsigned i = 0; i < self->count; i++)
+        bool all = atomic_exchange(&self->renewing, false);
+        for (unsigned i = 0; i < self->count; i++) {
+            look_at_files(self, &self->inputs[i], all);
             try_start(self, &self->inputs[i]);
+        }
         for (unsigned i = 0; now >= look_at && i < self->count; i++)
             look(self, &self->inputs[i]);
         if (now >= look_at)
@@ -182,6 +271,8 @@ struct event_service *event_service_new(const struct config *config, struct reso
     self->config = config;
     self->resolution = resolution;
     self->yielding = yielding;
+    atomic_init(&self->ending, false);
+    atomic_init(&self->renewing, false);
     self->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->quarantine = quarantine_new(seed);
     bool made = self->end >= 0 && self->quarantine;
@@ -202,22 +293,28 @@ bool event_service_start(struct event_service *self, struct fault *fault)
     return self->started || fault_say(fault, "events: no thread could be started");
 }
 
-void event_service_stop(struct event_service *self)
+static bool look_up(struct event_service *self)
 {
     uint64_t one = 1;
+    return write(self->end, &one, sizeof(one)) == (ssize_t)sizeof(one);
+}
+
+void event_service_stop(struct event_service *self)
+{
     if (!self)
         return;
-    if (self->started && write(self->end, &one, sizeof(one)) == (ssize_t)sizeof(one))
+    atomic_store(&self->ending, true);
+    if (self->started && look_up(self))
         pthread_join(self->thread, NULL);
     self->started = false;
-    for (unsigned i = 0; i < self->count; i++) {
-        pthread_mutex_lock(&self->lock);
-        void *running = self->inputs[i].running;
-        self->inputs[i].running = NULL; /* nobody is told any more of what was kept */
-        pthread_mutex_unlock(&self->lock);
-        if (running)
-            self->inputs[i].input->stop(running);
-    }
+    for (unsigned i = 0; i < self->count; i++)
+        stop_input(self, &self->inputs[i]);
+}
+
+void event_service_renew(struct event_service *self)
+{
+    atomic_store(&self->renewing, true);
+    look_up(self);
 }
 
 void event_service_destroy(struct event_service **self_p)
@@ -252,6 +349,10 @@ bool event_service_input(struct event_service *self, unsigned i, struct event_in
         text_string(&t, one->fault.text);
     else if (one->input->describe)
         one->input->describe(one->running, &t);
+    if (one->running && *one->stale.text) {
+        text_string(&t, "; with earlier certificates and keys: ");
+        text_string(&t, one->stale.text);
+    }
     pthread_mutex_unlock(&self->lock);
     text_end(&t);
     return true;

@@ -25,6 +25,10 @@ bool event_service_start(struct event_service *self, struct fault *fault);
 void event_service_stop(struct event_service *self);
 void event_service_destroy(struct event_service **self);
 
+/* Certificates, revocations, keytabs are read again within a moment, changed or not; when they change by
+ * themselves that happens within a minute. Any thread. */
+void event_service_renew(struct event_service *self);
+
 /* --- any thread --- */
 
 /* A record that was posted with that tag is safe: on disk. */

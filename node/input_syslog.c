@@ -81,6 +81,22 @@ static void *start(const struct config *config, struct intake *intake, struct fa
     return syslog_listener_start(&to, fault);
 }
 
+static unsigned files(const struct config *config, const char **paths)
+{
+    static const char *const keys[] = {"syslog/certificate", "syslog/key", "syslog/client-ca"};
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (path_of(config, keys[i]))
+            paths[count++] = path_of(config, keys[i]);
+    return count;
+}
+
+static bool renew(void *input, const struct config *config, struct fault *fault)
+{
+    struct syslog_listener_config to;
+    return read_config(config, &to, fault) && syslog_listener_renew(input, &to, fault);
+}
+
 static void stop(void *input)
 {
     struct syslog_listener *listener = input;
@@ -117,6 +133,8 @@ const struct event_input input_syslog = {
     .wanted = is_wanted,
     .check = check,
     .start = start,
+    .files = files,
+    .renew = renew,
     .stop = stop,
     .describe = describe,
 };

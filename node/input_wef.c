@@ -170,6 +170,31 @@ static void *start(const struct config *config, struct intake *intake, struct fa
     return NULL;
 }
 
+static unsigned files(const struct config *config, const char **paths)
+{
+    static const char *const keys[] = {"wef/certificate", "wef/key", "wef/client-ca", "wef/client-crl",
+                                       "wef/keytab"};
+    unsigned count = 0;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        if (path_of(config, keys[i]))
+            paths[count++] = path_of(config, keys[i]);
+    return count;
+}
+
+static bool usable(const struct config *config, struct fault *fault)
+{
+    const struct wef_listener_config to = {
+        .http_count = (unsigned)config_count(config, "wef/http"),
+        .https_count = (unsigned)config_count(config, "wef/https"),
+        .keytab = path_of(config, "wef/keytab"),
+        .certificate = path_of(config, "wef/certificate"),
+        .key = path_of(config, "wef/key"),
+        .authorities = path_of(config, "wef/client-ca"),
+        .revocations = path_of(config, "wef/client-crl"),
+    };
+    return wef_listener_check(&to, fault);
+}
+
 static void stop(void *input)
 {
     struct input *self = input;
@@ -258,6 +283,8 @@ const struct event_input input_wef = {
     .wanted = wanted,
     .check = check,
     .start = start,
+    .files = files,
+    .usable = usable,
     .stop = stop,
     .describe = describe,
     .trouble = tell_trouble,

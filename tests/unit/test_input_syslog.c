@@ -12,9 +12,12 @@
 #include "node/view_inputs.h"
 
 #include <arpa/inet.h>
+#include <gnutls/x509.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE (60 * CLOCK_SECOND)
@@ -98,11 +101,9 @@ static uint16_t free_port(int *held)
     return ntohs(own.sin_port);
 }
 
-static void start(uint16_t port)
+static void start_with(const char *text)
 {
-    char text[128];
     struct fault fault;
-    snprintf(text, sizeof(text), "syslog\n    listen = udp:127.0.0.1:%u\n", port);
     self.config = configure(text);
     assert_non_null(self.config);
     struct resolution_config config = {.capture = &self.group, .record = take, .seed = 1};
@@ -111,6 +112,13 @@ static void start(uint16_t port)
     self.service = event_service_new(self.config, self.resolution, NULL, &fault);
     assert_non_null(self.service);
     assert_true(event_service_start(self.service, &fault));
+}
+
+static void start(uint16_t port)
+{
+    char text[128];
+    snprintf(text, sizeof(text), "syslog\n    listen = udp:127.0.0.1:%u\n", port);
+    start_with(text);
 }
 
 static void end(void)
@@ -188,6 +196,70 @@ static void events_reach_the_resolver(void **state)
     end();
 }
 
+static void write_text(const char *path, const gnutls_datum_t *text)
+{
+    FILE *to = fopen(path, "w");
+    assert_non_null(to);
+    assert_int_equal(fwrite(text->data, 1, text->size, to), text->size);
+    assert_int_equal(fclose(to), 0);
+}
+
+/* A certificate that vouches for itself, and its key. */
+static void write_certificate(const char *certificate, const char *key)
+{
+    gnutls_x509_privkey_t private;
+    gnutls_x509_crt_t own;
+    gnutls_datum_t text;
+    assert_true(gnutls_x509_privkey_init(&private) >= 0 && gnutls_x509_crt_init(&own) >= 0);
+    assert_true(gnutls_x509_privkey_generate(private, GNUTLS_PK_ECDSA,
+                                             GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) >= 0);
+    gnutls_x509_crt_set_version(own, 3);
+    gnutls_x509_crt_set_serial(own, "1", 1);
+    gnutls_x509_crt_set_activation_time(own, time(NULL) - 3600);
+    gnutls_x509_crt_set_expiration_time(own, time(NULL) + 3600);
+    gnutls_x509_crt_set_key(own, private);
+    assert_true(gnutls_x509_crt_sign2(own, own, private, GNUTLS_DIG_SHA256, 0) >= 0);
+    assert_true(gnutls_x509_crt_export2(own, GNUTLS_X509_FMT_PEM, &text) >= 0);
+    write_text(certificate, &text);
+    gnutls_free(text.data);
+    assert_true(gnutls_x509_privkey_export2(private, GNUTLS_X509_FMT_PEM, &text) >= 0);
+    write_text(key, &text);
+    gnutls_free(text.data);
+    gnutls_x509_crt_deinit(own);
+    gnutls_x509_privkey_deinit(private);
+}
+
+/* A key that does not fit yet leaves what was there in use, and says so. */
+static void certificates_are_read_again(void **state)
+{
+    (void)state;
+    static const char wrong[] = "with earlier certificates and keys";
+    char place[] = "/tmp/picket-syslog-XXXXXX", certificate[64], key[64], other[64], settings[512];
+    assert_non_null(mkdtemp(place));
+    snprintf(certificate, sizeof(certificate), "%s/c.pem", place);
+    snprintf(key, sizeof(key), "%s/k.pem", place);
+    snprintf(other, sizeof(other), "%s/o.pem", place);
+    write_certificate(certificate, key);
+    snprintf(settings, sizeof(settings),
+             "syslog\n    listen = tls:127.0.0.1:0\n    certificate = %s\n    key = %s\n", certificate, key);
+    start_with(settings);
+    assert_true(state_of(0).running);
+    event_service_renew(self.service);
+    write_certificate(other, key);
+    event_service_renew(self.service);
+    UNTIL(strstr(state_of(0).text, wrong));
+    assert_true(state_of(0).running);
+    write_certificate(certificate, key);
+    event_service_renew(self.service);
+    UNTIL(!strstr(state_of(0).text, wrong));
+    assert_true(state_of(0).running);
+    end();
+    unlink(certificate);
+    unlink(key);
+    unlink(other);
+    rmdir(place);
+}
+
 static void a_port_that_is_taken_is_told(void **state)
 {
     (void)state;
@@ -244,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_section_is_checked),
         cmocka_unit_test(events_reach_the_resolver),
+        cmocka_unit_test(certificates_are_read_again),
         cmocka_unit_test(a_port_that_is_taken_is_told),
         cmocka_unit_test(inputs_are_drawn),
     };

@@ -398,9 +398,26 @@ static void sealed_streams_are_heard(void **state)
     send_sealed(&stranger, "62 <13>" RSA("dddd"));
     UNTIL(own_counters().handshakes == 2);
     assert_int_equal(counters().received, 2);
+    /* Another authority, while it runs: who had a certificate of the one before is not let in any more. */
+    struct fault fault;
+    write_identity(&stranger, "stranger.pem", "stranger.key");
+    write_identity(&stranger, "root.pem", "root.key");
+    assert_true(syslog_listener_renew(self.listener, &config, &fault));
+    assert_true(syslog_listener_renew(self.listener, &config, &fault));
+    assert_true(send_sealed(&stranger, "62 <13>" RSA("eeee")));
+    UNTIL(counters().understood == 3);
+    send_sealed(&client, "62 <13>" RSA("ffff"));
+    UNTIL(own_counters().handshakes == 3);
+    /* A key that does not fit: those of before stay. */
+    config.key = place_file(&self.place, "stranger.key");
+    assert_false(syslog_listener_renew(self.listener, &config, &fault));
+    assert_true(send_sealed(&stranger, "62 <13>" RSA("gggg")));
+    UNTIL(counters().understood == 4);
+    assert_int_equal(counters().received, 4);
+    config.key = key;
+    assert_true(syslog_listener_renew(self.listener, &config, &fault)); /* nobody comes any more */
     syslog_listener_stop(&self.listener);
     config.client_ca = "/dev/null";
-    struct fault fault;
     assert_null(syslog_listener_start(&config, &fault));
     forget(&root);
     forget(&server);

@@ -426,18 +426,24 @@ static void test_cannot_start(void **state)
     assert_null(wef_listener_start(&config, &fault));
     config.authorities = key;
     assert_null(wef_listener_start(&config, &fault));
+    assert_false(wef_listener_check(&config, &fault));
     config.authorities = w.authority.path;
+    assert_true(wef_listener_check(&config, &fault));
     config.key = certificate; /* no key in it */
     assert_null(wef_listener_start(&config, &fault));
+    assert_false(wef_listener_check(&config, &fault));
     config.key = key;
     assert_int_equal(chmod(key, 0644), 0);
     assert_null(wef_listener_start(&config, &fault));
+    assert_non_null(strstr(fault.text, "everyone"));
+    assert_false(wef_listener_check(&config, &fault));
     assert_non_null(strstr(fault.text, "everyone"));
     config.https_count = 0;
     config.http = &v6;
     config.http_count = 1;
     config.keytab = "/nonexistent";
     assert_null(wef_listener_start(&config, &fault));
+    assert_false(wef_listener_check(&config, &fault));
     assert_true(strlen(fault.text) > 0);
     close_world(&w);
 }

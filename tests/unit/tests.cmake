@@ -51,6 +51,7 @@ target_link_libraries(test_input_radius PRIVATE PkgConfig::MD)
 
 # The syslog listener as it ships, on loopback.
 target_link_libraries(test_syslog_listener PRIVATE PkgConfig::GNUTLS)
+target_link_libraries(test_input_syslog PRIVATE PkgConfig::GNUTLS)
 set_tests_properties(test_syslog_listener PROPERTIES LABELS threads)
 target_link_libraries(test_input_syslog PRIVATE PkgConfig::JANSSON)
 set_tests_properties(test_input_syslog PROPERTIES LABELS threads)
