@@ -180,11 +180,28 @@ static void group_party(struct processor *self, struct observation *o)
     processor_party(self, &named, o->time, PLACE_GROUP, &o->group);
 }
 
+/* --- what the resolver learned too late --- */
+
+/* It names who was meant, with all the names that it has. */
+static void learn_resolution(struct processor *self, const struct activity *a, struct observation *o)
+{
+    *o = (struct observation){.activity = a, .kind = a->kind, .time = a->time};
+    processor_learn_domains(self, a, false);
+    processor_ends(self, o);
+    account_party(self, o);
+    target_party(self, o);
+    group_party(self, o);
+}
+
 bool processor_observe(struct processor *self, const struct activity *a, struct bytes record,
                        struct activity_place place, const uint8_t node[16], struct observation *to)
 {
     *to = (struct observation){
         .activity = a, .kind = a->kind, .time = a->time, .place = place, .record = record};
+    if (a->kind == ACTIVITY_RESOLUTION) {
+        learn_resolution(self, a, to);
+        return false;
+    }
     if (processor_is_repeated(self, a, node))
         return false;
     processor_ends(self, to);

@@ -277,8 +277,10 @@ static void learn_aliases(struct processor *self, const struct named *n, const s
     struct named wire = *n;
     if (n->sid.size)
         remember_alias(self, sid_key(self, n->sid), party, now);
-    if (n->name.size == 0)
-        return;
+    if (n->name.size == 0) { /* it was not named on the wire, or that is not told */
+        wire.name = n->found_name;
+        wire.domain = n->found_domain;
+    }
     split(&wire, dn_domain);
     struct bytes dns =
         processor_domain(self, wire.domain.size ? wire.domain : wire.default_domain, now, domain);

@@ -85,6 +85,11 @@ static void hash(void *context, const void *data, size_t size, uint8_t digest[LI
     crypto_generichash(digest, LINK_SIZE, data, size, NULL, 0);
 }
 
+void crypto_fleet_key(const uint8_t salt[SALT_SIZE], const char *purpose, void *key, size_t size)
+{
+    crypto_generichash(key, size, (const uint8_t *)purpose, strlen(purpose), salt, SALT_SIZE);
+}
+
 static uint64_t draw(void *context, const void *data, size_t size)
 {
     const struct crypto_sodium *self = context;

@@ -54,6 +54,9 @@ bool crypto_curve_public(uint8_t curve[CURVE_KEY_SIZE], const uint8_t public_key
 void crypto_public_key(uint8_t public_key[PUBLIC_KEY_SIZE], const uint8_t seed[KEY_SEED_SIZE]);
 
 void crypto_random(void *to, size_t size);
+/* A key that all nodes of a fleet have and nobody else: BLAKE2b of what it is for, keyed with the fleet's
+ * salt. 16 to 64 bytes. */
+void crypto_fleet_key(const uint8_t salt[SALT_SIZE], const char *purpose, void *key, size_t size);
 /* BLAKE2b-256. */
 #define DIGEST_SIZE 32u
 void crypto_digest(uint8_t digest[DIGEST_SIZE], const void *data, size_t size);

@@ -33,7 +33,8 @@ struct capture_settings {
 bool capture_settings_use(struct capture_settings *settings, const struct config *config, bool interfaces,
                           char fault[CAPTURE_FAULT_MAX]);
 
-/* After the last change: makes the filter and draws the key of fingerprints. False with what is wrong. */
+/* After the last change: makes the filter and draws the key of fingerprints (which a fleet's own
+ * may take the place of, so that all its nodes agree). False with what is wrong. */
 bool capture_settings_finish(struct capture_settings *settings, char fault[CAPTURE_FAULT_MAX]);
 
 struct capture_group {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/version.h"
+#include "cluster/identity.h"
 #include "node/answers.h"
 #include "node/command.h"
 #include "node/control.h"
@@ -313,6 +314,21 @@ static bool start_resolution(struct daemon *self)
     return true;
 }
 
+/* All sensors of a fleet know a ticket by the same fingerprint, also after a restart: only so can the center
+ * tell whoever presents it from whoever was given it. A node without a fleet keeps its random key. */
+static void agree_on_fingerprints(struct daemon *self)
+{
+    struct identity *identity = NULL;
+    struct fault fault;
+    if (identity_load(&identity, disk_system(), self->config->state, &fault) != DISK_FOUND)
+        return;
+    if (identity->encoded_size)
+        crypto_fleet_key(identity->salt, "picket: fingerprints of tickets",
+                         self->settings.options.fingerprint_key,
+                         sizeof(self->settings.options.fingerprint_key));
+    identity_destroy(&identity);
+}
+
 static bool start_capture(struct daemon *self)
 {
     char fault[CAPTURE_FAULT_MAX];
@@ -321,6 +337,7 @@ static bool start_capture(struct daemon *self)
         return true;
     self->capturing = true;
     self->settings = self->config->capture;
+    agree_on_fingerprints(self);
     self->settings.allowance = &self->allowance;
     capture_allowance_init(&self->allowance);
     if (capture_group_start(&self->capture, &self->settings, fault)) {

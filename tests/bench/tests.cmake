@@ -76,3 +76,11 @@ add_custom_target(bench-delivery
 add_custom_target(bench-sensor
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/sensor.py --build ${CMAKE_BINARY_DIR}
   DEPENDS pcapmix picket picketd picket-center USES_TERMINAL)
+# What the center's processor and its whole pipeline cost: tests/bench/processor.c (target `bench-processor`).
+add_executable(bench_processor EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/processor.c)
+target_link_libraries(bench_processor PRIVATE picket_center)
+set_target_properties(bench_processor PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+file(GLOB processor_captures ${CMAKE_CURRENT_LIST_DIR}/../data/n*.pcap ${CMAKE_CURRENT_LIST_DIR}/../data/a*.pcap)
+add_custom_target(bench-processor
+  COMMAND bench_processor ${CMAKE_CURRENT_LIST_DIR}/../data/lab-directory.ndjson 3 ${processor_captures}
+  DEPENDS bench_processor USES_TERMINAL)

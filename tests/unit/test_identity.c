@@ -188,6 +188,21 @@ static void test_damaged_identity(void **state)
 }
 
 /* At any crash the identity is the old or the new one, and nothing of either is lost. */
+/* Whoever has the salt has the key, nobody else; each purpose has one of its own. */
+static void test_fleet_key(void **state)
+{
+    (void)state;
+    static const uint8_t salt[SALT_SIZE] = {1}, other[SALT_SIZE] = {2};
+    uint8_t a[16], b[16], c[16], d[16];
+    crypto_fleet_key(salt, "one", a, sizeof a);
+    crypto_fleet_key(salt, "one", b, sizeof b);
+    crypto_fleet_key(salt, "two", c, sizeof c);
+    crypto_fleet_key(other, "one", d, sizeof d);
+    assert_memory_equal(a, b, sizeof a);
+    assert_memory_not_equal(a, c, sizeof a);
+    assert_memory_not_equal(a, d, sizeof a);
+}
+
 static void test_identity_survives_crashes(void **state)
 {
     struct world *w = *state;
@@ -366,6 +381,7 @@ int main(void)
         TEST(test_certificates_that_are_not_taken),
         TEST(test_damaged_identity),
         TEST(test_identity_survives_crashes),
+        cmocka_unit_test(test_fleet_key),
         TEST(test_policy_on_disk),
         TEST(test_authority),
         TEST(test_authority_files_that_are_none),

@@ -550,6 +550,30 @@ static void test_targets(void **state)
     assert_false(party_is(&w->o.service));
 }
 
+/* What a sensor's resolver learned when the activities had left. */
+static void test_resolution(void **state)
+{
+    struct world *w = *state;
+    struct guid guid = world_guid(7), machine = world_guid(8);
+    begin(w, ACTIVITY_RESOLUTION);
+    put(w, FIELD_ACCOUNT_NAME, "bob");
+    put(w, FIELD_ACCOUNT_DNS_DOMAIN, "corp.example");
+    activity_put_uuid(&w->writer, FIELD_ACCOUNT_GUID, guid.bytes);
+    assert_false(observe(w));
+    assert_same(account_of(w, "bob@corp.example", NULL), subject_of_guid(guid.bytes));
+    begin(w, ACTIVITY_RESOLUTION);
+    put_address(w, FIELD_SOURCE, ADDRESS);
+    put(w, FIELD_SOURCE_COMPUTER, "WS01");
+    put(w, FIELD_SOURCE_COMPUTER_DOMAIN, "corp.example");
+    activity_put_uuid(&w->writer, FIELD_SOURCE_COMPUTER_GUID, machine.bytes);
+    activity_put_uint(&w->writer, FIELD_SOURCE_CONFIDENCE, 100);
+    assert_false(observe(w));
+    begin(w, ACTIVITY_DNS_QUERY);
+    put_address(w, FIELD_SOURCE, ADDRESS);
+    assert_true(observe(w));
+    assert_same(w->o.source.subject, subject_of_guid(machine.bytes));
+}
+
 /* After a crash it goes on as if nothing had been. */
 struct kept {
     struct processor *to;
@@ -604,6 +628,7 @@ int main(void)
         TEST(test_event_of_what_was_on_the_wire),
         TEST(test_vpn_session),
         TEST(test_targets),
+        TEST(test_resolution),
         TEST(test_checkpoint),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
