@@ -72,7 +72,7 @@ struct named {
 /* One party for each, however it was named. `place` keeps its texts. */
 void processor_party(struct processor *self, const struct named *named, int64_t now, enum place place,
                      struct party *to);
-/* The DNS name of a domain, where it is known; folded. In `to`. */
+/* The DNS name of a domain, where it is known. In `to`. */
 struct bytes processor_domain(struct processor *self, struct bytes name, int64_t now, char to[128]);
 /* What this activity tells about names of domains. */
 void processor_learn_domains(struct processor *self, const struct activity *a, bool from_controller);

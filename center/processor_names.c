@@ -99,12 +99,8 @@ static struct subject domain_key(const struct processor *self, struct bytes flat
 struct bytes processor_domain(struct processor *self, struct bytes name, int64_t now, char to[128])
 {
     struct bytes kept = processor_copy(to, 128, name);
-    if (name.size == 0)
+    if (name.size == 0 || memchr(name.data, '.', name.size))
         return kept;
-    if (memchr(name.data, '.', name.size)) {
-        entity_fold((uint8_t *)to, kept);
-        return kept;
-    }
     const struct domain_name *known =
         state_table_look(self->tables[TABLE_DOMAINS], domain_key(self, name), now);
     return known ? processor_copy(to, 128, text_from(known->dns)) : kept;

@@ -10,12 +10,15 @@
 #include "center/pipeline.h"
 #include "center/replay_resolve.h"
 #include "center/replay_source.h"
+#include "center/replay_workspace.h"
 
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define STATE "/var/lib/picket-center"
 
 const char center_replay_options[] =
     "options:\n"
@@ -26,6 +29,8 @@ const char center_replay_options[] =
     "  --entities FILE      the directory: batches of entities, or NDJSON (docs/directory-view.md); may be\n"
     "                       given several times\n"
     "  --geo FILE           where in the world addresses are: a database in MaxMind's format\n"
+    "  --workspace NAME     as this workspace of a center has it: settings, directory, what was learned\n"
+    "  --state DIR          of that center (" STATE ")\n"
     "  --learned            what was never seen is unusual: learning periods count as over\n"
     "  --activities         the activities with whom they were resolved to, one JSON object a line, instead\n"
     "                       of alerts\n"
@@ -44,6 +49,8 @@ struct replay_job {
     bool json, stats, quiet, activities;
     char *line; /* of JSON, with --activities */
     struct workspace_settings settings;
+    const char *workspace_name, *state;
+    struct replay_workspace workspace;
     struct pipeline *pipeline;
     struct entities *entities; /* NULL: nothing is known of a directory */
     struct replay_resolve *resolve;
@@ -274,6 +281,9 @@ static const char *take_option(struct replay_job *job, int option, const char *v
         return take_exclusion(&job->settings, value)
                    ? NULL
                    : "--exclude wants \"DETECTOR account:NAME\" or the like";
+    case 'w': /* taken before all others */
+    case 'd':
+        return NULL;
     case 'e':
         return take_entities(job, value);
     case 'g':
@@ -295,11 +305,22 @@ static const char *take_option(struct replay_job *job, int option, const char *v
     }
 }
 
+static bool open_workspace(struct replay_job *job)
+{
+    struct fault fault;
+    if (replay_workspace_open(&job->workspace, job->state, job->workspace_name, &job->settings,
+                              &job->entities, &fault))
+        return true;
+    fprintf(stderr, "picket-center: %s\n", fault.text);
+    return false;
+}
+
 static int replay(struct replay_job *job, char **learn, int learn_count, char **files, int count)
 {
     const struct pipeline_config config = {.settings = &job->settings,
                                            .directory = job->entities ? entities_view(job->entities)
                                                                       : directory_view_none,
+                                           .seed = job->workspace.seed,
                                            .shards = 1,
                                            .alert = take_alert,
                                            .observed = job->activities ? show_activity : NULL,
@@ -314,7 +335,12 @@ static int replay(struct replay_job *job, char **learn, int learn_count, char **
         fputs("picket-center: out of memory\n", stderr);
         return EXIT_FAILED;
     }
+    struct fault fault;
     bool fine = true;
+    if (job->workspace.store && !replay_workspace_remember(&job->workspace, job->pipeline, &fault)) {
+        fprintf(stderr, "picket-center: %s\n", fault.text);
+        return EXIT_FAILED;
+    }
     job->quiet = true;
     for (int i = 0; i < learn_count; i++)
         fine = read_file(job, learn[i]) && fine;
@@ -340,6 +366,8 @@ int center_replay(int argc, char **argv)
                                      {"set", required_argument, NULL, 't'},
                                      {"exclude", required_argument, NULL, 'x'},
                                      {"activities", no_argument, NULL, 'a'},
+                                     {"workspace", required_argument, NULL, 'w'},
+                                     {"state", required_argument, NULL, 'd'},
                                      {"entities", required_argument, NULL, 'e'},
                                      {"geo", required_argument, NULL, 'g'},
                                      {"learned", no_argument, NULL, 'l'},
@@ -354,7 +382,18 @@ int center_replay(int argc, char **argv)
     if (!job || !learn)
         goto done;
     workspace_settings_init(&job->settings);
+    job->state = STATE;
     opterr = 0;
+    /* What else is said is said about the workspace. */
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (c == 'w')
+            job->workspace_name = optarg;
+        else if (c == 'd')
+            job->state = optarg;
+    }
+    optind = 1;
+    if (job->workspace_name && !open_workspace(job))
+        goto done;
     for (int c; !wrong && !help && (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'f')
             learn[learn_count++] = optarg;
@@ -370,13 +409,16 @@ int center_replay(int argc, char **argv)
                      : replay(job, learn, learn_count, argv + optind, argc - optind);
     replay_resolve_destroy(&job->resolve);
     pipeline_destroy(&job->pipeline);
-    entities_destroy(&job->entities);
     geo_close();
     for (uint32_t i = 0; job->alerts && i < job->alert_count; i++)
         free(job->alerts[i]);
     free(job->alerts);
     free(job->line);
 done:
+    if (job) {
+        entities_destroy(&job->entities);
+        replay_workspace_close(&job->workspace);
+    }
     free(job);
     free(learn);
     return status;

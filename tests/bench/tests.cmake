@@ -84,3 +84,8 @@ file(GLOB processor_captures ${CMAKE_CURRENT_LIST_DIR}/../data/n*.pcap ${CMAKE_C
 add_custom_target(bench-processor
   COMMAND bench_processor ${CMAKE_CURRENT_LIST_DIR}/../data/lab-directory.ndjson 3 ${processor_captures}
   DEPENDS bench_processor USES_TERMINAL)
+# The center's directory at a million entities: tests/bench/center_entities.c (target `bench-center-entities`).
+add_executable(bench_center_entities EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/center_entities.c)
+target_link_libraries(bench_center_entities PRIVATE picket_center)
+set_target_properties(bench_center_entities PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-center-entities COMMAND bench_center_entities DEPENDS bench_center_entities USES_TERMINAL)
