@@ -1,0 +1,10 @@
+# A company of which everything is known (tests/company/README.md), and who judges what is raised about it (target `bench-company`).
+add_library(company STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/company.c ${CMAKE_CURRENT_LIST_DIR}/hours.c
+  ${CMAKE_CURRENT_LIST_DIR}/records.c ${CMAKE_CURRENT_LIST_DIR}/attacks.c)
+target_link_libraries(company PUBLIC picket_center m)
+add_executable(company_judge EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/judge.c)
+target_link_libraries(company_judge PRIVATE company)
+set_target_properties(company_judge PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench OUTPUT_NAME company-judge)
+add_custom_target(bench-company
+  COMMAND company_judge --captures ${PROJECT_SOURCE_DIR}/../shared/data/lab --write ${PROJECT_SOURCE_DIR}/docs
+  DEPENDS company_judge USES_TERMINAL)
