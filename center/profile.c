@@ -15,9 +15,10 @@
 #define THING_NAME  36u
 #define THING_USERS 5u
 #define PEERS_ITEMS 40u
-#define CLASSES     32u /* of popularity: half powers of two */
-#define HOUR_WEIGHT 16u /* of an active hour in the week */
-#define SHARED_BY   3.0 /* from so many accounts on a thing can make peers */
+#define CLASSES     32u  /* of popularity: half powers of two */
+#define HOUR_WEIGHT 16u  /* of an active hour in the week */
+#define USUAL       1.5f /* active hours: from the second one on it is no accident */
+#define SHARED_BY   3.0  /* from so many accounts on a thing can make peers */
 
 /* Whether a thing is a source or anything else: the same computer may be both. */
 enum side { SIDE_SOURCE, SIDE_OTHER, SIDES };
@@ -606,12 +607,14 @@ size_t profiler_usual(const struct profiler *self, const struct profile *profile
     const struct top_item *items = profile ? profile_items(profile, habit, &size) : NULL;
     double last = INFINITY;
     uint32_t last_at = 0;
-    count = top_count(items, size);
+    count = 0;
+    for (uint32_t i = 0; i < size; i++)
+        count += items[i].weight >= USUAL;
     while (shown < count && shown < 4) {
         uint32_t best = size;
         for (uint32_t i = 0; i < size; i++) {
             bool after = items[i].weight < last || ((double)items[i].weight == last && i > last_at);
-            if (items[i].key && after && (best == size || items[i].weight > items[best].weight))
+            if (items[i].weight >= USUAL && after && (best == size || items[i].weight > items[best].weight))
                 best = i;
         }
         if (best == size)

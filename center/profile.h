@@ -107,7 +107,8 @@ double profiler_stranger(const struct profiler *profiler, uint32_t source, struc
 double profiler_popularity(const struct profiler *profiler, enum habit habit, uint32_t key);
 /* The name of a thing, "" when it is not known. */
 const char *profiler_name(const struct profiler *profiler, uint32_t key);
-/* The account's usual ones, by name, most frequent first: "FS01, PRINT02 and 3 others". Returns its length.
+/* The account's usual ones (of more than one active hour), by name, most frequent first: "FS01, PRINT02 and 3
+ * others". Returns its length.
  */
 size_t profiler_usual(const struct profiler *profiler, const struct profile *profile, enum habit habit,
                       char *to, size_t capacity);

@@ -438,8 +438,38 @@ static enum known directory_member(void *context, const struct party *member, co
     return admin && sensitive_group(group->name) ? KNOWN_YES : KNOWN_NO;
 }
 
+static bool directory_find(void *context, const struct party *party, struct directory_name *to)
+{
+    const struct company *c = context;
+    const struct entry *e = find_party(c, party);
+    if (!e)
+        return false;
+    const struct account *a = &c->accounts[e->account];
+    memset(to, 0, sizeof(*to));
+    memcpy(to->guid, a->guid, 16);
+    to->kind = a->facts & FACT_COMPUTER ? SUBJECT_COMPUTER : SUBJECT_ACCOUNT;
+    snprintf(to->name, sizeof(to->name), "%s", a->name);
+    snprintf(to->domain, sizeof(to->domain), "%s", COMPANY_DOMAIN);
+    return true;
+}
+
+static bool directory_controllers(void *context, struct bytes domain,
+                                  void (*visit)(void *to, const uint8_t guid[16]), void *to)
+{
+    const struct company *c = context;
+    (void)domain;
+    for (uint32_t i = 0; i < c->options.controllers; i++)
+        visit(to, c->machines[c->first_controller + i].guid);
+    return true;
+}
+
 struct directory_view company_directory(struct company *company)
 {
-    return (struct directory_view){directory_facts, directory_account, directory_domain, directory_member,
-                                   company};
+    return (struct directory_view){.facts = directory_facts,
+                                   .account = directory_account,
+                                   .domain = directory_domain,
+                                   .member = directory_member,
+                                   .find = directory_find,
+                                   .controllers = directory_controllers,
+                                   .context = company};
 }
