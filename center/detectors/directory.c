@@ -280,16 +280,16 @@ uint32_t source_habit_add(struct source_habit *habit, const struct detection *d,
 {
     if (habit->first == 0)
         habit->first = o->time;
-    if (detection_learning(d) || detection_learning_since(d, habit->first, own_learning)) {
-        habit->known |= bits;
-        return 0;
-    }
     if (o->time - habit->window > width || o->time < habit->window - width) {
         habit->window = o->time;
         habit->fresh = 0;
     }
     habit->fresh |= bits & ~habit->known;
-    return habit->fresh;
+    if (detection_learning(d) || detection_learning_since(d, habit->first, own_learning)) {
+        habit->known |= bits;
+        return 0;
+    }
+    return habit->fresh & ~habit->known;
 }
 
 /* -- words ----------------------------------------------------------------------------------------------- */

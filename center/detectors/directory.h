@@ -77,7 +77,7 @@ struct source_habit {
     int64_t first;  /* the source was seen first */
     int64_t window; /* when `fresh` began */
     uint32_t known; /* learned */
-    uint32_t fresh; /* not learned, since `window` */
+    uint32_t fresh; /* was not known when it came, since `window`; also while learning */
 };
 /* Takes in `bits`; the ones that are not habit in the last `width` ns, 0 while learning. */
 uint32_t source_habit_add(struct source_habit *habit, const struct detection *d, const struct observation *o,

@@ -4,7 +4,7 @@
 static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH,
                                            ACTIVITY_NONE};
 
-enum { SETTING_WEIGHT, SETTING_DAYS };
+enum { SETTING_WEIGHT, SETTING_DAYS, SETTING_BURST };
 static const struct detector_setting settings[] = {
     {"weight", "", 4, 2, 1, 1, 40,
      "How much the families of filters that are new for a source must weigh together within a day: all "
@@ -16,6 +16,10 @@ static const struct detector_setting settings[] = {
      "security descriptors, without authentication 2."},
     {"source_days", "days", 30, 15, 7, 0, 90,
      "For how long a source's families are learned after it was seen first, after the general learning too."},
+    {"new_source_weight", "", 12, 8, 5, 1, 40,
+     "How much the families of a source that is still learned must weigh together within a day, so that a "
+     "computer which "
+     "somebody brings along is told nonetheless once the general learning is over."},
     {0},
 };
 
@@ -41,7 +45,11 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     int64_t own = (int64_t)detection_setting(d, SETTING_DAYS) * STATISTICS_DAY;
     uint32_t fresh = source_habit_add(habit, d, o, now, own, STATISTICS_DAY);
-    double weight = ldap_weight(fresh), limit = detection_setting(d, SETTING_WEIGHT);
+    bool young = detection_learning_since(d, habit->first, own);
+    unsigned setting = young ? SETTING_BURST : SETTING_WEIGHT;
+    if (young)
+        fresh = habit->fresh;
+    double weight = ldap_weight(fresh), limit = detection_setting(d, setting);
     if ((now & fresh) == 0 || weight < limit)
         return;
     char list[400], known[400];
@@ -50,11 +58,13 @@ static void observe(struct detection *d, const struct observation *o)
     ldap_families_text(habit->known, known, sizeof(known));
     struct alert *alert = detection_alert(d, o, detection_key(d));
     explain_who(alert, o, "sent LDAP queries that enumerate the directory");
+    if (young)
+        alert_explain(alert, "The source is new, so that its habits are still learned.");
     alert_explain(alert, "Within a day it looked for: %s. Learned of this source: %s.", list,
                   known[0] ? known : "nothing of the kind");
     alert_explain(alert, "The last filter is %s.",
                   words_text(&filter, observation_text(o, FIELD_SEARCH_FILTER), 160));
-    alert_put_compared(alert, "weight", weight, settings[SETTING_WEIGHT].name, limit);
+    alert_put_compared(alert, "weight", weight, settings[setting].name, limit);
     alert_put_string(alert, "families", list);
     alert_put_text(alert, "filter", observation_text(o, FIELD_SEARCH_FILTER));
     alert_put_text(alert, "base", observation_text(o, FIELD_SEARCH_BASE));
@@ -72,19 +82,16 @@ const struct detector detector_ldap_principals = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
     .learning = 10 * STATISTICS_DAY,
-    .doc = "Each search is put into families by what its filter asks for (RFC 4515; comparisons below a "
-           "\"not\" do not "
-           "count), where it starts and how much it got; look-ups of named objects, the root DSE, the schema "
-           "and the "
-           "certificate templates, which every Windows client reads, are none. A family is habit of a source "
-           "when it came "
-           "in the first ten days of all, or in the first fifteen days of the source (both published). "
-           "Families that are "
-           "not habit are weighed together over a day: the weight is how rarely ordinary programs ask so, "
-           "after the "
-           "filters of SharpHound, PowerView, ldapdomaindump, Rubeus and adidnsdump. Also from event 1644; "
-           "sealed "
-           "searches are not seen on the wire. What was raised is not learned.",
+    .doc =
+        "Each search is put into families by what its filter asks for (RFC 4515; comparisons below a \"not\" "
+        "do not count), where it starts and how much it got; look-ups of named objects, the root DSE, the "
+        "schema and the certificate templates, which every Windows client reads, are none. A family is habit "
+        "of a source when it came in the first ten days of all, or in the first fifteen days of the source "
+        "(both published). Families that are not habit are weighed together over a day: the weight is how "
+        "rarely ordinary programs ask so, after the filters of SharpHound, PowerView, ldapdomaindump, Rubeus "
+        "and adidnsdump. Also from event 1644; sealed searches are not seen on the wire. What was raised "
+        "after the learning is not learned; a source that is still learned is told when it asks for nearly "
+        "everything within a day (new_source_weight), for an attacker's own computer is new too.",
     .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for "
               "what follows: "
               "Kerberoasting, log-ons to controllers.",

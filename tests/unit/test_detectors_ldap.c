@@ -173,6 +173,31 @@ static void searches_are_learned_by_source(void **state)
     world_destroy(w);
 }
 
+static void a_new_source_that_asks_for_everything(void **state)
+{
+    (void)state;
+    static const char *const filters[] = {"(objectClass=user)", "(objectClass=group)",
+                                          "(objectClass=computer)", "(objectClass=trustedDomain)",
+                                          "(objectClass=organizationalUnit)"};
+    struct world *w = world_new(false, NULL);
+    search(w, 1, "(objectClass=user)", 100);
+    for (unsigned i = 0; i < 5; i++) {
+        search(w, 66, filters[i], 100); /* the general learning */
+        assert_quiet(w, 2038);
+    }
+    w->time = WORLD_START + 12 * CLOCK_DAY;
+    for (unsigned i = 0; i < 4; i++) {
+        search(w, 67, filters[i], 100); /* 7 of 8 */
+        assert_quiet(w, 2038);
+    }
+    search(w, 67, filters[4], 100);
+    assert_raised(w, 2038, SEVERITY_MEDIUM);
+    assert_non_null(strstr(raised(w, 2038)->explanation, "still learned"));
+    search(w, 66, filters[4], 100); /* its habit */
+    assert_quiet(w, 2038);
+    world_destroy(w);
+}
+
 static void weights_add_up_within_a_day(void **state)
 {
     (void)state;
@@ -390,6 +415,7 @@ int main(void)
         cmocka_unit_test(comparisons_of_filters),
         cmocka_unit_test(families_of_searches),
         cmocka_unit_test(searches_are_learned_by_source),
+        cmocka_unit_test(a_new_source_that_asks_for_everything),
         cmocka_unit_test(weights_add_up_within_a_day),
         cmocka_unit_test(sensitive_attributes),
         cmocka_unit_test(names_are_guessed_by_pings),
