@@ -126,12 +126,16 @@ static void additions_become_habit(void **state)
     struct world *w = world_new(false, NULL);
     add_member(w, "bob", "Domain Admins", ADMINS); /* learning */
     assert_quiet(w, 2024);
+    for (unsigned i = 0; i < 5; i++)
+        add_member(w, "dave", "Domain Admins", ADMINS); /* often, but on one day */
     w->time = WORLD_START + 3 * CLOCK_DAY;
     add_member(w, "bob", "Domain Admins", ADMINS);
     w->time = WORLD_START + 29 * CLOCK_DAY;
     add_member(w, "bob", "Domain Admins", ADMINS); /* two days, the first long ago: medium asks for two */
     assert_quiet(w, 2024);
     add_member(w, "bob", "Schema Admins", "S-1-5-21-1-2-3-518"); /* another group */
+    assert_raised(w, 2024, SEVERITY_MEDIUM);
+    add_member(w, "dave", "Domain Admins", ADMINS);
     assert_raised(w, 2024, SEVERITY_MEDIUM);
     add_member(w, "carol", "Domain Admins", ADMINS);
     assert_raised(w, 2024, SEVERITY_MEDIUM);
