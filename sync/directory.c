@@ -27,6 +27,7 @@
 #define PROGRESS_PERIOD  CLOCK_SECOND
 #define POINT_PERIOD     (10 * CLOCK_SECOND)
 #define EXPIRE_PERIOD    CLOCK_HOUR
+#define TELL_AGAIN       (10 * CLOCK_SECOND)
 #define EXPIRE_LIMIT     1000u
 #define IDLE_MOST        CLOCK_SECOND
 
@@ -542,7 +543,99 @@ static void start_replicating(struct domain *domain, struct bytes resume)
         stop_replicating(domain);
         return;
     }
+    domain->told_whole = false;
+    domain->tell_after = (struct guid){{0}};
+    domain->tell_again = 0;
     tell_of_point(domain, resume);
+}
+
+/* -- all of it, told once in each term ------------------------------------------------------------- */
+
+/* Whoever receives the batches may not have had those of the synchronizer before, and what this one's copy
+ * had already comes by no increment. Told is what is committed, between the changes: none of them is
+ * overtaken. */
+
+static bool gather(void *context, const struct entity *entity)
+{
+    struct domain *domain = context;
+    domain->telling[domain->telling_count++] = entity->guid;
+    return domain->telling_count < TELL_AT_ONCE;
+}
+
+static bool gather_target(void *context, const struct guid *target)
+{
+    struct domain *domain = context;
+    domain->targets[domain->target_count++] = *target;
+    return domain->target_count < domain->targets_capacity;
+}
+
+static void tell_links(struct domain *domain, const struct guid *guid, bool is_group)
+{
+    for (unsigned link = 0; link < ENTITY_LINKS; link++) {
+        uint64_t count = entity_store_link_count(domain->read, guid, (enum entity_link)link);
+        domain->target_count = 0;
+        if (count == 0 && !(is_group && link == LINK_MEMBER))
+            continue;
+        if (count >= UINT32_MAX || !make_room_for_targets(domain, (uint32_t)count + 1)) {
+            domain->refused++;
+            continue;
+        }
+        if (count)
+            entity_store_links(domain->read, guid, (enum entity_link)link, gather_target, domain);
+        entity_batch_add_links(domain->batch, guid, (enum entity_link)link, ENTITY_BATCH_ALL, domain->targets,
+                               domain->target_count);
+    }
+}
+
+static void tell_entity(struct domain *domain, const struct guid *guid)
+{
+    if (!entity_store_get(domain->read, guid, domain->entity))
+        return;
+    bool is_group = domain->entity->kind == ENTITY_GROUP;
+    if (domain->entity->deleted) {
+        entity_batch_remove(domain->batch, guid);
+    } else if (domain->entity->origin == ENTITY_REPLICATED) {
+        entity_batch_add(domain->batch, domain->entity);
+        tell_links(domain, guid, is_group);
+    }
+}
+
+static bool may_tell(const struct domain *domain)
+{
+    struct replication_status status;
+    if (!domain->core || domain->told_whole || !domain->directory->callbacks.batch || domain->write ||
+        domain->batching || mono() < domain->tell_again || mono() < domain->rests_until)
+        return false;
+    replication_status(domain->core, &status);
+    return status.complete;
+}
+
+/* Some of it. Whether there is more to tell at once. */
+static bool tell_some(struct domain *domain)
+{
+    static const struct guid zero;
+    bool is_first = memcmp(&domain->tell_after, &zero, sizeof zero) == 0;
+    if (!may_tell(domain) || !reading(domain))
+        return false;
+    domain->telling_count = 0;
+    entity_store_each(domain->read, (struct bytes){(const uint8_t *)domain->name, strlen(domain->name)},
+                      is_first ? NULL : &domain->tell_after, gather, domain);
+    bool is_last = domain->telling_count < TELL_AT_ONCE;
+    begin_batch(domain);
+    for (uint32_t i = 0; i < domain->telling_count; i++)
+        tell_entity(domain, &domain->telling[i]);
+    if (is_last)
+        entity_batch_whole(domain->batch);
+    rest(domain);
+    if (!hand_over(domain)) {
+        forget_write(domain);
+        domain->tell_again = mono() + TELL_AGAIN;
+        return false;
+    }
+    if (!is_last)
+        domain->tell_after = domain->telling[domain->telling_count - 1];
+    domain->told_whole = is_last;
+    return !is_last;
 }
 
 /* -- the client that looks up ---------------------------------------------------------------------- */
@@ -809,6 +902,8 @@ static void *run(void *context)
         again = look_up(domain);
         until = again < until ? again : until;
         end_slice(domain, mono());
+        if (tell_some(domain))
+            until = 0;
         tell_progress(domain, mono());
         sleep_until(domain, until);
     }

@@ -36,6 +36,8 @@ struct wishes {
     uint8_t resume[REPLICATION_POINT_MAX];
 };
 
+#define TELL_AT_ONCE 256u /* entities of one batch in which all of it is told */
+
 struct domain {
     struct directory *directory;
     const struct ldap_client_config *config;
@@ -81,6 +83,12 @@ struct domain {
     uint32_t listed, list_limit;
     struct guid list_after;
     int64_t rests_until; /* replication; monotonic */
+    /* Telling all of it, once in each term. */
+    bool told_whole;
+    struct guid tell_after;
+    int64_t tell_again; /* monotonic: not before, as it was refused */
+    struct guid telling[TELL_AT_ONCE];
+    uint32_t telling_count, target_count;
     struct yielding_turn turn;
     int64_t told_at, pointed_at, expired_at, rate_at;
     uint64_t rate_objects;

@@ -27,7 +27,7 @@ struct stage {
     uint64_t random;
 
     bool refuse_batches;
-    unsigned batches, wrong_batches, points, progresses;
+    unsigned batches, wrong_batches, points, progresses, wholes;
     uint64_t last_term;
     unsigned raised;
     unsigned found, missing;
@@ -37,15 +37,17 @@ struct stage {
 static struct stage *stage;
 
 /* Whether it is one batch with the fence that it is told with, and nothing but records. */
-static bool is_batch(const struct sync_token *token, uint64_t sequence, struct bytes batch)
+static bool is_batch(const struct sync_token *token, uint64_t sequence, struct bytes batch, bool *whole)
 {
     struct entity_batch_record *record = calloc(1, sizeof *record);
     struct entity_batch_reader *reader = entity_batch_reader_new();
     bool damaged = true;
     if (record && reader && entity_batch_reader_feed(reader, &batch) == BATCH_READY) {
         const struct entity_batch_header *header = entity_batch_reader_header(reader);
-        while (entity_batch_reader_next(reader, record, &damaged))
+        while (entity_batch_reader_next(reader, record, &damaged)) {
+            *whole |= record->kind == ENTITY_BATCH_WHOLE;
             damaged = true;
+        }
         damaged = damaged || header->sequence != sequence || header->token.term != token->term ||
                   strcmp(header->token.domain, token->domain) != 0;
     }
@@ -57,11 +59,12 @@ static bool is_batch(const struct sync_token *token, uint64_t sequence, struct b
 static bool keep_batch(void *context, const struct sync_token *token, uint64_t sequence, struct bytes batch)
 {
     (void)context;
-    bool right = is_batch(token, sequence, batch);
+    bool whole = false, right = is_batch(token, sequence, batch, &whole);
     pthread_mutex_lock(&stage->lock);
     bool keep = !stage->refuse_batches;
     stage->batches++;
     stage->wrong_batches += !right;
+    stage->wholes += whole && keep;
     stage->last_term = token->term;
     pthread_mutex_unlock(&stage->lock);
     return keep;
@@ -407,8 +410,10 @@ static void goes_on_after_a_restart(void **state)
         WITH_MODEL(model_set(&stage->model.controllers[d], 10, MODEL_DESCRIPTION, 77));
     open_directory();
     assert_false(is_copy(false));
+    WITH_MODEL(stage->wholes = 0);
     elect(2);
     wait_for_copy();
+    WAIT_FOR(counter(&stage->wholes) == 1); /* all of it is told in the new term */
     WAIT_FOR(progress_now().last_increment > 0);
     assert_int_equal(progress_now().full_pass_began, 0);
     assert_int_equal(progress_now().pass_objects, 0);
@@ -424,6 +429,7 @@ static void refused_batches_are_told_again(void **state)
     assert_false(is_copy(false));
     WITH_MODEL(stage->refuse_batches = false);
     wait_for_copy();
+    WAIT_FOR(counter(&stage->wholes) == 1);
     WAIT_FOR(!(counter(&stage->raised) & 1u << DIRECTORY_STORE_FULL));
 }
 
