@@ -68,7 +68,7 @@ bool api_entity(struct api_work *work)
 {
     const struct api_sources *sources = &work->core->config->sources;
     uint8_t guid[16];
-    if (!api_part_id(work, guid))
+    if (!api_part_guid(work, guid))
         return false;
     if (!sources->entity)
         return unavailable(work);

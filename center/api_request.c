@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/api_request.h"
 
+#include "base/sid.h"
 #include "base/text.h"
 
 #include <math.h>
@@ -147,6 +148,12 @@ bool api_part_id(struct api_work *work, uint8_t id[16])
     return api_parse_hex(work->part, id, 16) || api_problem(work, 404, "an id has 32 hexadecimal digits");
 }
 
+bool api_part_guid(struct api_work *work, uint8_t guid[16])
+{
+    return uuid_parse(work->part, strlen(work->part), guid) ||
+           api_problem(work, 404, "an objectGUID is as 00112233-4455-6677-8899-aabbccddeeff");
+}
+
 bool api_part_number(struct api_work *work, int64_t *number)
 {
     return parse_number(work->part, 1, INT64_MAX, number) || api_problem(work, 404, "an id is a number here");
@@ -212,4 +219,17 @@ void api_write_hex(struct json_writer *w, const char *key, const void *data, siz
     text_hex(&t, (struct bytes){data, size});
     text_end(&t);
     json_write_string(w, key, hex);
+}
+
+void api_write_guid(struct json_writer *w, const char *key, const uint8_t *guid)
+{
+    char text[40];
+    struct text t = text_to(text, sizeof(text));
+    if (!guid) {
+        json_write_null(w, key);
+        return;
+    }
+    uuid_text(&t, guid);
+    text_end(&t);
+    json_write_string(w, key, text);
 }

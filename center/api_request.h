@@ -74,6 +74,7 @@ bool api_take_words(struct api_work *work, const char *name, int (*index)(const 
 bool api_parse_hex(const char *text, uint8_t *to, size_t size);
 /* The id in the path: 32 hexadecimal digits; a number. False: 404 was answered. */
 bool api_part_id(struct api_work *work, uint8_t id[16]);
+bool api_part_guid(struct api_work *work, uint8_t guid[16]); /* as people write objectGUIDs */
 bool api_part_number(struct api_work *work, int64_t *number);
 
 /* A text of the body, at most `capacity` - 1 bytes; NULL `to` only asks whether it is there. False: it is no
@@ -85,4 +86,5 @@ bool api_body_only(struct api_work *work, const char *const *keys);
 /* Times in ns as RFC 3339; 0 is null. */
 void api_write_time(struct json_writer *w, const char *key, int64_t time);
 void api_write_double(struct json_writer *w, const char *key, double value);
+void api_write_guid(struct json_writer *w, const char *key, const uint8_t *guid); /* NULL: null */
 void api_write_hex(struct json_writer *w, const char *key, const void *data, size_t size);

@@ -7,6 +7,8 @@
 #include "center/detector.h"
 #include "center/store_settings.h"
 
+#include "base/sid.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -281,10 +283,7 @@ static void write_tag(void *context, int64_t id, const struct stored_tag *tag)
     json_write_object(w, NULL);
     json_write_int(w, "id", id);
     json_write_string(w, "tag", tag->tag);
-    if (tag->has_guid)
-        api_write_hex(w, "guid", tag->guid, sizeof(tag->guid));
-    else
-        json_write_null(w, "guid");
+    api_write_guid(w, "guid", tag->has_guid ? tag->guid : NULL);
     json_write_string(w, "kind", subject_kind_name(tag->kind));
     json_write_string(w, "name", tag->name);
     json_write_string(w, "domain", tag->domain);
@@ -328,8 +327,8 @@ static bool take_tag(struct api_work *work, struct stored_tag *tag)
     if (tag->kind == SUBJECT_NONE)
         return api_problem(work, 422, "kind: account, computer or group is wanted");
     tag->has_guid = *guid != '\0';
-    if (tag->has_guid && !api_parse_hex(guid, tag->guid, sizeof(tag->guid)))
-        return api_problem(work, 422, "guid: 32 hexadecimal digits are wanted");
+    if (tag->has_guid && !uuid_parse(guid, strlen(guid), tag->guid))
+        return api_problem(work, 422, "guid: 00112233-4455-6677-8899-aabbccddeeff is wanted");
     return tag->has_guid || *tag->name || api_problem(work, 422, "guid or name is wanted");
 }
 

@@ -447,17 +447,27 @@ struct notifier *notifier_new(const struct notifier_config *config, struct fault
     self->config = *config;
     set_defaults(&self->config);
     self->store = strdup(config->store);
-    self->portal = config->portal && *config->portal ? strdup(config->portal) : NULL;
     self->told = hash_table_new(TOLD_MAX, 16, sizeof(int64_t), seed);
     if (gethostname(self->host, sizeof(self->host) - 1) != 0)
         snprintf(self->host, sizeof(self->host), "picket");
-    self->common = (struct notify_common){
-        .host = self->host, .portal = self->portal, .ending = &self->ending, .timeout = config->timeout};
+    self->common =
+        (struct notify_common){.host = self->host, .ending = &self->ending, .timeout = config->timeout};
     if (!self->store || !self->told) {
         fault_say(fault, "no memory for notifications");
         notifier_destroy(&self);
     }
     return self;
+}
+
+bool notifier_set_portal(struct notifier *self, const char *url, struct fault *fault)
+{
+    size_t size = url ? strlen(url) : 0;
+    if (size == 0)
+        return true;
+    free(self->portal);
+    self->portal = strndup(url, url[size - 1] == '/' ? size - 1 : size);
+    self->common.portal = self->portal;
+    return self->portal || fault_say(fault, "no memory for notifications");
 }
 
 const struct notify_common *notifier_common(const struct notifier *notifier)

@@ -24,7 +24,6 @@ struct notifier_config {
     /* What keeps an output from working; `detail` NULL: it works again. On that output's thread. */
     void (*trouble)(void *context, unsigned number, const char *object, const char *detail);
     void *context;
-    const char *portal;   /* for links, without a slash at its end; NULL: none */
     int64_t first_retry;  /* ns; 0: 5 s; doubled each time */
     int64_t last_retry;   /* 0: 5 min */
     int64_t update_every; /* an alert's repeats are told not more often than so; 0: 10 min */
@@ -42,6 +41,8 @@ const struct notify_common *notifier_common(const struct notifier *notifier);
  * health issues. What is below `least` it is not told. False with the reason; then it is destroyed. */
 bool notifier_add(struct notifier *notifier, const char *name, struct notify_output output,
                   enum severity least, struct fault *fault);
+/* The portal that notices link to, before outputs are added; NULL: none. */
+bool notifier_set_portal(struct notifier *notifier, const char *url, struct fault *fault);
 /* All outputs of the configuration file, section "notify". */
 bool notifier_configure(struct notifier *notifier, const struct config *config, struct fault *fault);
 bool notifier_start(struct notifier *notifier, struct fault *fault);

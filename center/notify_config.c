@@ -91,6 +91,8 @@ static bool add_file(struct notifier *notifier, const struct config *config, str
 
 bool notifier_configure(struct notifier *notifier, const struct config *config, struct fault *fault)
 {
+    if (!notifier_set_portal(notifier, config_string(config, "notify/portal"), fault))
+        return false;
     for (size_t i = 0; i < config_count(config, "notify/syslog"); i++)
         if (!add_syslog(notifier, config, i, fault))
             return false;

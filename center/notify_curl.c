@@ -56,22 +56,17 @@ bool notify_curl_begin(struct notify_curl *to, const struct notify_common *commo
     return true;
 }
 
-long notify_curl_perform(struct notify_curl *transfer, struct fault *fault)
+bool notify_curl_perform(struct notify_curl *transfer, long *code, struct fault *fault)
 {
-    long code = 0;
     size_t taken = 0;
+    *code = 0;
     transfer->error[0] = '\0';
     curl_easy_setopt(transfer->curl, CURLOPT_WRITEDATA, &taken);
     curl_easy_setopt(transfer->curl, CURLOPT_ERRORBUFFER, transfer->error);
     CURLcode rc = curl_easy_perform(transfer->curl);
-    curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, &code);
-    if (rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && taken > ANSWER_MAX))
-        return code;
-    fault_say(fault, "%s", transfer->error[0] ? transfer->error : curl_easy_strerror(rc));
-    /* What a mail server said to this one mail is an answer; that it closed the door is none. */
-    return code >= 500 && (rc == CURLE_SEND_ERROR || rc == CURLE_RECV_ERROR || rc == CURLE_WEIRD_SERVER_REPLY)
-               ? code
-               : 0;
+    curl_easy_getinfo(transfer->curl, CURLINFO_RESPONSE_CODE, code);
+    return rc == CURLE_OK ||
+           fault_say(fault, "%s", transfer->error[0] ? transfer->error : curl_easy_strerror(rc));
 }
 
 void notify_curl_end(struct notify_curl *transfer)

@@ -17,6 +17,6 @@ struct notify_curl {
 /* A transfer to be set up further. False without memory. */
 bool notify_curl_begin(struct notify_curl *to, const struct notify_common *common, const char *url,
                        const char *ca);
-/* Does it: 0 with the reason when nothing was answered, else the response code. */
-long notify_curl_perform(struct notify_curl *transfer, struct fault *fault);
+/* Does it. `*code`: what was answered last, 0: nothing. False with the reason: it did not come to its end. */
+bool notify_curl_perform(struct notify_curl *transfer, long *code, struct fault *fault);
 void notify_curl_end(struct notify_curl *transfer);

@@ -89,6 +89,19 @@ static void put_display(struct text *t, const char *text)
     text_display(t, (struct bytes){(const uint8_t *)text, strlen(text)});
 }
 
+static void put_lines(struct text *t, const char *text)
+{
+    while (*text) {
+        size_t size = strcspn(text, "\n");
+        text_display(t, (struct bytes){(const uint8_t *)text, size});
+        text += size;
+        if (*text == '\n') {
+            text_string(t, "\r\n");
+            text++;
+        }
+    }
+}
+
 /* --- what stands in it --- */
 
 static void body_parties(struct text *t, const struct alert *alert)
@@ -112,7 +125,7 @@ static void body_alert(struct text *t, const struct notice *notice, const char *
 {
     const struct alert *alert = &notice->alert->alert;
     char stamp[CLOCK_RFC3339_MAX];
-    put_display(t, alert->explanation);
+    put_lines(t, alert->explanation);
     text_string(t, "\r\n\r\nSeverity: ");
     text_string(t, severity_name(alert->severity));
     text_string(t, "\r\nId: ");
@@ -245,12 +258,11 @@ static enum notify_result deliver(struct notify_curl *transfer, const struct not
     curl_easy_setopt(curl, CURLOPT_READDATA, payload);
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE, (long)payload->left);
-    long code = notify_curl_perform(transfer, fault);
+    long code;
+    bool done = notify_curl_perform(transfer, &code, fault);
     curl_slist_free_all(to);
-    if (code >= 200 && code < 300)
+    if (done)
         return NOTIFY_SENT;
-    if (code)
-        fault_say(fault, "the mail server answers %ld", code);
     return code >= 550 ? NOTIFY_REFUSED : NOTIFY_FAILED;
 }
 

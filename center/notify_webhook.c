@@ -101,7 +101,9 @@ static enum notify_result post(const struct notify_webhook *self, const struct n
         curl_easy_setopt(transfer.curl, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(transfer.curl, CURLOPT_POSTFIELDS, (const char *)body.data);
         curl_easy_setopt(transfer.curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size);
-        result = judge(notify_curl_perform(&transfer, fault), fault);
+        long code;
+        notify_curl_perform(&transfer, &code, fault); /* the status is the answer, however the rest ends */
+        result = judge(code, fault);
         notify_curl_end(&transfer);
     } else {
         fault_say(fault, "no memory for a webhook");

@@ -37,7 +37,8 @@ _picket_node() {
         ;;
     esac
     case ${COMP_WORDS[1]} in
-    status | peers | health) words+=" --no-header" ;;
+    status | peers) words+=" --no-header" ;;
+    health) words+=" --no-header --center --config --workspace" ;;
     quota) words+=" --no-header --wide" ;;
     members) words+=" --no-header --site --state --domain --mode --wide" ;;
     reach) words+=" --no-header --site --state --domain --mode --probe" ;;
@@ -55,9 +56,36 @@ _picket_node() {
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
 
+# The commands that ask the center.
+_picket_center() {
+    local current=$1 previous=$2 words="--json --no-header --config --workspace --timeout --help"
+    case $previous in
+    --workspace | --timeout | --limit | --search)
+        return
+        ;;
+    --status)
+        words="open closed suppressed"
+        ;;
+    --severity)
+        words="informational low medium high"
+        ;;
+    --as | classify)
+        words="none true-positive benign-true-positive false-positive"
+        ;;
+    *)
+        case ${COMP_WORDS[1]} in
+        alerts) words="$words --status --severity --search --limit" ;;
+        alert) words="$words --as close reopen suppress delete classify" ;;
+        entities) words="$words --limit" ;;
+        esac
+        ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health reload sync entity search lookup directory fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health reload sync entity search lookup directory alerts alert entities sensors fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
@@ -114,6 +142,9 @@ _picket() {
         ;;
     status | members | synchronizer | why | peers | reach | history | candidate | watch | events | quota | health | reload)
         _picket_node "$current" "$previous"
+        ;;
+    alerts | alert | entities | sensors)
+        _picket_center "$current" "$previous"
         ;;
     read)
         if [[ $current == -* ]]; then

@@ -2,14 +2,16 @@
  *
  * picket health: the health issues of this node.
  */
+#include "node/center_commands.h"
 #include "node/command.h"
 #include "node/show_command.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-const char command_health_options[] =
-    SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION "\nExit status 3: the node answered, and there is an issue.\n";
+const char command_health_options[] = SHOW_COMMON_OPTIONS SHOW_HEADER_OPTION
+    "  --center            those of the center instead (with picket alerts' options)\n"
+    "\nExit status 3: the node answered, and there is an issue.\n";
 
 enum column { COLUMN_NUMBER, COLUMN_SEVERITY, COLUMN_SINCE, COLUMN_ABOUT, COLUMN_NAME };
 
@@ -67,6 +69,9 @@ int command_health(int argc, char **argv)
 {
     struct show_options options;
     json_t *answer;
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--center") == 0)
+            return center_health(argc, argv);
     int status = show_parse(&options, SHOW_HEADER, 0, 0, argc, argv);
     if (status != EXIT_FINE)
         return show_after_help(status);

@@ -130,3 +130,13 @@ target_link_libraries(name_probe PRIVATE picket_naming picket_base)
 set_target_properties(name_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME name_lab COMMAND Python3::Interpreter ${integration}/name_lab.py --probe $<TARGET_FILE:name_probe>)
 set_tests_properties(name_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+
+# Who is told of alerts, and the API: a real rsyslog with TLS, servers of the tests' own for mail and webhooks.
+add_executable(center_probe ${integration}/center_probe.c)
+target_link_libraries(center_probe PRIVATE picket_center)
+set_target_properties(center_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME notify_peers COMMAND Python3::Interpreter ${integration}/notify_peers.py --probe $<TARGET_FILE:center_probe>)
+set_tests_properties(notify_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
+add_test(NAME api_client COMMAND Python3::Interpreter ${integration}/api_client.py --probe $<TARGET_FILE:center_probe>
+  --picket $<TARGET_FILE:picket>)
+set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -151,8 +151,10 @@ static void raise(uint64_t position, enum severity severity, const char *account
     free(alert);
 }
 
-#define ID1 "00000000000000000000000000000001"
-#define ID9 "00000000000000000000000000000009"
+#define ID1   "00000000000000000000000000000001"
+#define ID9   "00000000000000000000000000000009"
+#define GUID1 "00000000-0000-0000-0000-000000000001"
+#define GUID9 "00000000-0000-0000-0000-000000000009"
 
 static void alerts_and_pages(void **state)
 {
@@ -348,8 +350,8 @@ static void exclusions_and_tags(void **state)
     assert_int_equal(
         ask("POST", "/tags", "{\"tag\":\"honeytoken\",\"name\":\"bait\",\"domain\":\"corp.example\"}"), 201);
     snprintf(url, sizeof(url), "/tags/%lld", (long long)number_at("id"));
-    assert_int_equal(ask("POST", "/tags", "{\"tag\":\"sensitive\",\"guid\":\"" ID1 "\"}"), 201);
-    assert_string_equal(text_at("guid"), ID1);
+    assert_int_equal(ask("POST", "/tags", "{\"tag\":\"sensitive\",\"guid\":\"" GUID1 "\"}"), 201);
+    assert_string_equal(text_at("guid"), GUID1);
     assert_int_equal(ask("POST", "/tags", "{\"tag\":\"odd\",\"name\":\"bait\"}"), 422);
     assert_int_equal(ask("POST", "/tags", "{\"tag\":\"sensitive\"}"), 422);
     assert_int_equal(ask("POST", "/tags", "{\"tag\":\"sensitive\",\"guid\":\"1\"}"), 422);
@@ -445,14 +447,14 @@ static bool write_entity(void *context, uint64_t workspace, const uint8_t guid[1
 static void the_running_center(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"/sensors", "/fleet", "/status", "/search?q=x", "/entities/" ID1};
+    static const char *const urls[] = {"/sensors", "/fleet", "/status", "/search?q=x", "/entities/" GUID1};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 503);
     self.config.sources =
         (struct api_sources){write_source, write_source, write_status, write_search, write_entity, NULL};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 200);
-    assert_int_equal(ask("GET", "/entities/" ID9, NULL), 404);
+    assert_int_equal(ask("GET", "/entities/" GUID9, NULL), 404);
     assert_int_equal(ask("GET", "/search", NULL), 400);
     assert_int_equal(ask("GET", "/search?q=x&limit=500", NULL), 400);
     assert_int_equal(ask("GET", "/events", NULL), 200);

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""api_client.py - the API over HTTPS, and the commands of `picket` that use it: its own certificate, tokens and roles, pages,
+changes, server-sent events, rates and bounds, requests that are none.
+
+    api_client.py --probe PROGRAM --picket PROGRAM
+"""
+import argparse
+import http.client
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from notify_peers import Center, put_secret, until
+
+
+class Client:
+    def __init__(self, center, token=None):
+        host, port = center.endpoint.removeprefix("https://").split(":")
+        self.address = (host, int(port))
+        self.context = ssl.create_default_context(cafile=os.path.join(center.place, "api.crt"))
+        self.headers = {"Authorization": "Bearer " + token} if token else {}
+
+    def connect(self, timeout=60):
+        return http.client.HTTPSConnection(*self.address, context=self.context, timeout=timeout)
+
+    def ask(self, method, path, body=None, headers=None):
+        connection = self.connect()
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {**self.headers, **({"Content-Type": "application/json"} if data else {}), **(headers or {})}
+        connection.request(method, "/api/v1" + path, data, sent)
+        response = connection.getresponse()
+        text = response.read()
+        connection.close()
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        if response.status >= 400:
+            assert response.headers["Content-Type"] == "application/problem+json", response.headers
+        return response.status, json.loads(text) if text else None, response.headers
+
+    def raw(self, data):
+        """What is answered to bytes of one's own; b"" when the connection is closed."""
+        with self.context.wrap_socket(socket.create_connection(self.address, 30), server_hostname="127.0.0.1") as s:
+            s.settimeout(60)
+            s.sendall(data)
+            try:
+                return s.recv(65536)
+            except (ConnectionError, ssl.SSLError):
+                return b""
+
+
+def roles(center):
+    nobody = Client(center)
+    assert nobody.ask("GET", "/openapi.json")[0] == 200
+    status, problem, headers = nobody.ask("GET", "/alerts")
+    assert status == 401 and problem["status"] == 401 and headers["WWW-Authenticate"].startswith("Bearer")
+    assert Client(center, "picket_" + "0" * 64).ask("GET", "/alerts")[0] == 401
+    viewer = Client(center, center.ask("token viewer"))
+    assert viewer.ask("GET", "/alerts")[0] == 200
+    assert viewer.ask("POST", "/exclusions", {"kind": "account", "value": "bob"})[0] == 403
+    assert viewer.ask("GET", "/nowhere")[0] == 404
+    status, _, headers = viewer.ask("DELETE", "/alerts")
+    assert status == 405 and headers["Allow"] == "GET"
+
+
+def alerts(center, admin):
+    for position in range(1, 8):
+        assert center.raise_(position) == "new"
+    seen, cursor = [], ""
+    while cursor is not None:
+        status, page, _ = admin.ask("GET", "/alerts?limit=3" + ("&cursor=" + cursor if cursor else ""))
+        assert status == 200
+        seen += [a["number"] for a in page["items"]]
+        cursor = page["next"]
+    assert seen == sorted(seen, reverse=True) and len(seen) == 7, seen
+    first = admin.ask("GET", "/alerts?limit=1")[1]["items"][0]
+    assert first["accounts"][0]["name"] == "m\u00fcller=1|2\\3" and first["sources"][0]["name"] == "WS1\r\nCEF:0|x"
+    path = "/alerts/" + first["id"]
+    status, changed, _ = admin.ask("PATCH", path, {"status": "closed", "classification": "benign-true-positive"})
+    assert status == 200 and changed["status"] == "closed"
+    history = admin.ask("GET", path + "/history")[1]["items"]
+    assert [h["what"] for h in history] == ["alert-closed", "alert-new"] and history[0]["who"] == "token:probe"
+    assert admin.ask("GET", path + "/activities")[1]["items"][0]["lost"] is True
+    assert admin.ask("GET", "/alerts?q=m%C3%BCller%3D1&status=closed")[1]["items"][0]["id"] == first["id"]
+
+
+def bounds(center, admin):
+    assert admin.ask("PATCH", "/settings", b"x" * 70000)[0] == 413
+    assert admin.ask("PATCH", "/settings", b"{}", {"Content-Type": "text/plain"})[0] == 415
+    assert admin.ask("GET", "/alerts?" + "&".join("a%d=1" % i for i in range(40)))[0] == 400
+    nested = b"[" * 30000 + b"]" * 30000
+    assert admin.ask("PATCH", "/settings", nested)[0] == 400
+    token = admin.headers["Authorization"].encode()
+    for data in (b"\0" * 100, b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n",
+                 b"GET /api/v1/alerts HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 20000 + b"\r\n",
+                 b"PATCH /api/v1/settings HTTP/1.1\r\nHost: x\r\nAuthorization: " + token +
+                 b"\r\nContent-Length: 99999999999999999999\r\n\r\n",
+                 b"PATCH /api/v1/settings HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                 b"GET /api/v1/alerts/%00%2e%2e/%ff HTTP/1.1\r\nHost: x\r\nAuthorization: " + token + b"\r\n\r\n"):
+        try:
+            answer = admin.raw(data)
+        except OSError:
+            continue
+        assert not answer or b" 4" in answer[:13] or b" 5" in answer[:13], (data[:60], answer[:80])
+    assert admin.ask("GET", "/alerts")[0] == 200
+
+
+def many_at_once(center, admin):
+    statuses = []
+
+    def ask():
+        for _ in range(10):
+            statuses.append(admin.ask("GET", "/alerts?limit=2")[0])
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert statuses.count(200) == 80, statuses
+
+
+def rates(center):
+    nobody = Client(center)
+    connection = nobody.connect()
+    seen = set()
+    for _ in range(1500):
+        connection.request("GET", "/api/v1/openapi.json")
+        response = connection.getresponse()
+        response.read()
+        seen.add(response.status)
+        if response.status == 429:
+            assert response.headers["Retry-After"] == "1"
+            break
+    connection.close()
+    assert seen == {200, 429}, seen
+    assert Client(center, center.ask("token viewer")).ask("GET", "/alerts")[0] == 200  # others are not held up
+
+
+def events(center, admin):
+    connection = admin.connect()
+    connection.request("GET", "/api/v1/events", headers=admin.headers)
+    response = connection.getresponse()
+    assert response.status == 200 and response.headers["Content-Type"] == "text/event-stream"
+    assert response.readline() == b"retry: 5000\n" and response.readline() == b"\n"
+    assert center.raise_(100) == "new"
+    assert center.raise_(101, 100) == "updated"
+    heard = []
+    while len(heard) < 2:
+        line = response.readline()
+        if line.startswith(b"data: "):
+            heard.append(json.loads(line[6:]))
+    assert [h["trigger"] for h in heard] == ["new", "updated"] and heard[1]["count"] == 2, heard
+    status, _, _ = admin.ask("PATCH", "/alerts/" + heard[0]["id"], {"status": "suppressed"})
+    assert status == 200
+    while not (line := response.readline()).startswith(b"data: "):
+        pass
+    assert json.loads(line[6:])["trigger"] == "suppressed"
+    assert center.raise_(102, 100) == "silent"
+    return connection, response  # still open when the center ends
+
+
+def command_line(center, picket, token):
+    config = os.path.join(center.place, "client.conf")
+    secret = put_secret(os.path.join(center.place, "token"), token)
+    with open(config, "w") as f:
+        f.write("center\n    url = \"%s\"\n    ca = %s/api.crt\n    token = %s\n" % (center.endpoint, center.place, secret))
+
+    def run(*arguments, code=0):
+        environment = dict(os.environ, PICKET_CENTER_CONFIG=config)
+        done = subprocess.run([picket, *arguments], capture_output=True, text=True, env=environment, timeout=120)
+        assert done.returncode == code, (arguments, done)
+        return done.stdout + done.stderr
+    text = run("alerts", code=3)
+    assert "DirectoryServicesReplication" in text or "directory" in text.lower(), text
+    assert "\x1b" not in text and "WS1\r" not in text
+    numbers = [a["number"] for a in json.loads(run("alerts", "--json", "--severity", "high", code=3))["items"]]
+    assert "no such alerts" in run("alerts", "--search", "nobodycalledso")
+    number = str(numbers[0])
+    text = run("alert", number)
+    assert "is no domain controller" in text and "alert-new" in text and "what to do" in text or "alert-new" in text, text
+    assert "is closed, classified as false-positive" in run("alert", number, "close", "--as", "false-positive")
+    assert "is open" in run("alert", number, "reopen")
+    assert "classified as true-positive" in run("alert", number, "classify", "true-positive")
+    assert "is suppressed" in run("alert", number, "suppress")
+    assert "is deleted" in run("alert", number, "delete")
+    run("alert", number, code=1)
+    run("alert", number, "frob", code=2)
+    run("alert", "x", code=2)
+    run("alert", "999999", code=1)
+    run("alert", code=2)
+    run("alerts", "--limit", "0", code=2)
+    assert "alice" in run("entities", "al") and "nobody" in run("entities", "zz")
+    assert "dc1" in run("sensors") and "2026-11-22 03:27:13" in run("sensors")
+    assert "no health issue" in run("health", "--center")
+    os.chmod(secret, 0o644)
+    assert "chmod 600" in run("alerts", code=1)
+    os.chmod(secret, 0o600)
+    with open(config, "w") as f:
+        f.write("center\n    url = \"%s\"\n    token = %s\n" % (center.endpoint, secret))
+    assert token not in run("alerts", code=1)  # the certificate is nobody's
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--probe", required=True)
+    parser.add_argument("--picket", required=True)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="picket-api-") as place:
+        center = Center(options.probe, place, ["portal = \"https://portal.example\""])
+        listener = None
+        try:
+            token = center.ask("token administrator")
+            admin = Client(center, token)
+            roles(center)
+            alerts(center, admin)
+            bounds(center, admin)
+            many_at_once(center, admin)
+            listener = events(center, admin)
+            command_line(center, options.picket, token)
+            rates(center)
+            key = os.stat(os.path.join(place, "api.key"))
+            assert key.st_mode & 0o777 == 0o600
+        finally:
+            began = time.monotonic()
+            assert center.close() == 0
+            assert time.monotonic() - began < 30
+        if listener:
+            listener[0].close()
+    print("api: fine")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
