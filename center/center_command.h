@@ -37,6 +37,9 @@ int center_parse(const char *name, int argc, char **argv, struct center_options 
 /* A descriptor that is readable when the program is to end. -1: none to be had. */
 int center_stop_signals(void);
 
+extern const char center_token_options[];
+int center_token(int argc, char **argv);
+
 /* Tells what was wrong with how a command was used; EXIT_USAGE. */
 int center_misused(const char *name, const char *what);
 /* The help of a command; EXIT_FINE. */

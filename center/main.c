@@ -18,6 +18,8 @@ const struct center_command center_commands[] = {
      center_key},
     {"log", "[OPTION]... [DIR]", "Prints what was received, one JSON object a line.", center_log_options,
      center_log},
+    {"token", "VERB [OPTION]...", "Makes, lists and removes tokens of the API.", center_token_options,
+     center_token},
     {"replay", "[OPTION]... FILE...", "Looks for attacks in captures or exported activities.",
      center_replay_options, center_replay},
     {"sensors", "[OPTION]... [SENSOR]", "Lists the sensors, and sets what they are to do.",
