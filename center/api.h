@@ -14,17 +14,10 @@ struct api;
 /* What only the running center knows. Each writes the members of an object that is open in `w`; called on the
  * API's threads, several at a time. Those that are NULL answer "not available here" (503). */
 struct api_sources {
-    /* "items": an array of sensors: id, name, last heard, what waits, health, ... */
-    bool (*sensors)(void *context, uint64_t workspace, struct json_writer *w);
     /* The fleet: members and who synchronizes which domain. */
     bool (*fleet)(void *context, uint64_t workspace, struct json_writer *w);
     /* Counters of the receiver, the pipelines, the notifier, ... */
     bool (*status)(void *context, struct json_writer *w);
-    /* "items": entities whose names begin with the words of `text`, at most `limit`. */
-    bool (*search)(void *context, uint64_t workspace, struct bytes text, uint32_t limit,
-                   struct json_writer *w);
-    /* The entity with that objectGUID, with its history. False: there is none. */
-    bool (*entity)(void *context, uint64_t workspace, const uint8_t guid[16], struct json_writer *w);
     void *context;
 };
 

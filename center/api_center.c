@@ -3,24 +3,96 @@
  * What the running center knows, and its health.
  */
 #include "center/api_routes.h"
+#include "center/sensor_settings.h"
 #include "center/store_health.h"
+#include "center/store_nodes.h"
 
 #include "base/health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 static bool unavailable(struct api_work *work)
 {
     return api_problem(work, 503, "this center does not know it");
 }
 
+static const char *settled_name(enum delivery_settled how)
+{
+    switch (how) {
+    case DELIVERY_IN_EFFECT:
+        return "in effect";
+    case DELIVERY_NEXT_START:
+        return "at its next start";
+    default:
+        return "refused";
+    }
+}
+
+/* What was set for it, and what became of that. */
+static void write_settings(struct json_writer *w, const char *directory, const struct node_id *id)
+{
+    struct sensor_settings *settings = calloc(1, sizeof(*settings));
+    struct sensor_settled settled = {.version = 0};
+    struct fault fault;
+    json_write_object(w, "settings");
+    if (settings && sensor_settings_load(settings, disk_system(), directory, id, &fault) == DISK_FOUND &&
+        settings->version > 0) {
+        bool answered = sensor_settled_load(&settled, disk_system(), directory, id, &fault) == DISK_FOUND &&
+                        settled.version == settings->version;
+        json_write_uint(w, "version", settings->version);
+        json_write_string(w, "state", answered ? settled_name(settled.how) : "not answered yet");
+        json_write_string(w, "text", answered ? settled.text : NULL);
+    } else {
+        json_write_uint(w, "version", 0);
+        json_write_string(w, "state", "none");
+        json_write_null(w, "text");
+    }
+    json_write_close(w);
+    free(settings);
+}
+
+static void write_domains(struct json_writer *w, const char *lines)
+{
+    json_write_array(w, "domains");
+    while (*lines) {
+        char domain[256];
+        size_t size = strcspn(lines, "\n");
+        snprintf(domain, sizeof(domain), "%.*s", (int)(size < sizeof(domain) ? size : sizeof(domain) - 1),
+                 lines);
+        if (*domain)
+            json_write_string(w, NULL, domain);
+        lines += size + (lines[size] == '\n');
+    }
+    json_write_close(w);
+}
+
+static void write_sensor(void *context, const struct stored_node *node)
+{
+    struct api_work *work = context;
+    struct json_writer *w = &work->answer;
+    char directory[PATH_SIZE];
+    json_write_object(w, NULL);
+    api_write_hex(w, "id", node->id.bytes, sizeof(node->id.bytes));
+    json_write_string(w, "name", node->name);
+    json_write_string(w, "site", node->site);
+    json_write_uint(w, "workspace", node->workspace);
+    write_domains(w, node->domains);
+    api_write_time(w, "first", node->first);
+    api_write_time(w, "heard", node->last);
+    if (path_join(directory, work->core->config->state, "sensors", NULL))
+        write_settings(w, directory, &node->id);
+    json_write_close(w);
+}
+
 bool api_sensors(struct api_work *work)
 {
-    const struct api_sources *sources = &work->core->config->sources;
-    if (!sources->sensors)
-        return unavailable(work);
     json_write_object(&work->answer, NULL);
-    bool done = sources->sensors(sources->context, work->workspace, &work->answer);
+    json_write_array(&work->answer, "items");
+    store_nodes_list(work->store, work->workspace, write_sensor, work);
     json_write_close(&work->answer);
-    return done || unavailable(work);
+    json_write_close(&work->answer);
+    return !store_failed(work->store) || api_store_failed(work);
 }
 
 bool api_fleet(struct api_work *work)
@@ -43,39 +115,6 @@ bool api_status(struct api_work *work)
     bool done = sources->status(sources->context, &work->answer);
     json_write_close(&work->answer);
     return done || unavailable(work);
-}
-
-bool api_search(struct api_work *work)
-{
-    const struct api_sources *sources = &work->core->config->sources;
-    const char *text = api_argument(work, "q");
-    int64_t limit = 20;
-    if (!text || !*text || strlen(text) > 256)
-        return api_problem(work, 400, "q: what to look for is wanted, at most 256 bytes");
-    if (!api_take_number(work, "limit", 1, 200, &limit))
-        return false;
-    if (!sources->search)
-        return unavailable(work);
-    json_write_object(&work->answer, NULL);
-    bool done =
-        sources->search(sources->context, work->workspace,
-                        (struct bytes){(const uint8_t *)text, strlen(text)}, (uint32_t)limit, &work->answer);
-    json_write_close(&work->answer);
-    return done || unavailable(work);
-}
-
-bool api_entity(struct api_work *work)
-{
-    const struct api_sources *sources = &work->core->config->sources;
-    uint8_t guid[16];
-    if (!api_part_guid(work, guid))
-        return false;
-    if (!sources->entity)
-        return unavailable(work);
-    json_write_object(&work->answer, NULL);
-    bool done = sources->entity(sources->context, work->workspace, guid, &work->answer);
-    json_write_close(&work->answer);
-    return done || api_problem(work, 404, "there is no such entity");
 }
 
 static bool write_issue(void *context, const struct stored_health *issue)

@@ -3,7 +3,7 @@
 _picket_center() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
     case $previous in
-    --config)
+    --config | --out)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -20,8 +20,12 @@ _picket_center() {
         ;;
     esac
     case ${COMP_CWORD}:${COMP_WORDS[1]} in
-    1:*) words="run receive key log replay sensors backup restore --help --version" ;;
+    1:*) words="run receive key log token replay sensors backup restore --help --version" ;;
     *:run | *:receive) words="--config --check --help" ;;
+    *:token)
+        words="create list remove --config --name --role --workspace --all-workspaces --days --out --help"
+        [ "$previous" = --role ] && words="viewer user administrator"
+        ;;
     *:key) words="--config --help" ;;
     *:backup | *:restore)
         words="--config --help"

@@ -111,7 +111,8 @@ static void show_evidence(const struct show_style *style, const json_t *evidence
 {
     for (size_t i = 0; i < json_array_size(evidence); i++) {
         const json_t *item = json_array_get(evidence, i);
-        char *value = json_dumps(json_object_get(item, "value"),
+        const json_t *seconds = json_object_get(item, "seconds");
+        char *value = json_dumps(seconds ? seconds : json_object_get(item, "value"),
                                  JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         char *limit = json_dumps(json_object_get(item, "limit"),
                                  JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
@@ -152,13 +153,11 @@ void show_alert(const struct show_style *style, const json_t *alert, const json_
 
 /* --- entities and sensors --- */
 
-enum { ENTITY_NAME, ENTITY_KIND, ENTITY_DOMAIN, ENTITY_DISPLAY, ENTITY_GUID };
+enum { ENTITY_NAME, ENTITY_KIND, ENTITY_DOMAIN, ENTITY_DELETED, ENTITY_GUID };
 
 static const struct show_column entity_columns[] = {
-    [ENTITY_NAME] = {"NAME", 0, SHOW_LEFT, false},
-    [ENTITY_KIND] = {"KIND", 0, SHOW_LEFT, false},
-    [ENTITY_DOMAIN] = {"DOMAIN", 0, SHOW_LEFT, false},
-    [ENTITY_DISPLAY] = {"DISPLAY NAME", 0.3, SHOW_CUT, false},
+    [ENTITY_NAME] = {"NAME", 0, SHOW_LEFT, false},     [ENTITY_KIND] = {"KIND", 0, SHOW_LEFT, false},
+    [ENTITY_DOMAIN] = {"DOMAIN", 0, SHOW_LEFT, false}, [ENTITY_DELETED] = {"DELETED", 0, SHOW_LEFT, false},
     [ENTITY_GUID] = {"GUID", 0, SHOW_LEFT, false},
 };
 
@@ -177,20 +176,21 @@ void show_entities(const struct show_style *style, const json_t *answer)
         show_table_cell(table, ENTITY_NAME, "%s", or_dash(show_text(entity, "name")));
         show_table_cell(table, ENTITY_KIND, "%s", or_dash(show_text(entity, "kind")));
         show_table_cell(table, ENTITY_DOMAIN, "%s", or_dash(show_text(entity, "domain")));
-        show_table_cell(table, ENTITY_DISPLAY, "%s", or_dash(show_text(entity, "display_name")));
+        cell_time(table, ENTITY_DELETED, show_text(entity, "deleted"));
         show_table_cell(table, ENTITY_GUID, "%s", or_dash(show_text(entity, "guid")));
     }
     show_table_print(&table);
 }
 
-enum { SENSOR_NAME, SENSOR_ID, SENSOR_STATE, SENSOR_HEARD, SENSOR_BATCHES };
+enum { SENSOR_NAME, SENSOR_SITE, SENSOR_DOMAINS, SENSOR_HEARD, SENSOR_SETTINGS, SENSOR_ID };
 
 static const struct show_column sensor_columns[] = {
     [SENSOR_NAME] = {"SENSOR", 0, SHOW_LEFT, false},
+    [SENSOR_SITE] = {"SITE", 0, SHOW_LEFT, false},
+    [SENSOR_DOMAINS] = {"DOMAINS", 0.3, SHOW_CUT, false},
+    [SENSOR_HEARD] = {"LAST HELLO", 0, SHOW_LEFT, false},
+    [SENSOR_SETTINGS] = {"SETTINGS", 0, SHOW_LEFT, false},
     [SENSOR_ID] = {"ID", 0, SHOW_LEFT, false},
-    [SENSOR_STATE] = {"STATE", 0, SHOW_LEFT, false},
-    [SENSOR_HEARD] = {"LAST HEARD", 0, SHOW_LEFT, false},
-    [SENSOR_BATCHES] = {"BATCHES", 0, SHOW_RIGHT, false},
 };
 
 void show_sensors(const struct show_style *style, const json_t *answer)
@@ -204,14 +204,14 @@ void show_sensors(const struct show_style *style, const json_t *answer)
         show_table_new(style, sensor_columns, sizeof(sensor_columns) / sizeof(sensor_columns[0]));
     for (size_t i = 0; i < json_array_size(items); i++) {
         const json_t *sensor = json_array_get(items, i);
-        const char *state = show_text(sensor, "state");
         show_table_row(table);
         show_table_cell(table, SENSOR_NAME, "%s", or_dash(show_text(sensor, "name")));
-        show_table_cell(table, SENSOR_ID, "%s", or_dash(show_text(sensor, "id")));
-        show_table_cell(table, SENSOR_STATE, "%s", or_dash(state));
-        show_table_colour(table, SENSOR_STATE, show_state_colour(state));
+        show_table_cell(table, SENSOR_SITE, "%s", or_dash(show_text(sensor, "site")));
+        show_table_list(table, SENSOR_DOMAINS, json_object_get(sensor, "domains"));
         cell_time(table, SENSOR_HEARD, show_text(sensor, "heard"));
-        show_table_cell(table, SENSOR_BATCHES, "%" PRId64, show_number(sensor, "batches", 0));
+        show_table_cell(table, SENSOR_SETTINGS, "%s",
+                        or_dash(show_text(json_object_get(sensor, "settings"), "state")));
+        show_table_cell(table, SENSOR_ID, "%s", or_dash(show_text(sensor, "id")));
     }
     show_table_print(&table);
 }

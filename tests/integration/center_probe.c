@@ -16,6 +16,7 @@
 #include "center/api_token.h"
 #include "center/center_config.h"
 #include "center/notify.h"
+#include "center/store_nodes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,38 +49,6 @@ static bool write_status(void *context, struct json_writer *w)
     return true;
 }
 
-static bool write_sensors(void *context, uint64_t workspace, struct json_writer *w)
-{
-    (void)context;
-    (void)workspace;
-    json_write_array(w, "items");
-    json_write_object(w, NULL);
-    json_write_string(w, "name", "dc1");
-    json_write_string(w, "id", "00000000000000000000000000000001");
-    json_write_string(w, "state", "online");
-    json_write_string(w, "heard", "2026-11-22T03:27:13.5Z");
-    json_write_uint(w, "batches", 12);
-    json_write_close(w);
-    json_write_close(w);
-    return true;
-}
-
-static bool write_search(void *context, uint64_t workspace, struct bytes text, uint32_t limit,
-                         struct json_writer *w)
-{
-    (void)context;
-    (void)workspace;
-    json_write_array(w, "items");
-    if (limit > 0 && text.size > 0 && text.data[0] == 'a') {
-        json_write_object(w, NULL);
-        json_write_string(w, "name", "alice");
-        json_write_string(w, "kind", "user");
-        json_write_close(w);
-    }
-    json_write_close(w);
-    return true;
-}
-
 static bool start(struct probe *probe, const char *config, const char *directory, int64_t retry,
                   struct fault *fault)
 {
@@ -94,13 +63,16 @@ static bool start(struct probe *probe, const char *config, const char *directory
     if (!probe->notifier || !notifier_configure(probe->notifier, probe->config, fault) ||
         !notifier_start(probe->notifier, fault))
         return false;
-    const struct api_config api = {
-        .config = probe->config,
-        .state = directory,
-        .store = probe->store,
-        .log = directory,
-        .notifier = notifier_listener(probe->notifier),
-        .sources = {.status = write_status, .sensors = write_sensors, .search = write_search}};
+    const struct api_config api = {.config = probe->config,
+                                   .state = directory,
+                                   .store = probe->store,
+                                   .log = directory,
+                                   .notifier = notifier_listener(probe->notifier),
+                                   .sources = {.status = write_status}};
+    struct stored_node node = {
+        .id = {{1}}, .workspace = 1, .name = "dc1", .domains = "corp.example", .first = 1};
+    clock_rfc3339_parse("2026-11-22T03:27:13Z", 20, &node.last);
+    store_node_put(probe->alerts.store, &node);
     probe->api = api_start(&api, fault);
     if (!probe->api)
         return false;

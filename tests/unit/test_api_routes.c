@@ -5,6 +5,7 @@
 #include "center/api_routes.h"
 #include "center/api_token.h"
 #include "center/store_health.h"
+#include "center/store_nodes.h"
 #include "center/store_settings.h"
 
 #include "place.h"
@@ -427,34 +428,21 @@ static bool write_status(void *context, struct json_writer *w)
     return true;
 }
 
-static bool write_search(void *context, uint64_t workspace, struct bytes text, uint32_t limit,
-                         struct json_writer *w)
-{
-    (void)context;
-    (void)workspace;
-    json_write_uint(w, "limit", limit);
-    return text.size > 0;
-}
-
-static bool write_entity(void *context, uint64_t workspace, const uint8_t guid[16], struct json_writer *w)
-{
-    (void)context;
-    (void)workspace;
-    json_write_uint(w, "last", guid[15]);
-    return guid[15] == 1;
-}
-
 static void the_running_center(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"/sensors", "/fleet", "/status", "/search?q=x", "/entities/" GUID1};
+    static const char *const urls[] = {"/fleet", "/status"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 503);
-    self.config.sources =
-        (struct api_sources){write_source, write_source, write_status, write_search, write_entity, NULL};
+    self.config.sources = (struct api_sources){write_source, write_status, NULL};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 200);
     assert_int_equal(ask("GET", "/entities/" GUID9, NULL), 404);
+    assert_int_equal(ask("GET", "/entities/x", NULL), 404);
+    assert_int_equal(ask("GET", "/search?q=x", NULL), 200);
+    assert_int_equal(items(), 0);
+    assert_int_equal(ask("GET", "/search?q=x&kind=odd", NULL), 400);
+    assert_int_equal(ask("GET", "/search?q=x&kind=user", NULL), 200);
     assert_int_equal(ask("GET", "/search", NULL), 400);
     assert_int_equal(ask("GET", "/search?q=x&limit=500", NULL), 400);
     assert_int_equal(ask("GET", "/events", NULL), 200);
@@ -462,6 +450,24 @@ static void the_running_center(void **state)
     assert_int_equal(ask("GET", "/subjects/" ID1 "/activities?name=alice", NULL), 200);
     assert_int_equal(items(), 0);
     assert_int_equal(ask("GET", "/subjects/" ID1 "/activities", NULL), 400);
+}
+
+static void sensors(void **state)
+{
+    (void)state;
+    struct stored_node node = {
+        .id = {{1}}, .workspace = 1, .name = "dc1", .domains = "a.example\nb.example", .first = 5, .last = 7};
+    self.config.state = self.place.path;
+    assert_true(store_node_put(self.store, &node));
+    assert_int_equal(ask("GET", "/sensors", NULL), 200);
+    assert_int_equal(items(), 1);
+    assert_string_equal(json_string_value(json_object_get(item(0), "name")), "dc1");
+    assert_int_equal(json_array_size(json_object_get(item(0), "domains")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(item(0), "settings"), "state")),
+                        "none");
+    be(ROLE_VIEWER, 77);
+    assert_int_equal(ask("GET", "/sensors", NULL), 200);
+    assert_int_equal(items(), 0);
 }
 
 static void health(void **state)
@@ -526,6 +532,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(exclusions_and_tags, begin, end),
         cmocka_unit_test_setup_teardown(users_and_tokens, begin, end),
         cmocka_unit_test_setup_teardown(the_running_center, begin, end),
+        cmocka_unit_test_setup_teardown(sensors, begin, end),
         cmocka_unit_test_setup_teardown(health, begin, end),
         cmocka_unit_test(the_document_tells_every_route),
     };
