@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_LIFE, SETTING_SLACK, SETTING_ASKED };
+enum { SETTING_LIFE, SETTING_SLACK, SETTING_ASKED, SETTING_ABSURD };
 
 static const struct detector_setting settings[] = {
     [SETTING_LIFE] = {"life", "h", 10, 10, 10, 1, 8760,
@@ -13,6 +13,9 @@ static const struct detector_setting settings[] = {
                        "How much longer it may be used, for clocks that differ."},
     [SETTING_ASKED] = {"asked", "d", 60, 30, 10, 1, 10000,
                        "How far ahead the end may be that is asked for a ticket by means of it."},
+    [SETTING_ABSURD] = {"absurd", "d", 5475, 5475, 5475, 1, 100000,
+                        "Further ahead than this it is taken for a clock that is wrong, as without a battery "
+                        "they begin at 1970 or 2000."},
     {0},
 };
 
@@ -82,17 +85,19 @@ static void judge_asked(struct detection *d, const struct observation *o, int64_
 {
     int64_t till = observation_int(o, FIELD_REQUESTED_TILL, 0);
     double asked = detection_setting(d, SETTING_ASKED) * (double)STATISTICS_DAY;
-    if (till <= 0 || means_for_ever(till) || (double)(till - o->time) <= asked || till - o->time <= life)
+    double ahead = (double)till - (double)o->time;
+    if (till <= 0 || means_for_ever(till) || ahead <= asked || ahead <= (double)life ||
+        ahead > detection_setting(d, SETTING_ABSURD) * (double)STATISTICS_DAY)
         return;
     struct alert *alert = new_alert(d, o);
     alert_put_time(alert, "end", till);
-    alert_put_compared(alert, "days_ahead", (double)(till - o->time) / (double)STATISTICS_DAY, "asked",
+    alert_put_compared(alert, "days_ahead", ahead / (double)STATISTICS_DAY, "asked",
                        detection_setting(d, SETTING_ASKED));
     alert_explain(
         alert,
         "By means of its ticket-granting ticket it asked for one until %.0f days from then, which is "
         "what clients do that have one that lives so long; tickets of this domain live %.1f hours%s.",
-        (double)(till - o->time) / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
+        ahead / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
         policy ? " by its policy" : " by default");
     tell_source(alert, o);
     detection_raise(d);

@@ -16,7 +16,8 @@ static const struct state_form tables[] = {
     {0},
 };
 
-static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_TGS, ACTIVITY_KERBEROS_AP, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_TGS, ACTIVITY_WINDOWS_KERBEROS_TGS,
+                                           ACTIVITY_KERBEROS_AP, ACTIVITY_NONE};
 
 static bool refused(const struct observation *o)
 {
@@ -36,7 +37,7 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void observe(struct detection *d, const struct observation *o)
 {
     bool told = refused(o);
-    if (o->ticket)
+    if (o->ticket || detection_is(d, &o->account, FACT_DELETED))
         return; /* a controller issued it: the account was deleted since */
     if (!told && (!party_is(&o->account) ||
                   detection_account_known(d, o->account.name, o->account.domain) != KNOWN_NO))
@@ -46,7 +47,7 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     distinct_add(&g->sources, o->origin.low);
     struct bytes service =
-        observation_text(o, o->kind == ACTIVITY_KERBEROS_TGS ? FIELD_SERVICE : FIELD_TICKET_SERVICE);
+        observation_text(o, o->kind == ACTIVITY_KERBEROS_AP ? FIELD_TICKET_SERVICE : FIELD_SERVICE);
     struct subject named = subject_of_name(detection_seed(d), SUBJECT_OBJECT, service, (struct bytes){0});
     distinct_add(&g->services, named.low);
     struct alert *alert = detection_alert(d, o, detection_key(d));
@@ -77,7 +78,8 @@ const struct detector detector_golden_nonexistent = {
         "Looks for tickets of accounts that there are not: a controller never issues one, but who forges a "
         "ticket can write any name into it, and for 20 minutes a controller believes it ([MS-KILE] "
         "3.3.5.7.1). That there is no such account is known from the directory, or from the controller, "
-        "which answers a TGS request with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets that were "
+        "which answers a TGS request (event 4769) with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets "
+        "that were "
         "seen issued are of accounts that were deleted since, and left out; so are requests in the name of "
         "another (S4U2self), where the error is about the other.",
     .advice =
