@@ -102,6 +102,11 @@ static const struct config_rule rules[] = {
      .max = 3650 * CLOCK_DAY,
      .preset = "180d",
      .doc = "Health issues, since they were closed."},
+    {.key = "center/places",
+     .type = CONFIG_PATH,
+     .doc = "A database of where in the world addresses are, in MaxMind's format (GeoLite2 City or the "
+            "like), for "
+            "connections to the VPN; not set: they are not judged. It is read as the center starts."},
     {.key = "log/segment",
      .type = CONFIG_SIZE,
      .min = 8 * MIB,
@@ -261,6 +266,7 @@ static bool take_all(struct center_config *to, const char *path)
     enum log_level level;
     struct fault fault;
     to->state = config_string(config, "center/state");
+    to->places = config_string(config, "center/places");
     to->connections = (unsigned)config_int(config, "center/connections");
     to->segment_bytes = (size_t)config_int(config, "log/segment");
     to->log_bytes = (uint64_t)config_int(config, "log/size");

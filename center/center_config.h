@@ -17,6 +17,7 @@ extern const struct config_schema center_schema;
 struct center_config {
     struct config *config; /* owns the strings */
     const char *state;
+    const char *places;             /* file; NULL: none */
     char log[PATH_SIZE];            /* state/log */
     char refused[PATH_SIZE];        /* state/refused */
     char sensors[PATH_SIZE];        /* state/sensors: center/sensor_settings.h */

@@ -36,7 +36,7 @@ _picket_center() {
         ;;
     *:sensors) words="--config --show --set --help" ;;
     *:replay)
-        words="--json --sensitivity --set --exclude --learned --learn --stats --help"
+        words="--json --sensitivity --set --exclude --geo --learned --learn --stats --help"
         if [[ $current != -* ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return

@@ -6,6 +6,7 @@
 #include "base/notify.h"
 #include "base/version.h"
 #include "center/center_command.h"
+#include "center/geo.h"
 #include "center/service.h"
 
 #include <stdio.h>
@@ -21,7 +22,8 @@ static int run(const struct center_config *config)
     struct fault fault;
     struct service *service = NULL;
     int stop = center_stop_signals(), lock = -1, status = EXIT_FAILED;
-    if (center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0)
+    bool places = !config->places || geo_open(config->places, &fault);
+    if (places && center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0)
         service = service_new(config, &fault);
     if (service) {
         log_notice("picket-center %s runs", picket_version());
@@ -31,6 +33,7 @@ static int run(const struct center_config *config)
         fprintf(stderr, "picket-center: %s\n", fault.text);
     }
     service_destroy(&service);
+    geo_close();
     if (lock >= 0)
         close(lock);
     if (stop >= 0)
