@@ -30,7 +30,8 @@ void name_asker_stop(struct name_asker **asker);
 
 /* --- any thread, none waits --- */
 
-/* Whether `done` will be called for the address. */
+/* Whether `done` will be called for the address soon enough to be waited for (PROBER_PATIENCE). When it is
+ * not, it may be all the same, and `named` too. */
 bool name_asker_ask(struct name_asker *asker, const struct ip_address *address);
 void name_asker_counters(struct name_asker *asker, struct prober_counters *counters);
 /* Whether the method is in use. */

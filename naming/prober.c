@@ -10,6 +10,7 @@
 
 struct known {
     int64_t until; /* not asked again before */
+    int64_t turn;  /* when it is asked, about */
     bool busy;     /* waiting or being asked */
 };
 
@@ -112,6 +113,12 @@ static struct known *remember(struct prober *prober, const struct ip_address *ad
     return hash_table_insert(prober->known, address, NULL);
 }
 
+/* Of one that waits from now on. */
+static int64_t turn_of(const struct prober *prober, int64_t now)
+{
+    return (prober->next > now ? prober->next : now) + prober->count * (CLOCK_SECOND / prober->config.rate);
+}
+
 enum prober_admitted prober_ask(struct prober *prober, const struct ip_address *address, int64_t now)
 {
     if (!may_be_asked(prober, address)) {
@@ -120,7 +127,7 @@ enum prober_admitted prober_ask(struct prober *prober, const struct ip_address *
     }
     const struct known *before = hash_table_find(prober->known, address);
     if (before && before->busy)
-        return PROBER_JOINED;
+        return before->turn - now > PROBER_PATIENCE ? PROBER_LATER : PROBER_JOINED;
     if (before && now < before->until) {
         prober->counters.recent++;
         return PROBER_RECENT;
@@ -131,8 +138,9 @@ enum prober_admitted prober_ask(struct prober *prober, const struct ip_address *
         return PROBER_FULL;
     }
     known->busy = true;
+    known->turn = turn_of(prober, now);
     prober->waiting[(prober->first + prober->count++) % prober->config.waiting_max] = *address;
-    return PROBER_QUEUED;
+    return known->turn - now > PROBER_PATIENCE ? PROBER_LATER : PROBER_QUEUED;
 }
 
 /* --- when --- */

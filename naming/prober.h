@@ -12,6 +12,9 @@
 
 #define PROBER_NETWORKS_MAX 64u
 #define PROBER_AT_ONCE      64u /* addresses */
+/* Who waits for an answer does so for this long at most until the address is asked: an activity waits for
+ * 5 s, the question takes 2 s. */
+#define PROBER_PATIENCE (3 * CLOCK_SECOND)
 
 struct prober_network {
     struct ip_address network;
@@ -37,6 +40,7 @@ void prober_destroy(struct prober **prober);
 enum prober_admitted {
     PROBER_QUEUED,
     PROBER_JOINED,  /* it is waiting or being asked: prober_asked() will say so */
+    PROBER_LATER,   /* it is waiting for its turn, which comes too late to be waited for */
     PROBER_RECENT,  /* it was asked lately */
     PROBER_OUTSIDE, /* of no network that may be asked, or nobody's address; or all methods are off */
     PROBER_FULL,

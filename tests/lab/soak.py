@@ -190,7 +190,7 @@ def judge_delivery(verdict, soak, sent, packets, status, inputs):
     for source in SOURCES:
         verdict.say("%s: %d sent, %d at the center, each once" % (source, sent[source], len(numbers[source])),
                     sorted(numbers[source]) == list(range(1, sent[source] + 1)))
-    verdict.say("radius: %d answered" % sent["radius_answered"], sent["radius_answered"] == sent["radius"])
+    verdict.say("radius: %d answered, %d sent again for want of an answer in 3 s" % (sent["radius_answered"], sent["radius_again"]), sent["radius_answered"] == sent["radius"])
     for name, state in sorted(inputs.items()):
         verdict.say("%s: %d received, %d understood, %d of no interest, %d not understood, %d lost" % (
             name, state["received"], state["understood"], state["ignored"], state["invalid"], state["dropped"]),

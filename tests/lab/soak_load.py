@@ -91,6 +91,7 @@ def radius(to, rate, sent):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect((to["address"], to["radius"]))
         waiting = {}                                     # identifier -> (number, request, when)
+        sent["radius_again"] = 0
 
         def hear():
             while select.select([s], [], [], 0)[0]:
@@ -98,6 +99,7 @@ def radius(to, rate, sent):
             for identifier, (number, request, when) in list(waiting.items()):
                 if time.monotonic() - when > 3:          # as a VPN server does
                     waiting[identifier] = number, request, time.monotonic()
+                    sent["radius_again"] += 1
                     s.send(request)
         for number in paced(rate):
             while number % 256 in waiting and not ended.wait(0.01):

@@ -83,14 +83,17 @@ static void a_flood_is_bounded(void **state)
 {
     (void)state;
     struct prober *prober = open_prober(10, 100, 1000);
-    unsigned queued = 0, asked = 0, open = 0;
+    unsigned queued = 0, later = 0, asked = 0, open = 0;
     struct ip_address address = address_of("10.0.0.0"), next, opened[PROBER_AT_ONCE];
     for (unsigned i = 1; i <= 10000; i++) {
         address.bytes[2] = (uint8_t)(i >> 8);
         address.bytes[3] = (uint8_t)i;
-        queued += prober_ask(prober, &address, 0) == PROBER_QUEUED;
+        enum prober_admitted admitted = prober_ask(prober, &address, 0);
+        queued += admitted == PROBER_QUEUED;
+        later += admitted == PROBER_LATER;
     }
-    assert_int_equal(queued, 100);
+    assert_int_equal(queued, 1 + 3 * 10); /* whose turn comes within 3 s */
+    assert_int_equal(queued + later, 100);
     for (int64_t now = 0; now < 20 * CLOCK_SECOND; now += CLOCK_SECOND / 100) {
         if (now > 9 * CLOCK_SECOND && open > 0)
             end_all(prober, &opened[--open], false);
@@ -105,6 +108,25 @@ static void a_flood_is_bounded(void **state)
     while (open > 0)
         end_all(prober, &opened[--open], false);
     assert_true(prober_due(prober, 20 * CLOCK_SECOND) == INT64_MAX);
+    prober_destroy(&prober);
+}
+
+/* Nobody waits for an answer that comes too late; once its turn is near, it is waited for. */
+static void the_last_of_many_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct prober *prober = open_prober(10, 100, 1000);
+    struct ip_address address = address_of("10.0.0.0"), next;
+    for (unsigned i = 1; i <= 50; i++) {
+        address.bytes[3] = (uint8_t)i;
+        prober_ask(prober, &address, 0);
+    }
+    assert_int_equal(prober_ask(prober, &address, 0), PROBER_LATER);
+    for (int64_t now = 0; now <= 2 * CLOCK_SECOND; now += CLOCK_SECOND / 10) {
+        assert_true(prober_next(prober, now, &next));
+        end_all(prober, &next, false);
+    }
+    assert_int_equal(prober_ask(prober, &address, 2 * CLOCK_SECOND), PROBER_JOINED);
     prober_destroy(&prober);
 }
 
@@ -161,9 +183,9 @@ static void success_is_told_of_lately(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(once_in_ten_minutes),       cmocka_unit_test(strangers_are_left_alone),
-        cmocka_unit_test(a_flood_is_bounded),        cmocka_unit_test(memory_is_used_again),
-        cmocka_unit_test(success_is_told_of_lately),
+        cmocka_unit_test(once_in_ten_minutes),  cmocka_unit_test(strangers_are_left_alone),
+        cmocka_unit_test(a_flood_is_bounded),   cmocka_unit_test(the_last_of_many_is_not_waited_for),
+        cmocka_unit_test(memory_is_used_again), cmocka_unit_test(success_is_told_of_lately),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
