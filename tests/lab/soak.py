@@ -10,7 +10,8 @@ replayed; syslog by UDP, TCP and TLS, RADIUS accounting, forwarded Windows event
 resolution; replication of the directory; delivery to a picket-center. Each message of the events has a number of its own.
 
 Every ten seconds memory, descriptors and threads of picketd and of the center are written down (--samples: a JSON object a line).
-At the end a verdict, and the exit status says it. Not part of the tests that run by themselves.
+At the end a verdict, and the exit status says it. Not part of the tests that run by themselves; docs/benchmarks.md has a run's
+figures.
 """
 import argparse
 import json
