@@ -106,7 +106,7 @@ _picket() {
         mapfile -t COMPREPLY < <(compgen -W "$protocols" -- "$current")
         return
         ;;
-    --batches | --config)
+    --batches | --config | --store)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -148,7 +148,7 @@ _picket() {
         ;;
     read)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --decode --memory --help" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --resolve --store --decode --memory --help" -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi

@@ -7,6 +7,7 @@
 #include "node/command.h"
 #include "node/decode_rule.h"
 #include "node/event_log.h"
+#include "node/offline_resolver.h"
 #include "node/option.h"
 #include "node/output.h"
 #include "node/progress.h"
@@ -22,6 +23,9 @@ const char command_read_options[] =
     "  --counts            one JSON object of message counts, summed over the files, instead of the table\n"
     "  --batches FILE      writes the activities to FILE, in compressed batches, instead of the table\n"
     "  --stats             the summary as one JSON object on standard error\n"
+    "  --resolve           adds who the addresses and names are, as far as the activities tell\n"
+    "  --store DIR         likewise, with the identities of that entity store: a node's is\n"
+    "                      /var/lib/picket/directory, also while it runs\n"
     "  --decode RULE       tcp/PORT=PROTOCOL or udp/PORT=PROTOCOL: flows with that server port speak that\n"
     "                      protocol; may be given several times\n"
     "  --memory MB         the most that flows and reassembly may take (192)\n"
@@ -36,10 +40,13 @@ struct read_job {
     bool json;
     bool counts;
     bool stats;
+    bool resolve;
+    const char *store;
     const char *batches;
     struct engine_options options;
     struct decode_rules rules;
 
+    struct offline_resolver *resolver; /* NULL: nothing is resolved */
     struct output *outputs[2];
     size_t outputs_count;
     struct progress progress;
@@ -51,13 +58,33 @@ struct read_job {
 
 /* -- what is done with each activity ---------------------------------------------------------------- */
 
+static void put_out(void *context, struct bytes record)
+{
+    struct read_job *job = context;
+    for (size_t i = 0; i < job->outputs_count; i++)
+        job->outputs[i]->record(job->outputs[i], record);
+}
+
 static void emit(void *context, enum activity_kind kind, int64_t time, struct bytes record)
 {
     struct read_job *job = context;
     (void)kind;
     (void)time;
-    for (size_t i = 0; i < job->outputs_count; i++)
-        job->outputs[i]->record(job->outputs[i], record);
+    if (job->resolver)
+        offline_resolver_take(job->resolver, record);
+    else
+        put_out(job, record);
+}
+
+static bool open_resolver(struct read_job *job)
+{
+    struct fault fault;
+    if (!job->resolve)
+        return true;
+    job->resolver = offline_resolver_new(job->store, put_out, job, &fault);
+    if (!job->resolver)
+        command_failed(job->store ? job->store : "--resolve", fault.text);
+    return job->resolver != NULL;
 }
 
 static bool open_outputs(struct read_job *job)
@@ -84,6 +111,8 @@ static bool open_outputs(struct read_job *job)
 static bool close_outputs(struct read_job *job)
 {
     bool fine = true;
+    if (job->resolver)
+        offline_resolver_destroy(&job->resolver);
     for (size_t i = 0; i < job->outputs_count; i++) {
         if (!job->outputs[i]->close(job->outputs[i])) {
             command_failed(i == 0 && job->batches ? job->batches : "standard output", strerror(errno));
@@ -248,6 +277,7 @@ static int parse(struct read_job *job, int argc, char **argv)
         {"json", no_argument, NULL, 'j'},         {"counts", no_argument, NULL, 'c'},
         {"stats", no_argument, NULL, 's'},        {"batches", required_argument, NULL, 'b'},
         {"decode", required_argument, NULL, 'd'}, {"memory", required_argument, NULL, 'm'},
+        {"resolve", no_argument, NULL, 'r'},      {"store", required_argument, NULL, 'S'},
         {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
     int c;
@@ -274,6 +304,13 @@ static int parse(struct read_job *job, int argc, char **argv)
             job->options.memory_limit = option_memory(optarg);
             if (job->options.memory_limit == 0)
                 return command_misused("read", "--memory %s: " OPTION_MEMORY_WANTED, optarg);
+            break;
+        case 'S':
+            job->store = optarg;
+            job->resolve = true;
+            break;
+        case 'r':
+            job->resolve = true;
             break;
         case 'h':
             command_print_help(command_find("read"), stdout);
@@ -332,7 +369,7 @@ int command_read(int argc, char **argv)
         return status;
     job.total_counts = calloc(1, sizeof(*job.total_counts));
     job.logs = calloc(1, sizeof(*job.logs));
-    if (!job.total_counts || !job.logs || !open_outputs(&job)) {
+    if (!job.total_counts || !job.logs || !open_outputs(&job) || !open_resolver(&job)) {
         if (!job.total_counts || !job.logs)
             command_failed("read", strerror(ENOMEM));
         close_outputs(&job);

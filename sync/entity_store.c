@@ -258,7 +258,7 @@ static enum opened open_env(struct entity_store *store, const struct entity_stor
     mdb_env_set_maxdbs(store->env, TABLES);
     mdb_env_set_maxreaders(store->env, config->readers_max ? config->readers_max : READERS_DEFAULT);
     mdb_env_set_mapsize(store->env, config->map_size ? config->map_size : ENTITY_STORE_MAP_SIZE);
-    code = mdb_env_open(store->env, store->path, MDB_NOTLS, 0600);
+    code = mdb_env_open(store->env, store->path, MDB_NOTLS | (config->read_only ? MDB_RDONLY : 0u), 0600);
     if (code)
         return not_opened(store, code, "cannot be opened", fault);
     if (is_whole(store))
@@ -275,16 +275,17 @@ static bool new_meta(struct meta *meta)
     return getrandom(&meta->seed, sizeof meta->seed, 0) == sizeof meta->seed;
 }
 
-static enum opened open_tables(struct entity_store *store, MDB_txn *txn, struct fault *fault)
+static enum opened open_tables(struct entity_store *store, MDB_txn *txn, bool read_only, struct fault *fault)
 {
+    unsigned create = read_only ? 0 : MDB_CREATE;
     for (unsigned i = 0; i < TABLES; i++) {
-        int code = mdb_dbi_open(txn, tables[i].name, tables[i].flags | MDB_CREATE, &store->tables[i]);
+        int code = mdb_dbi_open(txn, tables[i].name, tables[i].flags | create, &store->tables[i]);
         if (code)
             return not_opened(store, code, tables[i].name, fault);
     }
     MDB_val key = val_of("store", 5), value;
     int code = mdb_get(txn, store->tables[TABLE_META], &key, &value);
-    if (code == MDB_NOTFOUND) {
+    if (code == MDB_NOTFOUND && !read_only) {
         value = val_of(&store->meta, sizeof store->meta);
         code = new_meta(&store->meta) ? mdb_put(txn, store->tables[TABLE_META], &key, &value, 0) : EIO;
         return code ? not_opened(store, code, "cannot be begun", fault) : OPENED;
@@ -316,17 +317,17 @@ static enum opened open_once(struct entity_store *store, const struct entity_sto
         fault_say(fault, "the machine failed before entity store %s was synced", store->path);
         return OPENED_DAMAGED;
     }
-    store->unsynced = has_file(store->path, FILE_UNSYNCED);
+    store->unsynced = !config->read_only && has_file(store->path, FILE_UNSYNCED);
     enum opened opened = open_env(store, config, fault);
     if (opened != OPENED)
         return opened;
     int dead;
     mdb_reader_check(store->env, &dead);
     MDB_txn *txn;
-    int code = mdb_txn_begin(store->env, NULL, 0, &txn);
+    int code = mdb_txn_begin(store->env, NULL, config->read_only ? MDB_RDONLY : 0, &txn);
     if (code)
-        return not_opened(store, code, "cannot be written", fault);
-    opened = open_tables(store, txn, fault);
+        return not_opened(store, code, config->read_only ? "cannot be read" : "cannot be written", fault);
+    opened = open_tables(store, txn, config->read_only, fault);
     if (opened != OPENED) {
         mdb_txn_abort(txn);
         return opened;
@@ -347,13 +348,13 @@ static bool open_store(struct entity_store *store, const struct entity_store_con
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         struct fault why = {.text = ""};
-        if (mkdir(store->path, 0700) != 0 && errno != EEXIST)
+        if (!config->read_only && mkdir(store->path, 0700) != 0 && errno != EEXIST)
             return fault_say(fault, "entity store %s cannot be made: %s", store->path, strerror(errno));
         enum opened opened = open_once(store, config, &why);
         if (opened == OPENED)
             return true;
         close_env(store);
-        if (opened == OPENED_NOT || attempt)
+        if (opened == OPENED_NOT || attempt || config->read_only)
             return fault_say(fault, "%s", why.text);
         if (!move_aside(store->path, why.text, fault))
             return false;

@@ -29,12 +29,14 @@ struct entity_store_config {
     uint64_t map_size;       /* address space, bytes: the most it can grow to; 0: ENTITY_STORE_MAP_SIZE */
     uint32_t readers_max;    /* snapshots open at a time; 0: 126 */
     int64_t tombstones_kept; /* ns; 0: ENTITY_STORE_TOMBSTONES_KEPT */
+    bool read_only; /* nothing is made, changed or moved aside, and nothing can be written; another process
+                       may be writing meanwhile */
 };
 
-/* NULL with the reason. A store that is damaged, of another version, or that an outage of the machine caught
- * between a commit and its sync is moved aside (PATH.damaged-N, the last two are kept), told in the log, and
- * begun anew: the directory has the truth. A store must not be opened twice in one process, nor be used
- * across a fork. */
+/* NULL with the reason. Unless it is only read, a store that is damaged, of another version, or that an
+ * outage of the machine caught between a commit and its sync is moved aside (PATH.damaged-N, the last two are
+ * kept), told in the log, and begun anew: the directory has the truth. A store must not be opened twice in
+ * one process, nor be used across a fork. */
 struct entity_store *entity_store_open(const struct entity_store_config *config, struct fault *fault);
 /* All its snapshots and transactions must be closed before. */
 void entity_store_close(struct entity_store **store);
