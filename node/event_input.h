@@ -23,6 +23,8 @@ struct input_trouble {
     char text[256];
 };
 
+#define INPUT_COUNTS_MAX 8u
+
 /* One of those that an input hears, where it knows them one by one: a computer that forwards. */
 struct input_source {
     char name[256];
@@ -30,6 +32,11 @@ struct input_source {
     int64_t subscribed, heard, event; /* wall ns of the last; 0: not yet */
     uint64_t events, refused;
     bool silent, ended;
+    struct {
+        const char *name; /* a constant, for programs */
+        uint64_t count;
+    } counts[INPUT_COUNTS_MAX]; /* of what it sent, where an input tells them apart */
+    unsigned count_count;
     char position[1024]; /* where it is to go on, in the words of its protocol; empty: not known */
 };
 

@@ -157,6 +157,30 @@ static bool tell_trouble(void *input, struct input_trouble *trouble)
     return true;
 }
 
+/* `events` are those that were kept; these say what became of the others. */
+static void put_counts(struct input_source *to, const struct radius_client_status *client)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counts[] = {
+        {"records", client->verdicts[RADIUS_RECORD]},
+        {"not_kept", client->not_kept},
+        {"repeated", client->verdicts[RADIUS_REPEAT] + client->verdicts[RADIUS_PENDING]},
+        {"status", client->verdicts[RADIUS_STATUS]},
+        {"wrong_secret", client->verdicts[RADIUS_WRONG_SECRET]},
+        {"malformed", client->verdicts[RADIUS_MALFORMED]},
+        {"unsupported", client->verdicts[RADIUS_UNSUPPORTED]},
+        {"limited", client->verdicts[RADIUS_LIMITED]},
+    };
+    _Static_assert(sizeof(counts) / sizeof(counts[0]) <= INPUT_COUNTS_MAX, "raise INPUT_COUNTS_MAX");
+    for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        to->counts[i].name = counts[i].name;
+        to->counts[i].count = counts[i].count;
+    }
+    to->count_count = sizeof(counts) / sizeof(counts[0]);
+}
+
 /* Its clients. */
 static bool tell_source(void *input, uint32_t i, struct input_source *to)
 {
@@ -170,6 +194,7 @@ static bool tell_source(void *input, uint32_t i, struct input_source *to)
         .refused = client.verdicts[RADIUS_WRONG_SECRET] + client.verdicts[RADIUS_MALFORMED] +
                    client.verdicts[RADIUS_UNSUPPORTED] + client.verdicts[RADIUS_LIMITED] + client.not_kept};
     snprintf(to->name, sizeof(to->name), "%s", client.text);
+    put_counts(to, &client);
     return true;
 }
 

@@ -2,6 +2,7 @@
  *
  * picket inputs: what a running node hears of events, and what it does not understand of that.
  */
+#include "base/text.h"
 #include "node/command.h"
 #include "node/show_command.h"
 
@@ -49,12 +50,21 @@ static const struct show_column source_columns[] = {
     [SOURCE_LAST] = {"LAST", 0, SHOW_RIGHT, false},
 };
 
-enum known_column { KNOWN_NAME, KNOWN_ADDRESS, KNOWN_STATE, KNOWN_EVENTS, KNOWN_REFUSED, KNOWN_LAST };
+enum known_column {
+    KNOWN_NAME,
+    KNOWN_ADDRESS,
+    KNOWN_STATE,
+    KNOWN_EVENTS,
+    KNOWN_REFUSED,
+    KNOWN_LAST,
+    KNOWN_COUNTS
+};
 
 static const struct show_column known_columns[] = {
     [KNOWN_NAME] = {"SOURCE", 0.3, SHOW_CUT, false},     [KNOWN_ADDRESS] = {"ADDRESS", 0, SHOW_LEFT, false},
     [KNOWN_STATE] = {"STATE", 0, SHOW_LEFT, false},      [KNOWN_EVENTS] = {"EVENTS", 0, SHOW_RIGHT, false},
     [KNOWN_REFUSED] = {"REFUSED", 0, SHOW_RIGHT, false}, [KNOWN_LAST] = {"LAST", 0, SHOW_RIGHT, false},
+    [KNOWN_COUNTS] = {"OF THEM", 0.3, SHOW_CUT, false},
 };
 
 static const char *or_dash(const char *text)
@@ -116,6 +126,30 @@ static void show_table_of_sources(const struct show_style *style, const json_t *
     show_table_print(&table);
 }
 
+/* "12 repeated, 3 wrong secret": those that are not 0. */
+static void put_counts(struct show_table *table, json_t *counts)
+{
+    char text[256];
+    struct text t = text_to(text, sizeof(text));
+    const char *name;
+    json_t *count;
+    bool first = true;
+    json_object_foreach(counts, name, count)
+    {
+        if (json_integer_value(count) == 0)
+            continue;
+        if (!first)
+            text_string(&t, ", ");
+        first = false;
+        text_uint(&t, (uint64_t)json_integer_value(count));
+        text_string(&t, " ");
+        for (const char *c = name; *c; c++)
+            text_char(&t, *c == '_' ? ' ' : *c);
+    }
+    text_end(&t);
+    show_table_cell(table, KNOWN_COUNTS, "%s", first ? "" : text);
+}
+
 static void add_known(struct show_table *table, const json_t *answer, const json_t *source)
 {
     bool silent = json_is_true(json_object_get(source, "silent"));
@@ -129,6 +163,7 @@ static void add_known(struct show_table *table, const json_t *answer, const json
     put_count(table, KNOWN_EVENTS, source, "events", NULL);
     put_count(table, KNOWN_REFUSED, source, "refused", "yellow");
     put_since(table, KNOWN_LAST, answer, source);
+    put_counts(table, json_object_get(source, "counts"));
 }
 
 /* Those that are silent first. */

@@ -56,6 +56,12 @@ static void write_source(struct json_writer *w, const char *input, const struct 
     write_time(w, "last_event", source->event);
     json_write_uint(w, "events", source->events);
     json_write_uint(w, "refused", source->refused);
+    if (source->count_count > 0) {
+        json_write_object(w, "counts");
+        for (unsigned i = 0; i < source->count_count; i++)
+            json_write_uint(w, source->counts[i].name, source->counts[i].count);
+        json_write_close(w);
+    }
     json_write_string(w, "position", *source->position ? source->position : NULL);
     json_write_close(w);
 }

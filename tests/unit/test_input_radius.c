@@ -167,6 +167,12 @@ static void test_record_and_answer(void **state)
     assert_int_equal(source.events, 1);
     assert_int_equal(source.refused, 1);
     assert_true(source.event > 0 && source.heard >= source.event);
+    assert_int_equal(source.count_count, 8);
+    assert_string_equal(source.counts[0].name, "records");
+    assert_string_equal(source.counts[4].name, "wrong_secret");
+    assert_int_equal(source.refused, source.counts[1].count + source.counts[4].count +
+                                         source.counts[5].count + source.counts[6].count +
+                                         source.counts[7].count);
     assert_false(event_service_source(self.world.service, 0, 1, &source));
     close(s);
     close_service();
