@@ -8,6 +8,7 @@
 #include "center/checkpoint.h"
 #include "center/entities_store.h"
 #include "center/store_settings.h"
+#include "center/store_states.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +23,8 @@
 /* A commit may take one part in so many of the time. */
 #define COMMIT_SHARE 20
 #define PAUSE_MS     50
+/* So much of the directory that waits is written before the time. */
+#define DIRECTORY_FULL ((size_t)64 << 20)
 /* Bytes of batches of entities that are not left to wait for the next checkpoint. */
 #define ENTITIES_WAITING_MANY (8u << 20)
 
@@ -31,6 +34,7 @@ struct shard {
     struct workspace_settings *settings;
     uint64_t settings_version;
     struct entities *entities;
+    struct entities_store *directory;     /* what of it waits to be written: by the first shard */
     struct entities_store *kept_entities; /* of the first shard: it writes for all */
     struct pipeline *pipeline;
     struct checkpoint *checkpoint;
@@ -45,6 +49,7 @@ struct shard {
     int64_t pending_since;
 
     uint64_t position;     /* the last entry that was looked at */
+    uint64_t again;        /* up to this entry only entities are taken once more */
     int64_t checkpoint_at; /* when the next one is due; monotonic, as all of these */
     int64_t settings_at, retry_at;
     bool gathered; /* a checkpoint waits to be written */
@@ -123,6 +128,7 @@ static bool make_memory(struct shard *self)
     self->settings = calloc(1, sizeof(*self->settings));
     self->pending = calloc(PENDING_MAX, sizeof(*self->pending));
     self->entities = entities_new(self->config.seed.value);
+    self->directory = entities_store_new(self->config.workspace);
     self->kept_entities = entities_store_new(self->config.workspace);
     self->index = activity_index_new(self->config.seed.value);
     self->checkpoint = checkpoint_new(self->config.workspace, self->config.number);
@@ -155,9 +161,19 @@ static void check_position(struct shard *self)
     self->position = self->config.begin - 1;
 }
 
+/* The directory in the store is as old as the first shard; the others take in what they know already. */
+static uint64_t begin_at(struct shard *self)
+{
+    uint64_t directory = store_position(self->store, self->config.workspace, 0);
+    self->again = self->position;
+    return directory < self->position ? directory + 1 : self->position + 1;
+}
+
 static bool restore(struct shard *self, struct fault *fault)
 {
     struct checkpoint_status status;
+    if (!entities_store_restore(self->directory, self->store, self->entities, fault))
+        return false;
     if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault) ||
         !entities_store_restore(self->kept_entities, self->store, self->entities, fault))
         return false;
@@ -170,7 +186,7 @@ static bool restore(struct shard *self, struct fault *fault)
     if (status.unknown)
         log_notice("%llu states are of detectors that are gone or of another version: forgotten",
                    (unsigned long long)status.unknown);
-    self->reader = log_reader_open(disk_system(), self->config.log, self->position + 1, fault);
+    self->reader = log_reader_open(disk_system(), self->config.log, begin_at(self), fault);
     return self->reader != NULL;
 }
 
@@ -210,6 +226,7 @@ void shard_destroy(struct shard **shard)
     checkpoint_destroy(&self->checkpoint);
     activity_index_destroy(&self->index);
     entities_store_destroy(&self->kept_entities);
+    entities_store_destroy(&self->directory);
     entities_destroy(&self->entities);
     if (self->reader)
         log_reader_close(&self->reader);
@@ -280,13 +297,15 @@ static bool is_ours(const struct shard *self, const struct log_entry *entry)
 
 static void take_entry(struct shard *self, const struct log_entry *entry)
 {
+    bool again = entry->position <= self->again;
     if (is_ours(self, entry)) {
-        if (entry->kind == LOG_ACTIVITIES)
-            take_activities(self, entry);
-        else if (entry->kind == LOG_ENTITIES)
+        if (entry->kind == LOG_ENTITIES)
             take_entities(self, entry);
+        else if (entry->kind == LOG_ACTIVITIES && !again)
+            take_activities(self, entry);
     }
-    self->position = entry->position;
+    if (!again)
+        self->position = entry->position;
 }
 
 static void say_progress(struct shard *self, int64_t received)
@@ -341,6 +360,7 @@ static bool commit(struct shard *self, bool with_checkpoint, struct fault *fault
             checkpoint_write(self->checkpoint, self->store, clock_wall(clock_system()));
             entities_store_write(self->kept_entities, self->store);
             activity_index_write(self->index, self->store, self->config.workspace);
+            entities_store_write(self->directory, self->store);
         }
         committed = store_commit(self->store, fault);
     }

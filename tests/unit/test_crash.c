@@ -16,6 +16,7 @@
 #include "center/store_settings.h"
 #include "center/store_states.h"
 #include "cluster/disk.h"
+#include "tests/unit/entity_batches.h"
 #include "tests/unit/store_faults.h"
 
 #include <dirent.h>
@@ -71,7 +72,13 @@ static void raise_each_third(struct detection *d, const struct observation *o)
     }
     if (seen % 3 != 0)
         return;
+    /* The directory as it was told until then. */
+    char name[32];
+    snprintf(name, sizeof(name), "user%u", (unsigned)(1 + seen * 7 % 300));
+    enum known known = detection_account_known(d, (struct bytes){(const uint8_t *)name, strlen(name)},
+                                               (struct bytes){(const uint8_t *)"corp.example", 12});
     struct alert *alert = detection_alert(d, o, detection_key(d));
+    alert_put_number(alert, "known", (double)known);
     alert_put_number(alert, "seen", (double)seen);
     alert_put_number(alert, "pair", (double)*pair);
     alert_put_time(alert, "before", (int64_t)before);
@@ -159,6 +166,28 @@ static void take_record(void *context, struct bytes record)
         batch_writer_flush(w->writer);
 }
 
+/* The directory grows and shrinks meanwhile. */
+static void add_entities(struct world *w, uint32_t turn)
+{
+    struct batches batches = {0};
+    struct fault fault;
+    struct guid gone = world_guid(turn);
+    batches_begin(&batches);
+    for (uint32_t i = 1; i <= 4; i++) {
+        batches_user(&batches, 4 * turn + i);
+        batches_add(&batches);
+    }
+    if (turn > 10)
+        entity_batch_remove(batches.writer, &gone);
+    entity_batch_whole(batches.writer);
+    struct bytes frame = batches_end(&batches);
+    w->origin.sequence++;
+    assert_true(received_log_append(w->received, clock_wall(clock_system()), LOG_ENTITIES, &w->origin, frame,
+                                    &fault));
+    w->entries++;
+    batches_destroy(&batches);
+}
+
 static int is_capture(const struct dirent *entry)
 {
     const char *dot = strrchr(entry->d_name, '.');
@@ -176,6 +205,7 @@ static void add_captures(struct world *w, const char *directory)
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof(path), "%s/%s", directory, names[i]->d_name);
         w->of_capture = 0;
+        add_entities(w, (uint32_t)i);
         w->origin.node.bytes[0] = (uint8_t)i;
         w->origin.node.bytes[1] = 1;
         replay_file(path, &options, take_record, w, &fault, &damage);
@@ -465,6 +495,50 @@ static void test_failing_disk(void **state)
     stand_still(*state, STORE_FAULT_IO);
 }
 
+/* Somebody else holds the store: nothing is lost, it goes on when it can. */
+static void test_locked_store(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    struct fault fault;
+    enum shard_step step = SHARD_BUSY;
+    snprintf(path, sizeof(path), "%s/locked.db", w->directory);
+    struct shard *shard = open_shard(w, path);
+    struct store *other = store_open(path, STORE_PEOPLE, &fault);
+    assert_non_null(shard);
+    assert_non_null(other);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(shard_step(shard), SHARD_BUSY);
+    assert_true(store_begin(other, &fault));
+    while (step == SHARD_BUSY)
+        step = shard_step(shard);
+    assert_int_equal(step, SHARD_STUCK);
+    store_abandon(other);
+    store_close(&other);
+    while (step != SHARD_IDLE) {
+        step = shard_step(shard);
+        if (step == SHARD_STUCK)
+            usleep(50000);
+    }
+    assert_true(shard_finish(shard, &fault));
+    shard_destroy(&shard);
+    check_same(w, path);
+    remove_store(path);
+}
+
+static void test_slow_disk(void **state)
+{
+    struct world *w = *state;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/slow.db", w->directory);
+    store_faults_install(STORE_FAULT_SLOW, 0);
+    store_faults.delay = 20000;
+    assert_true(run_through(w, path, 0));
+    store_faults_install(STORE_FAULT_NONE, 0);
+    check_same(w, path);
+    remove_store(path);
+}
+
 static int begin(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
@@ -505,10 +579,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_again),
-        cmocka_unit_test(test_killed_at_any_moment),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_failing_disk),
+        cmocka_unit_test(test_same_again),   cmocka_unit_test(test_killed_at_any_moment),
+        cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_failing_disk),
+        cmocka_unit_test(test_locked_store), cmocka_unit_test(test_slow_disk),
     };
     return cmocka_run_group_tests_name("crash", tests, begin, end);
 }
