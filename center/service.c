@@ -9,6 +9,7 @@
 #include "center/api.h"
 #include "center/health_keeper.h"
 #include "center/notify.h"
+#include "center/service_sources.h"
 #include "center/store_settings.h"
 #include "center/store_states.h"
 #include "center/store_upkeep.h"
@@ -49,6 +50,7 @@ struct service {
     struct health_keeper *keeper;
     struct workspaces *workspaces;
     struct notifier *notifier;
+    struct service_sources *sources;
     struct api *api;
     struct receiver *receiver;
     uint64_t log_end; /* at the start */
@@ -298,6 +300,11 @@ static void *keep_house(void *context)
 
 /* -- start and end --------------------------------------------------------------------------------------- */
 
+static bool shard_of(void *context, unsigned index, uint64_t *workspace, struct shard_status *status)
+{
+    return service_shard(context, index, workspace, status);
+}
+
 static bool start_outputs(struct service *self, struct fault *fault)
 {
     const struct notifier_config notifier = {
@@ -306,11 +313,15 @@ static bool start_outputs(struct service *self, struct fault *fault)
     if (!self->notifier || !notifier_configure(self->notifier, self->config->config, fault) ||
         !notifier_start(self->notifier, fault))
         return false;
+    self->sources = service_sources_new(self->config->store, shard_of, self, fault);
+    if (!self->sources)
+        return false;
     const struct api_config api = {.config = self->config->config,
                                    .state = self->config->state,
                                    .store = self->config->store,
                                    .log = self->config->log,
-                                   .notifier = notifier_listener(self->notifier)};
+                                   .notifier = notifier_listener(self->notifier),
+                                   .sources = service_sources_of(self->sources)};
     self->api = api_start(&api, fault);
     return self->api != NULL;
 }
@@ -359,6 +370,7 @@ void service_destroy(struct service **service)
         return;
     receiver_destroy(&self->receiver);
     api_stop(&self->api);
+    service_sources_destroy(&self->sources);
     notifier_destroy(&self->notifier);
     workspaces_destroy(&self->workspaces);
     health_keeper_destroy(&self->keeper);

@@ -23,8 +23,6 @@
 /* A commit may take one part in so many of the time. */
 #define COMMIT_SHARE 20
 #define PAUSE_MS     50
-/* So much of the directory that waits is written before the time. */
-#define DIRECTORY_FULL ((size_t)64 << 20)
 /* Bytes of batches of entities that are not left to wait for the next checkpoint. */
 #define ENTITIES_WAITING_MANY (8u << 20)
 
@@ -34,7 +32,6 @@ struct shard {
     struct workspace_settings *settings;
     uint64_t settings_version;
     struct entities *entities;
-    struct entities_store *directory;     /* what of it waits to be written: by the first shard */
     struct entities_store *kept_entities; /* of the first shard: it writes for all */
     struct pipeline *pipeline;
     struct checkpoint *checkpoint;
@@ -128,7 +125,6 @@ static bool make_memory(struct shard *self)
     self->settings = calloc(1, sizeof(*self->settings));
     self->pending = calloc(PENDING_MAX, sizeof(*self->pending));
     self->entities = entities_new(self->config.seed.value);
-    self->directory = entities_store_new(self->config.workspace);
     self->kept_entities = entities_store_new(self->config.workspace);
     self->index = activity_index_new(self->config.seed.value);
     self->checkpoint = checkpoint_new(self->config.workspace, self->config.number);
@@ -172,8 +168,6 @@ static uint64_t begin_at(struct shard *self)
 static bool restore(struct shard *self, struct fault *fault)
 {
     struct checkpoint_status status;
-    if (!entities_store_restore(self->directory, self->store, self->entities, fault))
-        return false;
     if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault) ||
         !entities_store_restore(self->kept_entities, self->store, self->entities, fault))
         return false;
@@ -226,7 +220,6 @@ void shard_destroy(struct shard **shard)
     checkpoint_destroy(&self->checkpoint);
     activity_index_destroy(&self->index);
     entities_store_destroy(&self->kept_entities);
-    entities_store_destroy(&self->directory);
     entities_destroy(&self->entities);
     if (self->reader)
         log_reader_close(&self->reader);
@@ -360,7 +353,6 @@ static bool commit(struct shard *self, bool with_checkpoint, struct fault *fault
             checkpoint_write(self->checkpoint, self->store, clock_wall(clock_system()));
             entities_store_write(self->kept_entities, self->store);
             activity_index_write(self->index, self->store, self->config.workspace);
-            entities_store_write(self->directory, self->store);
         }
         committed = store_commit(self->store, fault);
     }
