@@ -12,6 +12,7 @@
 #include "center/health_keeper.h"
 #include "center/replay_source.h"
 #include "center/service.h"
+#include "center/service_sources.h"
 #include "center/sources.h"
 #include "center/store_index.h"
 #include "center/store_upkeep.h"
@@ -318,6 +319,53 @@ static void test_workspaces_are_kept_apart(void **state)
     store_close(&store);
 }
 
+static bool one_shard(void *context, unsigned index, uint64_t *workspace, struct shard_status *status)
+{
+    (void)context;
+    *workspace = 7;
+    *status = (struct shard_status){.position = 4711, .stuck = true};
+    return index == 0;
+}
+
+static void test_what_the_api_asks(void **state)
+{
+    struct world *w = *state;
+    struct fault fault = {0};
+    struct json_writer json;
+    struct bytes text;
+    const uint8_t nobody[16] = {1};
+    assert_true(center_prepare(w->config, &fault));
+    struct workspaces *workspaces = workspaces_new(w->config->store, w->config->config, &fault);
+    const struct certificate one = certificate(1, "DC1", "Rome", NULL);
+    assert_true(workspaces_admit(workspaces, &one, &fault));
+    workspaces_destroy(&workspaces);
+    struct service_sources *sources = service_sources_new(w->config->store, one_shard, NULL, &fault);
+    assert_non_null(sources);
+    const struct api_sources api = service_sources_of(sources);
+    json_writer_init(&json, 65536);
+    json_write_object(&json, NULL);
+    assert_true(api.sensors(api.context, WORKSPACE_DEFAULT, &json));
+    json_write_object(&json, "other");
+    assert_true(api.sensors(api.context, 2, &json));
+    json_write_close(&json);
+    assert_true(api.status(api.context, &json));
+    json_write_object(&json, "found");
+    assert_true(
+        api.search(api.context, WORKSPACE_DEFAULT, (struct bytes){(const uint8_t *)"bob", 3}, 5, &json));
+    json_write_close(&json);
+    assert_false(api.entity(api.context, WORKSPACE_DEFAULT, nobody, &json));
+    json_write_close(&json);
+    assert_true(json_writer_done(&json, &text));
+    char *found = strndup((const char *)text.data, text.size);
+    assert_non_null(strstr(found, "\"name\":\"DC1\",\"site\":\"Rome\""));
+    assert_non_null(strstr(found, "\"other\":{\"items\":[]}"));
+    assert_non_null(strstr(found, "\"position\":4711"));
+    assert_non_null(strstr(found, "\"found\":{\"items\":[]}"));
+    free(found);
+    json_writer_free(&json);
+    service_sources_destroy(&sources);
+}
+
 static void test_wrong_rules(void **state)
 {
     struct world *w = *state;
@@ -523,13 +571,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
     const struct CMUnitTest tests[] = {
-        T(looks_at_what_was_received),
-        T(workspaces_are_kept_apart),
-        T(wrong_rules),
-        T(backup_while_it_runs),
-        T(old_files_of_the_log_go),
-        T(health_is_kept),
-        T(upkeep),
+        T(looks_at_what_was_received), T(workspaces_are_kept_apart), T(what_the_api_asks), T(wrong_rules),
+        T(backup_while_it_runs),       T(old_files_of_the_log_go),   T(health_is_kept),    T(upkeep),
     };
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }
