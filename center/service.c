@@ -9,7 +9,6 @@
 #include "center/api.h"
 #include "center/health_keeper.h"
 #include "center/notify.h"
-#include "center/service_sources.h"
 #include "center/store_settings.h"
 #include "center/store_states.h"
 #include "center/store_upkeep.h"
@@ -50,7 +49,6 @@ struct service {
     struct health_keeper *keeper;
     struct workspaces *workspaces;
     struct notifier *notifier;
-    struct service_sources *sources;
     struct api *api;
     struct receiver *receiver;
     uint64_t log_end; /* at the start */
@@ -300,9 +298,28 @@ static void *keep_house(void *context)
 
 /* -- start and end --------------------------------------------------------------------------------------- */
 
-static bool shard_of(void *context, unsigned index, uint64_t *workspace, struct shard_status *status)
+bool service_tell_status(void *service, struct json_writer *w)
 {
-    return service_shard(context, index, workspace, status);
+    struct shard_status status;
+    uint64_t workspace;
+    json_write_array(w, "shards");
+    for (unsigned i = 0; service_shard(service, i, &workspace, &status); i++) {
+        json_write_object(w, NULL);
+        json_write_uint(w, "workspace", workspace);
+        json_write_uint(w, "position", status.position);
+        json_write_uint(w, "committed", status.committed);
+        json_write_int(w, "behind_ms", status.behind / CLOCK_MILLISECOND);
+        json_write_uint(w, "activities", status.activities);
+        json_write_uint(w, "alerts", status.alerts);
+        json_write_uint(w, "commits", status.commits);
+        json_write_uint(w, "states", status.states);
+        json_write_uint(w, "damaged", status.damaged);
+        json_write_int(w, "longest_commit_ms", status.commit_time / CLOCK_MILLISECOND);
+        json_write_bool(w, "stuck", status.stuck);
+        json_write_close(w);
+    }
+    json_write_close(w);
+    return true;
 }
 
 static bool start_outputs(struct service *self, struct fault *fault)
@@ -313,15 +330,12 @@ static bool start_outputs(struct service *self, struct fault *fault)
     if (!self->notifier || !notifier_configure(self->notifier, self->config->config, fault) ||
         !notifier_start(self->notifier, fault))
         return false;
-    self->sources = service_sources_new(self->config->store, shard_of, self, fault);
-    if (!self->sources)
-        return false;
     const struct api_config api = {.config = self->config->config,
                                    .state = self->config->state,
                                    .store = self->config->store,
                                    .log = self->config->log,
                                    .notifier = notifier_listener(self->notifier),
-                                   .sources = service_sources_of(self->sources)};
+                                   .sources = {.status = service_tell_status, .context = self}};
     self->api = api_start(&api, fault);
     return self->api != NULL;
 }
@@ -370,7 +384,6 @@ void service_destroy(struct service **service)
         return;
     receiver_destroy(&self->receiver);
     api_stop(&self->api);
-    service_sources_destroy(&self->sources);
     notifier_destroy(&self->notifier);
     workspaces_destroy(&self->workspaces);
     health_keeper_destroy(&self->keeper);

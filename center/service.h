@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/health.h"
+#include "base/json_writer.h"
 #include "center/center_config.h"
 #include "center/receiver.h"
 #include "center/shard.h"
@@ -19,6 +20,9 @@ void service_destroy(struct service **service);
 /* Until `stop` is readable; then what the pipelines know is committed. False: a thread could not be started.
  */
 bool service_run(struct service *service, int stop);
+
+/* How the shards stand, as members of the object that is open: for the API (`service` is one). Any thread. */
+bool service_tell_status(void *service, struct json_writer *w);
 
 struct receiver *service_receiver(struct service *service);
 struct health *service_health(struct service *service);

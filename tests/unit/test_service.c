@@ -12,7 +12,6 @@
 #include "center/health_keeper.h"
 #include "center/replay_source.h"
 #include "center/service.h"
-#include "center/service_sources.h"
 #include "center/sources.h"
 #include "center/store_index.h"
 #include "center/store_upkeep.h"
@@ -236,6 +235,21 @@ static int64_t number_of(struct store *store, const char *sql)
     return number;
 }
 
+static void check_status(const struct running *r, uint64_t position)
+{
+    struct json_writer json;
+    struct bytes text;
+    char wanted[48];
+    json_writer_init(&json, 65536);
+    json_write_object(&json, NULL);
+    assert_true(service_tell_status(r->service, &json));
+    json_write_close(&json);
+    assert_true(json_writer_done(&json, &text));
+    snprintf(wanted, sizeof(wanted), "\"position\":%llu,", (unsigned long long)position);
+    assert_non_null(memmem(text.data, text.size, wanted, strlen(wanted)));
+    json_writer_free(&json);
+}
+
 /* -- tests ----------------------------------------------------------------------------------------------- */
 
 static void test_looks_at_what_was_received(void **state)
@@ -251,6 +265,7 @@ static void test_looks_at_what_was_received(void **state)
     go(&r);
     uint64_t activities = wait_for(&r, 1, last);
     assert_true(activities > 0);
+    check_status(&r, last);
     stop(&r);
 
     struct store *store = look(w->config->store);
@@ -317,53 +332,6 @@ static void test_workspaces_are_kept_apart(void **state)
     assert_int_equal(number_of(store, "SELECT count(*) FROM nodes"), 2);
     assert_int_equal(number_of(store, "SELECT count(*) FROM positions"), 3);
     store_close(&store);
-}
-
-static bool one_shard(void *context, unsigned index, uint64_t *workspace, struct shard_status *status)
-{
-    (void)context;
-    *workspace = 7;
-    *status = (struct shard_status){.position = 4711, .stuck = true};
-    return index == 0;
-}
-
-static void test_what_the_api_asks(void **state)
-{
-    struct world *w = *state;
-    struct fault fault = {0};
-    struct json_writer json;
-    struct bytes text;
-    const uint8_t nobody[16] = {1};
-    assert_true(center_prepare(w->config, &fault));
-    struct workspaces *workspaces = workspaces_new(w->config->store, w->config->config, &fault);
-    const struct certificate one = certificate(1, "DC1", "Rome", NULL);
-    assert_true(workspaces_admit(workspaces, &one, &fault));
-    workspaces_destroy(&workspaces);
-    struct service_sources *sources = service_sources_new(w->config->store, one_shard, NULL, &fault);
-    assert_non_null(sources);
-    const struct api_sources api = service_sources_of(sources);
-    json_writer_init(&json, 65536);
-    json_write_object(&json, NULL);
-    assert_true(api.sensors(api.context, WORKSPACE_DEFAULT, &json));
-    json_write_object(&json, "other");
-    assert_true(api.sensors(api.context, 2, &json));
-    json_write_close(&json);
-    assert_true(api.status(api.context, &json));
-    json_write_object(&json, "found");
-    assert_true(
-        api.search(api.context, WORKSPACE_DEFAULT, (struct bytes){(const uint8_t *)"bob", 3}, 5, &json));
-    json_write_close(&json);
-    assert_false(api.entity(api.context, WORKSPACE_DEFAULT, nobody, &json));
-    json_write_close(&json);
-    assert_true(json_writer_done(&json, &text));
-    char *found = strndup((const char *)text.data, text.size);
-    assert_non_null(strstr(found, "\"name\":\"DC1\",\"site\":\"Rome\""));
-    assert_non_null(strstr(found, "\"other\":{\"items\":[]}"));
-    assert_non_null(strstr(found, "\"position\":4711"));
-    assert_non_null(strstr(found, "\"found\":{\"items\":[]}"));
-    free(found);
-    json_writer_free(&json);
-    service_sources_destroy(&sources);
 }
 
 static void test_wrong_rules(void **state)
@@ -571,8 +539,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
     const struct CMUnitTest tests[] = {
-        T(looks_at_what_was_received), T(workspaces_are_kept_apart), T(what_the_api_asks), T(wrong_rules),
-        T(backup_while_it_runs),       T(old_files_of_the_log_go),   T(health_is_kept),    T(upkeep),
+        T(looks_at_what_was_received),
+        T(workspaces_are_kept_apart),
+        T(wrong_rules),
+        T(backup_while_it_runs),
+        T(old_files_of_the_log_go),
+        T(health_is_kept),
+        T(upkeep),
     };
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }
