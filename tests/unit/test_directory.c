@@ -3,6 +3,7 @@
  * The directory's part of a node as it ships - threads, TLS, LDAP, the store on disk - against domain
  * controllers in memory.
  */
+#include "base/yielding.h"
 #include "sync/directory.h"
 #include "sync/entity_batch.h"
 
@@ -375,6 +376,28 @@ static void replicates_and_follows(void **state)
     assert_int_equal(progress_now().refused, 0);
 }
 
+/* A host in need: replication rests most of the time, and becomes a copy all the same; look-ups do not rest.
+ */
+static void stands_back_when_told(void **state)
+{
+    (void)state;
+    static struct yielding yielding;
+    yielding_init(&yielding);
+    atomic_store(&yielding.share, 50);
+    directory_destroy(&stage->directory);
+    stage->config.yielding = &yielding;
+    open_directory();
+    WAIT_FOR(directory_reachable(stage->directory, "corp.example"));
+    assert_int_equal(atomic_load(&yielding.rested), 0); /* look-ups alone */
+    elect(7);
+    wait_for_copy();
+    assert_true(atomic_load(&yielding.rested) > 0);
+    atomic_store(&yielding.share, YIELDING_ALL);
+    struct model_controller *dc = bound_controller();
+    WITH_MODEL(model_create(dc, 41, 1, 2));
+    wait_for_copy();
+}
+
 static void nothing_bears_the_token_after_desisting(void **state)
 {
     (void)state;
@@ -552,6 +575,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN); /* of the servers */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(replicates_and_follows, open_stage, close_stage),
+        cmocka_unit_test_setup_teardown(stands_back_when_told, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(nothing_bears_the_token_after_desisting, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(goes_on_after_a_restart, open_stage, close_stage),
         cmocka_unit_test_setup_teardown(refused_batches_are_told_again, open_stage, close_stage),
