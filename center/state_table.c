@@ -24,7 +24,8 @@ struct state_table {
      */
     struct subject *changed;
     uint32_t changed_count, changed_room;
-    int64_t now; /* newest time there was */
+    int64_t now;     /* newest time there was */
+    int64_t expired; /* when it was walked over last */
     uint64_t pushed_out;
 };
 
@@ -231,10 +232,13 @@ void state_table_forget(struct state_table *self, struct subject key)
         note_gone(self, &key);
 }
 
+/* Not each time: a walk costs as much as there is, and whose time is over is not had back anyway. */
 void state_table_expire(struct state_table *self, int64_t now)
 {
-    if (self->form->lifetime)
-        drop_older(self, now - self->form->lifetime);
+    if (self->form->lifetime == 0 || now - self->expired < self->form->lifetime / 8)
+        return;
+    self->expired = now;
+    drop_older(self, now - self->form->lifetime);
 }
 
 void state_table_each(const struct state_table *self,

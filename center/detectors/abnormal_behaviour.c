@@ -16,13 +16,14 @@
 
 /* What an account did in a day that it is not used to. */
 struct day {
-    uint32_t begin;               /* seconds since 1970 */
-    uint32_t hours;               /* active ones */
-    float expected[2];            /* new sources and resources, by how often they were new before */
-    uint32_t news[2];             /* ... and how many there were */
-    float rarity[NEW_KEPT];       /* bits: how few use each new resource */
-    float stranger;               /* bits: how little the new source is used to it */
-    float hour;                   /* bits of the least usual hour */
+    uint32_t begin;         /* seconds since 1970 */
+    uint32_t hours;         /* active ones */
+    float rate[2];          /* how often they were new when the day began: a day does not excuse itself */
+    float expected[2];      /* new sources and resources, by how often they were new before */
+    uint32_t news[2];       /* ... and how many there were */
+    float rarity[NEW_KEPT]; /* bits: how few use each new resource */
+    float stranger;         /* bits: how little the new source is used to it */
+    float hour;             /* bits of the least usual hour */
     uint32_t resources[NEW_KEPT]; /* keys of things */
     uint32_t source;
     float raised; /* bits that were told of already */
@@ -41,13 +42,14 @@ enum { SETTING_SURPRISE, SETTING_NEWS };
 static const struct detector_setting settings[] = {
     {.name = "surprise",
      .unit = "bits",
-     .low = 24,
-     .medium = 20,
-     .high = 16,
+     .low = 20,
+     .medium = 16,
+     .high = 13,
      .least = 8,
      .most = 100,
-     .doc = "How improbable a day of an account must be: one more bit is half as probable; with 20 one day "
-            "in a million."},
+     .doc = "How improbable a day of an account must be: one more bit is half as probable; 16 is one "
+            "account's day in "
+            "65,536."},
     {.name = "news",
      .low = 5,
      .medium = 4,
@@ -85,7 +87,7 @@ static bool is_new(const struct sight *sight, enum habit habit)
 
 static void add_source(struct day *day, const struct profiler *profiler, const struct sight *sight)
 {
-    day->expected[NEW_SOURCE] += (float)profile_novelty(sight->profile, HABIT_SOURCE);
+    day->expected[NEW_SOURCE] += day->rate[NEW_SOURCE];
     if (!is_new(sight, HABIT_SOURCE))
         return;
     day->news[NEW_SOURCE]++;
@@ -98,7 +100,7 @@ static void add_source(struct day *day, const struct profiler *profiler, const s
 
 static void add_resource(struct day *day, const struct profiler *profiler, const struct sight *sight)
 {
-    day->expected[NEW_RESOURCE] += (float)profile_novelty(sight->profile, HABIT_RESOURCE);
+    day->expected[NEW_RESOURCE] += day->rate[NEW_RESOURCE];
     if (!is_new(sight, HABIT_RESOURCE))
         return;
     uint32_t at = day->news[NEW_RESOURCE]++;
@@ -221,7 +223,9 @@ static void observe(struct detection *d, const struct observation *o)
     if (!day)
         return;
     if (sight->time > day->begin + DAY_LASTS / STATISTICS_SECOND)
-        *day = (struct day){.begin = sight->time};
+        *day = (struct day){.begin = sight->time,
+                            .rate = {(float)profile_novelty(sight->profile, HABIT_SOURCE),
+                                     (float)profile_novelty(sight->profile, HABIT_RESOURCE)}};
     if (sight->fresh_hour)
         add_hour(day, sight, o->time);
     if (sight->fresh[HABIT_SOURCE])

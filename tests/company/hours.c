@@ -273,6 +273,7 @@ static void work(struct now *n, uint32_t index)
             t.time += 5 * CLOCK_SECOND;
         }
         int64_t logged_on = log_on(n, p, t, &d);
+        since = logged_on + CLOCK_SECOND;
         t.time = logged_on + 100 * CLOCK_MILLISECOND;
         ticket_for(n, &t, "host", m, logged_on);
         t.time += 50 * CLOCK_MILLISECOND;
@@ -280,6 +281,7 @@ static void work(struct now *n, uint32_t index)
     } else if (ticket_period(n->begin) != ticket_period(n->begin - CLOCK_HOUR)) {
         t.time = n->begin + CLOCK_SECOND;
         put_as(c, &t, 0, true);
+        since = t.time + CLOCK_SECOND;
     }
     /* Unlocks the screen after the coffee. */
     if (!arrives && dice_chance(&d, 0.25)) {
@@ -326,6 +328,7 @@ static void work(struct now *n, uint32_t index)
     /* A look into the address book; "net user" of those who know it. */
     if (dice_chance(&d, 0.15)) {
         t.time = moment(n, &d);
+        t.time = t.time > since ? t.time : since + 20 * CLOCK_SECOND; /* not before the log-on */
         ask_directory(n, t, t.time, "DC=corp,DC=example", 2, "(&(objectCategory=person)(anr=mei))",
                       "displayName", 5);
     }

@@ -8,3 +8,11 @@ set_target_properties(company_judge PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 add_custom_target(bench-company
   COMMAND company_judge --captures ${PROJECT_SOURCE_DIR}/../shared/data/lab --write ${PROJECT_SOURCE_DIR}/docs
   DEPENDS company_judge USES_TERMINAL)
+# What the pipeline costs with that company's activities: tests/bench/center.c (target `bench-center`).
+add_executable(bench_center_pipeline EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/center.c)
+target_link_libraries(bench_center_pipeline PRIVATE company)
+set_target_properties(bench_center_pipeline PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+file(GLOB company_captures ${PROJECT_SOURCE_DIR}/../shared/data/lab/*.pcap)
+add_custom_target(bench-center
+  COMMAND bench_center_pipeline ${company_captures}
+  DEPENDS bench_center_pipeline USES_TERMINAL)
