@@ -6,7 +6,7 @@ static const enum activity_kind kinds[] = {ACTIVITY_DNS_TRANSFER, ACTIVITY_DNS_Q
 
 enum { SETTING_NAMES, SETTING_BITS };
 static const struct detector_setting settings[] = {
-    {"names", "", 1000, 500, 200, 20, 1000000,
+    {"names", "", 500, 200, 100, 20, 1000000,
      "Different names of the server's own zones that one source asks for within an hour, from which on it "
      "may be "
      "mapping the network."},

@@ -16,13 +16,20 @@ static struct subject key(const struct detection *d, const struct observation *o
     return observation_has(o, FIELD_DNS_RECORD_MAX) ? o->destination.subject : (struct subject){0};
 }
 
+/* Who asks: sensors watch controllers, so one that nothing is known of counts as one. */
+static bool may_be_controller(const struct detection *d, const struct observation *o)
+{
+    struct facts facts;
+    return by_controller(d, o) || !detection_facts(d, &o->source, &facts);
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     double bytes = (double)observation_uint(o, FIELD_DNS_RECORD_MAX, 0);
     double limit = detection_setting(d, SETTING_BYTES);
     /* An update is sent to the controller; an answer comes to it, when it is the one that asks. */
     bool update = o->kind == ACTIVITY_DNS_UPDATE;
-    if (bytes < limit || (update ? !on_controller(d, o) : !by_controller(d, o)))
+    if (bytes < limit || (update ? !on_controller(d, o) : !may_be_controller(d, o)))
         return;
     struct alert *alert = detection_bare_alert(d, o, detection_key(d));
     const struct party *attacker = update ? &o->source : &o->destination;

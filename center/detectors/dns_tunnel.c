@@ -8,7 +8,7 @@ static const enum activity_kind kinds[] = {ACTIVITY_DNS_QUERY, ACTIVITY_NONE};
 
 enum { SETTING_BYTES, SETTING_NAMES };
 static const struct detector_setting settings[] = {
-    {"bytes", "bytes", 65536, 16384, 4096, 512, 100000000,
+    {"bytes", "bytes", 32768, 8192, 4096, 512, 100000000,
      "Information that one source sends to one registered domain within a day in the names it asks for, from "
      "which on "
      "it may be a channel."},
@@ -96,9 +96,10 @@ static struct subject pair_of(const struct detection *d, const struct observatio
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     struct bytes name = observation_text(o, FIELD_DNS_NAME), domain = registered_domain(name);
-    /* Names of own zones do not leave the network; a controller asks what its clients ask it. */
+    /* Names of own zones do not leave the network; a DNS server asks what its clients ask it. */
     return name.size > domain.size && !is_reputation(domain) &&
-                   !observation_bool(o, FIELD_DNS_AUTHORITATIVE) && !by_controller(d, o)
+                   !observation_bool(o, FIELD_DNS_AUTHORITATIVE) && !by_controller(d, o) &&
+                   !detection_is(d, &o->source, FACT_DNS_SERVER)
                ? pair_of(d, o)
                : (struct subject){0};
 }
