@@ -69,3 +69,4 @@ target_link_libraries(test_api_routes PRIVATE PkgConfig::JANSSON)
 # The whole center on its threads.
 set_tests_properties(test_service PROPERTIES LABELS threads TIMEOUT 300
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
+set_tests_properties(test_notify PROPERTIES LABELS threads)
