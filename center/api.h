@@ -16,8 +16,8 @@ struct api;
 struct api_sources {
     /* The fleet: members and who synchronizes which domain. */
     bool (*fleet)(void *context, uint64_t workspace, struct json_writer *w);
-    /* Counters of the receiver, the pipelines, the notifier, ... */
-    bool (*status)(void *context, struct json_writer *w);
+    /* Counters of the pipelines (0: of all workspaces) and the outputs. */
+    bool (*status)(void *context, uint64_t workspace, struct json_writer *w);
     void *context;
 };
 

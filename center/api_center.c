@@ -112,7 +112,7 @@ bool api_status(struct api_work *work)
     if (!sources->status)
         return unavailable(work);
     json_write_object(&work->answer, NULL);
-    bool done = sources->status(sources->context, &work->answer);
+    bool done = sources->status(sources->context, work->caller.workspace, &work->answer);
     json_write_close(&work->answer);
     return done || unavailable(work);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/thread.h"
+#include "base/version.h"
 #include "center/alerts.h"
 #include "center/api.h"
 #include "center/health_keeper.h"
@@ -205,8 +206,10 @@ bool service_shard(struct service *self, unsigned index, uint64_t *workspace, st
 
 static void end_slots(struct service *self)
 {
-    for (unsigned i = 0; i < self->slot_count; i++) {
+    for (unsigned i = 0; i < self->slot_count; i++)
         pthread_join(self->slots[i]->thread, NULL);
+    api_stop(&self->api); /* told of alerts until here, and asks how the shards stand */
+    for (unsigned i = 0; i < self->slot_count; i++) {
         pthread_mutex_destroy(&self->slots[i]->lock);
         free(self->slots[i]);
     }
@@ -298,14 +301,34 @@ static void *keep_house(void *context)
 
 /* -- start and end --------------------------------------------------------------------------------------- */
 
-bool service_tell_status(void *service, struct json_writer *w)
+static void tell_outputs(struct notifier *notifier, struct json_writer *w)
+{
+    struct notify_status status;
+    json_write_array(w, "outputs");
+    for (unsigned i = 0; notifier_status(notifier, i, &status); i++) {
+        json_write_object(w, NULL);
+        json_write_string(w, "name", status.name);
+        json_write_uint(w, "sent", status.sent);
+        json_write_uint(w, "failed", status.failed);
+        json_write_uint(w, "refused", status.refused);
+        json_write_uint(w, "dropped", status.dropped);
+        json_write_bool(w, "working", status.working);
+        json_write_close(w);
+    }
+    json_write_close(w);
+}
+
+bool service_tell_status(void *service, uint64_t workspace, struct json_writer *w)
 {
     struct shard_status status;
-    uint64_t workspace;
+    uint64_t of;
+    json_write_string(w, "version", picket_version());
     json_write_array(w, "shards");
-    for (unsigned i = 0; service_shard(service, i, &workspace, &status); i++) {
+    for (unsigned i = 0; service_shard(service, i, &of, &status); i++) {
+        if (workspace != 0 && workspace != of)
+            continue;
         json_write_object(w, NULL);
-        json_write_uint(w, "workspace", workspace);
+        json_write_uint(w, "workspace", of);
         json_write_uint(w, "position", status.position);
         json_write_uint(w, "committed", status.committed);
         json_write_int(w, "behind_ms", status.behind / CLOCK_MILLISECOND);
@@ -319,6 +342,7 @@ bool service_tell_status(void *service, struct json_writer *w)
         json_write_close(w);
     }
     json_write_close(w);
+    tell_outputs(((struct service *)service)->notifier, w);
     return true;
 }
 

@@ -21,8 +21,9 @@ void service_destroy(struct service **service);
  */
 bool service_run(struct service *service, int stop);
 
-/* How the shards stand, as members of the object that is open: for the API (`service` is one). Any thread. */
-bool service_tell_status(void *service, struct json_writer *w);
+/* How the shards of a workspace (0: of all) and the outputs stand, as members of the object that is open: for
+ * the API (`service` is one). Any thread. */
+bool service_tell_status(void *service, uint64_t workspace, struct json_writer *w);
 
 struct receiver *service_receiver(struct service *service);
 struct health *service_health(struct service *service);

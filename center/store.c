@@ -94,13 +94,16 @@ bool store_execute(struct store *store, const char *sql)
 
 /* -- opening --------------------------------------------------------------------------------------------- */
 
-/* SQLite would make it readable for others as far as the umask lets it. */
+/* SQLite would make it readable for others as far as the umask lets it. One that is there is not opened:
+ * closing it would give up the locks that this process's other connections hold on it (fcntl(2)), and another
+ * process that closes its own would then take the journal away from under them. */
 static bool make_file(const char *path, struct fault *fault)
 {
-    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return fault_say(fault, "%s cannot be opened: %s", path, strerror(errno));
-    close(file);
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file < 0 && errno != EEXIST)
+        return fault_say(fault, "%s cannot be made: %s", path, strerror(errno));
+    if (file >= 0)
+        close(file);
     return true;
 }
 

@@ -42,9 +42,10 @@ static void hear_trouble(void *context, unsigned number, const char *object, con
     fprintf(stderr, "%u %s %s\n", number, object, detail ? detail : "over");
 }
 
-static bool write_status(void *context, struct json_writer *w)
+static bool write_status(void *context, uint64_t workspace, struct json_writer *w)
 {
     (void)context;
+    (void)workspace;
     json_write_string(w, "program", "center_probe");
     return true;
 }

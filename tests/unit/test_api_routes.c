@@ -421,9 +421,10 @@ static bool write_source(void *context, uint64_t workspace, struct json_writer *
     return true;
 }
 
-static bool write_status(void *context, struct json_writer *w)
+static bool write_status(void *context, uint64_t workspace, struct json_writer *w)
 {
     (void)context;
+    (void)workspace;
     json_write_string(w, "status", "fine");
     return true;
 }

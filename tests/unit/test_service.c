@@ -242,7 +242,7 @@ static void check_status(const struct running *r, uint64_t position)
     char wanted[48];
     json_writer_init(&json, 65536);
     json_write_object(&json, NULL);
-    assert_true(service_tell_status(r->service, &json));
+    assert_true(service_tell_status(r->service, 0, &json));
     json_write_close(&json);
     assert_true(json_writer_done(&json, &text));
     snprintf(wanted, sizeof(wanted), "\"position\":%llu,", (unsigned long long)position);

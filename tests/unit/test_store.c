@@ -5,9 +5,11 @@
  */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "center/store_alerts.h"
@@ -603,6 +605,38 @@ static void test_people(void **state)
     assert_int_equal(found.role, ROLE_NONE);
 }
 
+/* Whether another process could have the database to itself, as SQLite's last connection wants it. */
+static bool another_has_it(const char *path)
+{
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        int file = open(path, O_RDWR);
+        /* SQLite's bytes of shared locks: https://www.sqlite.org/src/file/src/os.h */
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000002, .l_len = 510};
+        _exit(file >= 0 && fcntl(file, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK ? 1 : 0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WEXITSTATUS(status) == 1;
+}
+
+/* A lock of one connection outlives the opening and closing of others in the same process. */
+static void test_locks_are_kept(void **state)
+{
+    struct world *w = *state;
+    struct fault fault;
+    assert_true(store_setting_put(w->store, 0, "a", "b"));
+    assert_false(another_has_it(w->path));
+    for (unsigned use = STORE_PIPELINE; use <= STORE_READER; use++) {
+        struct store *other = store_open(w->path, (enum store_use)use, &fault);
+        assert_non_null(other);
+        assert_false(another_has_it(w->path));
+        store_close(&other);
+        assert_false(another_has_it(w->path));
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
@@ -626,6 +660,7 @@ int main(void)
         T(health),
         T(audit),
         T(people),
+        T(locks_are_kept),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
