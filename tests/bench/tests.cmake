@@ -89,3 +89,13 @@ add_executable(bench_center_entities EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/
 target_link_libraries(bench_center_entities PRIVATE picket_center)
 set_target_properties(bench_center_entities PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-center-entities COMMAND bench_center_entities DEPENDS bench_center_entities USES_TERMINAL)
+# What it costs to keep things: tests/bench/center_store.c (target `bench-center-store`).
+add_executable(bench_center_store EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/center_store.c)
+target_link_libraries(bench_center_store PRIVATE picket_center)
+set_target_properties(bench_center_store PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-center-store
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${CMAKE_BINARY_DIR}/bench-store
+  COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/bench-store
+  COMMAND bench_center_store ${CMAKE_BINARY_DIR}/bench-store
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${CMAKE_BINARY_DIR}/bench-store
+  DEPENDS bench_center_store USES_TERMINAL)
