@@ -8,13 +8,15 @@ disk and to the lines between them.
 Two feeders (outbox, spool and sender of a node, fed with numbered activities: feeder.c) and a center, on hosts of their own.
 For so many seconds, at random: either is killed, paused, cut off, loses packets; the center's disk fills. Then all is well
 again, and the log must hold, for every run of each feeder, the numbers from 1 on without a gap, none twice, in order, at
-least as many as the feeder was told were on its disk.
+least as many as the feeder was told were on its disk. The center's pipeline has looked at all of it by then, and its database is
+whole.
 """
 import argparse
 import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -42,7 +44,7 @@ class Center:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = self.net.run("center", [self.program, "receive", "--config", self.config], stdout=log, stderr=log)
+            self.process = self.net.run("center", [self.program, "run", "--config", self.config], stdout=log, stderr=log)
 
     def kill(self):
         self.process.kill()
@@ -169,6 +171,18 @@ def check(center, feeders, last):
     return total
 
 
+def looked_at(center):
+    """The pipeline comes to the end of the log, and what it keeps is whole."""
+    lines = subprocess.run([center.program, "log", os.path.join(center.state, "log")], stdout=subprocess.PIPE, check=True).stdout
+    last = json.loads(lines.splitlines()[-1])["position"]
+    store = sqlite3.connect(os.path.join(center.state, "center.db"))
+    nodes.wait("the pipeline has come to %d" % last,
+               lambda: store.execute("SELECT min(position) FROM positions").fetchone()[0] == last, 120)
+    if store.execute("PRAGMA integrity_check").fetchall() != [("ok",)]:
+        raise AssertionError("the database is damaged")
+    store.close()
+
+
 def interrupt(center):
     """Who interrupts `log` while nobody reads what it says gets whole lines none the less."""
     process = subprocess.Popen([center.program, "log", "--follow", os.path.join(center.state, "log")], stdout=subprocess.PIPE)
@@ -243,6 +257,7 @@ def run(options, net, fleet, pair, place, authority):
             if status or "acknowledged" not in lines or lines[-1] != "dropped 0":
                 raise AssertionError("%s ended with %d: %s" % (feeder.node.name, status, lines[-3:]))
         total = check(center, feeders, options.rate)
+        looked_at(center)
         interrupt(center)
         center.process.terminate()
         if center.process.wait(30):
