@@ -47,9 +47,7 @@ static void keep_found(struct guessed_names *g, const struct party *account)
             return;
     if (g->found == FOUND_MAX)
         return;
-    size_t size = account->name.size < sizeof(g->names[0]) ? account->name.size : sizeof(g->names[0]) - 1;
-    memcpy(g->names[g->found], account->name.data, size);
-    g->names[g->found][size] = '\0';
+    keep_name(g->names[g->found], sizeof(g->names[g->found]), account->name);
     g->hashes[g->found++] = hash;
 }
 

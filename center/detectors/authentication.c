@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/detectors/authentication.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 /* RFC 4120 7.5.9 */
@@ -37,6 +39,13 @@
 #define PA_PK_AS_REQ           16
 #define PA_FX_FAST             136
 #define PA_ENCRYPTED_CHALLENGE 138
+
+void keep_name(char *to, size_t capacity, struct bytes name)
+{
+    bool cut = false;
+    size_t size = name.size ? utf8_copy((uint8_t *)to, capacity - 1, name.data, name.size, &cut) : 0;
+    to[size] = '\0';
+}
 
 bool request_is_preauthenticated(const struct observation *o)
 {
@@ -282,10 +291,7 @@ static void keep_hit(struct guessing *g, const struct party *account)
             return;
     uint32_t at = g->hits++ % GUESS_HITS_MAX;
     g->hit_hashes[at] = hash;
-    size_t size =
-        account->name.size < sizeof(g->hit_names[at]) ? account->name.size : sizeof(g->hit_names[at]) - 1;
-    memcpy(g->hit_names[at], account->name.data, size);
-    g->hit_names[at][size] = '\0';
+    keep_name(g->hit_names[at], sizeof(g->hit_names[at]), account->name);
 }
 
 static bool failed(enum outcome outcome)

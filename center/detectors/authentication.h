@@ -17,6 +17,9 @@ static inline struct bytes party_words(const struct party *party, const char *ot
     return party_is(party) ? party->name : (struct bytes){(const uint8_t *)otherwise, strlen(otherwise)};
 }
 
+/* Keeps a name in a state, cut at a character's end and terminated. */
+void keep_name(char *to, size_t capacity, struct bytes name);
+
 enum outcome {
     OUTCOME_NONE,    /* it told nothing of a password */
     OUTCOME_SUCCESS, /* the password (key, certificate) was right */

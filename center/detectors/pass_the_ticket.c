@@ -58,8 +58,7 @@ static void fill_in(struct ticket_user *u, const struct observation *o)
     u->address = o->source_address;
     u->named = o->source.kind == SUBJECT_COMPUTER;
     u->confidence = o->source.confidence;
-    size_t size = o->source.name.size < sizeof(u->name) ? o->source.name.size : sizeof(u->name) - 1;
-    memcpy(u->name, o->source.name.data, size);
+    keep_name(u->name, sizeof(u->name), o->source.name);
 }
 
 /* Who got it had it first, even if it is first seen used elsewhere. False: it is the same. */

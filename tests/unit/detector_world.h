@@ -121,7 +121,8 @@ static inline void world_free(struct world *world)
 }
 
 /* An activity of 10.0.0.`source` to 10.0.0.1 a second after the one before; source 0: none. */
-static inline struct activity_writer *world_begin(struct world *world, enum activity_kind kind, unsigned source)
+static inline struct activity_writer *world_begin(struct world *world, enum activity_kind kind,
+                                                  unsigned source)
 {
     world->now += CLOCK_SECOND;
     activity_begin(&world->w, kind, world->now);

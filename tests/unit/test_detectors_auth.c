@@ -171,6 +171,32 @@ static void few_passwords_for_many(void **state)
     world_free(world);
 }
 
+/* Names as long as they may be, of characters of several bytes, and what is no text. */
+static void odd_names_are_kept_whole(void **state)
+{
+    (void)state;
+    static char odd[4001];
+    for (unsigned i = 0; i < 4000; i += 2)
+        memcpy(odd + i, "\xc3\xa9", 2);
+    struct world *world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 9; i++)
+        ntlm(world, 9, numbered("\xff\x01%s%n", i), 0xc000006d);
+    ntlm(world, 9, odd, 0);
+    ntlm(world, 9, odd, 0xc000006d);
+    assert_int_equal(world->count, 1);
+    unsigned kept = 0;
+    for (uint32_t i = 0; i < world->last.party_count; i++) {
+        const struct alert_party *party = &world->last.parties[i];
+        size_t size = strlen(party->name);
+        if (party->role == ALERT_ACCOUNT && size == 46) { /* of 47, and no half character */
+            assert_int_equal((uint8_t)party->name[44], 0xc3);
+            kept++;
+        }
+    }
+    assert_int_equal(kept, 1);
+    world_free(world);
+}
+
 static void old_smb_is_heard(void **state)
 {
     (void)state;
@@ -614,6 +640,7 @@ int main(void)
         cmocka_unit_test(exclusions_hold),
         cmocka_unit_test(many_passwords_for_one),
         cmocka_unit_test(few_passwords_for_many),
+        cmocka_unit_test(odd_names_are_kept_whole),
         cmocka_unit_test(old_smb_is_heard),
         cmocka_unit_test(learning_is_waited_for),
         cmocka_unit_test(what_fails_every_day_is_known),
