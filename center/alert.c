@@ -269,9 +269,14 @@ static void json_number(struct text *t, bool *first, const char *key, double val
 
 static void json_party(struct text *t, const struct alert_party *p)
 {
-    char address[IP_ADDRESS_TEXT_MAX], uuid[40];
+    char address[IP_ADDRESS_TEXT_MAX], uuid[40], key[33];
     bool first = true;
     text_char(t, '{');
+    if (!subject_is_none(p->subject)) {
+        snprintf(key, sizeof(key), "%016llx%016llx", (unsigned long long)p->subject.high,
+                 (unsigned long long)p->subject.low);
+        json_string(t, &first, "key", key);
+    }
     json_string(t, &first, "kind", subject_kind_name(p->kind));
     json_string(t, &first, "name", p->name);
     if (p->domain[0])

@@ -3,7 +3,7 @@
 """api_client.py - the API over HTTPS, and the commands of `picket` that use it: its own certificate, tokens and roles, pages,
 changes, server-sent events, rates and bounds, requests that are none.
 
-    api_client.py --probe PROGRAM --picket PROGRAM
+    api_client.py --probe PROGRAM --picket PROGRAM --picket-center PROGRAM
 """
 import argparse
 import http.client
@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 
+from nodes import free_ports
 from notify_peers import Center, put_secret, until
 
 
@@ -24,7 +25,7 @@ class Client:
     def __init__(self, center, token=None):
         host, port = center.endpoint.removeprefix("https://").split(":")
         self.address = (host, int(port))
-        self.context = ssl.create_default_context(cafile=os.path.join(center.place, "api.crt"))
+        self.context = ssl.create_default_context(cafile=os.path.join(getattr(center, "state", center.place), "api.crt"))
         self.headers = {"Authorization": "Bearer " + token} if token else {}
 
     def connect(self, timeout=60):
@@ -205,11 +206,72 @@ def command_line(center, picket, token):
     assert token not in run("alerts", code=1)  # the certificate is nobody's
 
 
+class Running:
+    """The whole center, as it is run."""
+
+    def __init__(self, program, place):
+        self.program, self.place, self.state = program, place, os.path.join(place, "state")
+        os.mkdir(self.state, 0o700)
+        node, api = free_ports(2)
+        self.endpoint = "https://127.0.0.1:%d" % api
+        self.config = os.path.join(place, "center.conf")
+        with open(self.config, "w") as f:
+            f.write("center\n    state = %s\n    listen = 127.0.0.1:%d\n    authority = \"%s\"\napi\n    listen = 127.0.0.1:%d\n"
+                    "notify\n    file = %s/alerts\n" % (self.state, node, "0" * 64, api, place))
+        self.log = open(os.path.join(place, "log"), "wb")
+        self.process = subprocess.Popen([program, "run", "--config", self.config], stderr=self.log)
+
+    def token(self, *arguments, code=0):
+        done = subprocess.run([self.program, "token", *arguments, "--config", self.config], capture_output=True, text=True)
+        assert done.returncode == code, done
+        return done.stdout
+
+
+def the_whole_center(program, place):
+    """Tokens are made and removed while it runs, by another process; nothing of the store is lost by that."""
+    center = Running(program, place)
+    try:
+        assert until(lambda: os.path.exists(os.path.join(center.state, "api.crt")), 60)
+        secret = os.path.join(place, "secret")
+        center.token("create", "--name", "me", "--role", "administrator", "--all-workspaces", "--out", secret)
+        assert os.stat(secret).st_mode & 0o777 == 0o600
+        center.token("create", "--name", "me", "--out", secret, code=1)  # the file is there
+        center.token("create", "--out", os.path.join(place, "other"), code=2)
+        client = Client(center, open(secret).read().strip())
+        assert until(lambda: answers(client), 60)
+        for _ in range(3):
+            assert client.ask("GET", "/alerts")[1]["items"] == []
+            assert client.ask("POST", "/exclusions", {"kind": "account", "value": "bob"})[0] == 201
+            assert "me\tadministrator" in center.token("list")
+            assert client.ask("GET", "/status")[1]["shards"][0]["stuck"] is False
+            assert len(client.ask("GET", "/exclusions")[1]["items"]) == 1
+        assert client.ask("GET", "/detectors")[1]["items"]
+        center.token("remove", "1")
+        center.token("remove", "1", code=1)
+        assert client.ask("GET", "/alerts")[0] == 401
+    finally:
+        center.process.terminate()
+        code = center.process.wait(60)
+        center.log.close()
+    log = open(center.log.name).read()
+    assert code == 0 and "database" not in log, log
+
+
+def answers(client):
+    try:
+        return client.ask("GET", "/alerts")[0] == 200
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True)
     parser.add_argument("--picket", required=True)
+    parser.add_argument("--picket-center", required=True)
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="picket-center-") as place:
+        the_whole_center(options.picket_center, place)
     with tempfile.TemporaryDirectory(prefix="picket-api-") as place:
         center = Center(options.probe, place, ["portal = \"https://portal.example\""])
         listener = None

@@ -138,5 +138,5 @@ set_target_properties(center_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 add_test(NAME notify_peers COMMAND Python3::Interpreter ${integration}/notify_peers.py --probe $<TARGET_FILE:center_probe>)
 set_tests_properties(notify_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
 add_test(NAME api_client COMMAND Python3::Interpreter ${integration}/api_client.py --probe $<TARGET_FILE:center_probe>
-  --picket $<TARGET_FILE:picket>)
+  --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
 set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
