@@ -20,8 +20,9 @@ static const struct detector_setting settings[] = {
     {0},
 };
 
+/* A computer, and the address that it had last: its name may become known only later. */
 struct place {
-    uint32_t hash;
+    uint32_t hash, address;
     uint32_t day; /* when it was last used, since 1970 */
 };
 
@@ -50,13 +51,14 @@ static struct subject key(const struct detection *d, const struct observation *o
 }
 
 /* Where it is, else which is to make room: one that is free, else the oldest. */
-static struct place *find_place(struct account_habit *h, uint32_t hash, uint32_t day, bool *known)
+static struct place *find_place(struct account_habit *h, uint32_t hash, uint32_t address, uint32_t day,
+                                bool *known)
 {
     struct place *room = &h->places[0];
     *known = false;
     for (uint32_t i = 0; i < PLACES_MAX; i++) {
         struct place *p = &h->places[i];
-        if (p->hash == hash && p->day + PLACE_LIFE_DAYS >= day) {
+        if ((p->hash == hash || p->address == address) && p->day + PLACE_LIFE_DAYS >= day) {
             *known = true;
             return p;
         }
@@ -107,8 +109,8 @@ static void observe(struct detection *d, const struct observation *o)
         return;
     uint32_t day = (uint32_t)(o->time / STATISTICS_DAY);
     bool ntlm = o->kind == ACTIVITY_NTLM_AUTHENTICATE, known;
-    uint32_t hash = (uint32_t)o->source.subject.low | 1;
-    struct place *place = find_place(h, hash, day, &known);
+    uint32_t hash = (uint32_t)o->source.subject.low | 1, address = (uint32_t)o->origin.low | 1;
+    struct place *place = find_place(h, hash, address, day, &known);
     uint32_t places = usual_places(h, day), all = h->kerberos + h->ntlm;
     if (ntlm && !known && places && places <= detection_setting(d, SETTING_COMPUTERS) &&
         all >= detection_setting(d, SETTING_LOGONS) && h->days >= detection_setting(d, SETTING_DAYS) &&
@@ -117,6 +119,7 @@ static void observe(struct detection *d, const struct observation *o)
         return; /* what is raised is not learned from */
     }
     place->hash = hash;
+    place->address = address;
     place->day = day;
     if (ntlm)
         h->ntlm++;

@@ -338,6 +338,15 @@ static void a_computer_that_it_never_logged_on_to(void **state)
     ntlm(world, 97, "alice"); /* it gave the password to a controller there */
     ntlm(world, 96, "newcomer");
     assert_int_equal(world->count, 2);
+    struct activity_writer *w =
+        world_begin(world, ACTIVITY_NTLM_AUTHENTICATE, 20); /* its name is known now */
+    activity_put_text(w, FIELD_ACCOUNT, "alice");
+    activity_put_text(w, FIELD_ACCOUNT_DOMAIN, REALM);
+    activity_put_text(w, FIELD_NTLM_VARIANT, "ntlmv2");
+    put_computer(w, "WS20", 100);
+    activity_put_uint(w, FIELD_STATUS, 0);
+    world_send(world);
+    assert_int_equal(world->count, 2);
     as(world, (struct first_ticket){.account = "alice", .proved = 18, .source = 95});
     ntlm(world, 94, "alice"); /* five computers: who goes everywhere */
     assert_int_equal(world->count, 2);
