@@ -192,28 +192,30 @@ bool service_shard(struct service *self, unsigned index, uint64_t *workspace, st
 {
     pthread_mutex_lock(&self->lock);
     struct slot *slot = index < self->slot_count ? self->slots[index] : NULL;
+    if (slot) {
+        *workspace = slot->workspace;
+        *status = (struct shard_status){0};
+        pthread_mutex_lock(&slot->lock);
+        if (slot->shard)
+            shard_status(slot->shard, status);
+        pthread_mutex_unlock(&slot->lock);
+    }
     pthread_mutex_unlock(&self->lock);
-    if (!slot)
-        return false;
-    *workspace = slot->workspace;
-    *status = (struct shard_status){0};
-    pthread_mutex_lock(&slot->lock);
-    if (slot->shard)
-        shard_status(slot->shard, status);
-    pthread_mutex_unlock(&slot->lock);
-    return true;
+    return slot != NULL;
 }
 
+/* The API still asks. */
 static void end_slots(struct service *self)
 {
     for (unsigned i = 0; i < self->slot_count; i++)
         pthread_join(self->slots[i]->thread, NULL);
-    api_stop(&self->api); /* told of alerts until here, and asks how the shards stand */
+    pthread_mutex_lock(&self->lock);
     for (unsigned i = 0; i < self->slot_count; i++) {
         pthread_mutex_destroy(&self->slots[i]->lock);
         free(self->slots[i]);
     }
     self->slot_count = 0;
+    pthread_mutex_unlock(&self->lock);
 }
 
 /* -- the receiver's questions ---------------------------------------------------------------------------- */
