@@ -172,7 +172,12 @@ static bool encode(struct msgpack_writer *w, json_t *object, struct fault *fault
     const char *name;
     json_t *value;
     enum activity_type type;
-    msgpack_put_map(w, known_fields(object));
+    bool is_versioned = json_object_get(object, "v") != NULL;
+    msgpack_put_map(w, known_fields(object) + !is_versioned);
+    if (!is_versioned) {
+        msgpack_put_text(w, "v");
+        msgpack_put_uint(w, ENTITY_VERSION);
+    }
     json_object_foreach(object, name, value)
     {
         if (!field_type(name, &type))
