@@ -7,7 +7,7 @@ _picket_center() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
-    --learn)
+    --learn | --entities | --geo)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -15,7 +15,11 @@ _picket_center() {
         mapfile -t COMPREPLY < <(compgen -W "low medium high" -- "$current")
         return
         ;;
-    --from | --exclude)
+    --state)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+        ;;
+    --from | --exclude | --workspace)
         return
         ;;
     esac
@@ -36,7 +40,7 @@ _picket_center() {
         ;;
     *:sensors) words="--config --show --set --help" ;;
     *:replay)
-        words="--json --sensitivity --set --exclude --geo --learned --learn --stats --help"
+        words="--json --sensitivity --set --exclude --entities --geo --workspace --state --learned --activities --learn --stats --help"
         if [[ $current != -* ]]; then
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
             return
