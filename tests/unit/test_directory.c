@@ -425,6 +425,7 @@ static void goes_on_after_a_restart(void **state)
     elect(1);
     wait_for_copy();
     WAIT_FOR(progress_now().full_pass_ended > 0);
+    WAIT_FOR(counter(&stage->wholes) == 1); /* the configuration's pass has ended too */
     int64_t began = clock_monotonic(clock_system());
     directory_stop(stage->directory);
     assert_true(clock_monotonic(clock_system()) - began < CLOCK_SECOND);
