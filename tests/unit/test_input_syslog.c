@@ -210,7 +210,8 @@ static void write_certificate(const char *certificate, const char *key)
     gnutls_x509_privkey_t private;
     gnutls_x509_crt_t own;
     gnutls_datum_t text;
-    assert_true(gnutls_x509_privkey_init(&private) >= 0 && gnutls_x509_crt_init(&own) >= 0);
+    assert_true(gnutls_x509_privkey_init(&private) >= 0);
+    assert_true(gnutls_x509_crt_init(&own) >= 0);
     assert_true(gnutls_x509_privkey_generate(private, GNUTLS_PK_ECDSA,
                                              GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) >= 0);
     gnutls_x509_crt_set_version(own, 3);
