@@ -11,6 +11,8 @@
 
 #define BETWEEN_RENEWALS 4096u /* activities: a node that runs may use the store's pages anew */
 
+#define TIME_MOST (INT64_MAX / 2) /* a made-up capture may say anything */
+
 struct offline_resolver {
     void (*record)(void *context, struct bytes record);
     void *context;
@@ -89,7 +91,7 @@ void offline_resolver_destroy(struct offline_resolver **self_p)
 {
     struct offline_resolver *self = *self_p;
     if (self->record && self->time)
-        try_late(self, INT64_MAX);
+        try_late(self, self->time + CLOCK_HOUR); /* whatever was due */
     late_resolution_destroy(&self->late);
     resolver_destroy(&self->resolver);
     resolver_store_destroy(&self->directory);
@@ -116,6 +118,9 @@ void offline_resolver_take(struct offline_resolver *self, struct bytes record)
         return;
     }
     renew(self);
+    /* The resolver's view of it; the record stays as it is. */
+    int64_t time = self->activity.time < 0 ? 0 : self->activity.time;
+    self->activity.time = time < TIME_MOST ? time : TIME_MOST;
     self->time = self->activity.time > self->time ? self->activity.time : self->time;
     resolver_observe(self->resolver, &self->activity);
     resolver_complete(self->resolver, &self->activity, &self->writer, NULL, self->time);

@@ -246,8 +246,10 @@ static bool tell_address(struct late_resolution *late, struct resolver *resolver
         return true;
     if (!binding.host[0])
         return false;
-    int64_t from = entry->last - late->limits.addresses_kept;
-    from = from > entry->first ? from : entry->first;
+    /* Times are those of a capture, which may be anything. */
+    int64_t kept = late->limits.addresses_kept, from = entry->first;
+    if (entry->last > INT64_MIN + kept && entry->last - kept > from)
+        from = entry->last - kept;
     begin(late, "computer", entry, from > binding.begins ? from : binding.begins, wall);
     activity_put_address(&late->record, FIELD_SOURCE, &entry->address);
     struct bytes bare = activity_finish(&late->record);
@@ -320,7 +322,7 @@ void late_resolution_try(struct late_resolution *late, struct resolver *resolver
 {
     if (now < late->due)
         return;
-    late->due = now + late->limits.every;
+    late->due = now < INT64_MAX - late->limits.every ? now + late->limits.every : INT64_MAX;
     for (uint32_t i = 0; i < late->count;) {
         const struct missing *entry = &late->entries[i];
         struct bytes told;

@@ -114,6 +114,23 @@ static void without_a_store_names_stay_names(void **state)
     assert_int_equal(count, 3);
 }
 
+/* Of a capture that was made up. */
+static void any_time_will_do(void **state)
+{
+    (void)state;
+    static const int64_t times[] = {INT64_MIN, 0, INT64_MAX, -1, INT64_MAX - 1};
+    struct world_store store;
+    world_store_make(&store);
+    put_computer(&store);
+    entity_store_close(&store.store);
+    struct offline_resolver *resolver = resolver_of(store.path);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        offline_resolver_take(resolver, logon_of("user8", times[i]));
+    assert_true(count >= 5);
+    offline_resolver_destroy(&resolver);
+    world_store_end(&store);
+}
+
 static void what_is_no_store_is_left_alone(void **state)
 {
     (void)state;
@@ -141,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_store_gives_identities),
         cmocka_unit_test(without_a_store_names_stay_names),
+        cmocka_unit_test(any_time_will_do),
         cmocka_unit_test(what_is_no_store_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
