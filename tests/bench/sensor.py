@@ -10,7 +10,8 @@ entity store (it is the domain's synchronizer), spools, and delivers to a picket
 mix of capture.py into the interface at a steady rate, each round with fresh addresses.
 
 The governor sees a host of so many processors on which nothing but picketd runs (a /proc/stat of the sensor's own), or else the
-machine's other work would make it give up traffic; with --real it sees the machine, which then should be idle.
+machine's other work would make it give up traffic; with --real it sees the machine, which then should be idle. That work still takes
+processors: what is dropped for want of them is told.
 Needs root, ip, tcpreplay and Samba (scripts/setup.sh --tests).
 """
 import argparse
