@@ -13,6 +13,8 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -323,6 +325,20 @@ static bool is_loopback(const struct ip_address *address)
     return (address->family == 4 && address->bytes[0] == 127) || ip_address_equal(address, &six);
 }
 
+/* An answer goes out in more than one write; the second shall not wait for the other side to say that it has
+ * the first (RFC 1122 4.2.3.4). */
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    static const int on = 1;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    (void)context;
+    (void)socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED && info)
+        setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
 static void silent(void *context, const char *format, va_list arguments)
 {
     (void)context;
@@ -345,13 +361,14 @@ static struct MHD_Daemon *start_daemon(struct api *self, const struct endpoint *
         {MHD_OPTION_END, 0, NULL},
     };
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    return MHD_start_daemon(
-        plain ? flags : flags | MHD_USE_TLS, endpoint->port, NULL, NULL, on_request, self,
-        MHD_OPTION_EXTERNAL_LOGGER, silent, NULL, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_THREAD_POOL_SIZE,
-        THREADS, MHD_OPTION_CONNECTION_LIMIT, connections < THREADS ? THREADS : connections,
-        MHD_OPTION_PER_IP_CONNECTION_LIMIT, PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, self, MHD_OPTION_ARRAY, plain ? none : tls, MHD_OPTION_END);
+    return MHD_start_daemon(plain ? flags : flags | MHD_USE_TLS, endpoint->port, NULL, NULL, on_request, self,
+                            MHD_OPTION_EXTERNAL_LOGGER, silent, NULL, MHD_OPTION_SOCK_ADDR, &address,
+                            MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT,
+                            connections < THREADS ? THREADS : connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, self, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, NULL, MHD_OPTION_ARRAY, plain ? none : tls, MHD_OPTION_END);
 }
 
 static bool listen_on(struct api *self, const struct endpoint *endpoint, bool plain, struct fault *fault)

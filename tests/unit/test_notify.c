@@ -289,6 +289,9 @@ static bool configures(const char *lines)
     return done;
 }
 
+static const char plain_password[] = "    mail-server = smtp://mail\n    mail-from = a@b\n    mail-to = c@d\n"
+                                     "    mail-user = x\n    mail-password = /x\n    mail-plain = yes\n";
+
 static void settings(void **state)
 {
     (void)state;
@@ -318,8 +321,7 @@ static void settings(void **state)
         "    mail-server = smtp://mail\n    mail-from = a@b\n",
         "    mail-server = smtp://mail\n    mail-from = a@b\n    mail-to = \"c@d>\"\n",
         "    mail-server = smtp://mail\n    mail-from = a@b\n    mail-to = c@d\n    mail-user = x\n",
-        "    mail-server = smtp://mail\n    mail-from = a@b\n    mail-to = c@d\n    mail-user = x\n"
-        "    mail-password = /x\n    mail-plain = yes\n",
+        plain_password,
     };
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         if (!configures(good[i]))
