@@ -5,7 +5,7 @@
  * activity that is looked at. The whole of each entity, its history and the search stand in the store
  * (center/entities_store.h), from which this is read back at the start. Pure; for one thread.
  *
- * Some 300 bytes for each entity and 8 for each membership (docs/directory-view.md).
+ * Some 300 to 570 bytes for each entity and 12 for each membership (docs/benchmarks.md).
  */
 #pragma once
 
