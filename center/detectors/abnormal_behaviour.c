@@ -42,14 +42,14 @@ enum { SETTING_SURPRISE, SETTING_NEWS };
 static const struct detector_setting settings[] = {
     {.name = "surprise",
      .unit = "bits",
-     .low = 20,
-     .medium = 16,
-     .high = 13,
+     .low = 18,
+     .medium = 14,
+     .high = 12,
      .least = 8,
      .most = 100,
      .doc = "How improbable a day of an account must be: one more bit is half as probable; 16 is one "
             "account's day in "
-            "65,536."},
+            "16,384."},
     {.name = "news",
      .low = 5,
      .medium = 4,

@@ -290,7 +290,9 @@ static void work(struct now *n, uint32_t index)
             put_as(c, &t, 24, true);
         t.time += 6 * CLOCK_SECOND;
         put_as(c, &t, 0, true);
-        ticket_for(n, &t, "host", m, t.time);
+        const int64_t unlocked = t.time;
+        t.time += 20 * CLOCK_MILLISECOND;
+        ticket_for(n, &t, "host", m, unlocked);
     }
     /* Servers: once on each day that they are used; more often those that many windows are open to. */
     double hours = plan.ends - plan.begins;
@@ -301,9 +303,10 @@ static void work(struct now *n, uint32_t index)
         double when = plan.begins + 0.05 + dice_unit(&of) * (hours - 0.1);
         if (when >= at && when < at + 1) {
             t.time = midnight + (int64_t)(when * (double)CLOCK_HOUR);
-            if (t.time < since + 5 * CLOCK_SECOND)
+            const bool early = t.time < since + 5 * CLOCK_SECOND; /* not before the log-on */
+            if (early)
                 t.time = since + 5 * CLOCK_SECOND;
-            use_server(n, t, p->resources[r], t.time);
+            use_server(n, t, p->resources[r], early ? since : t.time);
         }
     }
     /* Something new, as work goes: one a fortnight; with developers and administrators more. */
@@ -328,9 +331,11 @@ static void work(struct now *n, uint32_t index)
     /* A look into the address book; "net user" of those who know it. */
     if (dice_chance(&d, 0.15)) {
         t.time = moment(n, &d);
-        t.time = t.time > since ? t.time : since + 20 * CLOCK_SECOND; /* not before the log-on */
-        ask_directory(n, t, t.time, "DC=corp,DC=example", 2, "(&(objectCategory=person)(anr=mei))",
-                      "displayName", 5);
+        const bool early = t.time <= since;
+        if (early)
+            t.time = since + 20 * CLOCK_SECOND;
+        ask_directory(n, t, early ? since : t.time, "DC=corp,DC=example", 2,
+                      "(&(objectCategory=person)(anr=mei))", "displayName", 5);
     }
     if (dice_chance(&d, p->role == ROLE_ADMIN || p->role == ROLE_HELPDESK ? 0.05 : 0.0003)) {
         t.time = moment(n, &d);

@@ -271,6 +271,12 @@ static bool is_false(const struct raised *r)
     return r->attack < 0 && r->severity >= SEVERITY_MEDIUM;
 }
 
+/* Several detectors may share an external id. */
+static bool is_false_of(const struct raised *r, const struct detector *detector)
+{
+    return is_false(r) && r->external_id == detector->external_id && strcmp(r->name, detector->name) == 0;
+}
+
 static uint32_t count_false(const struct point *p)
 {
     uint32_t count = 0;
@@ -342,7 +348,7 @@ static void write_false(const struct point *p, FILE *to, bool examples)
         uint32_t count = 0, shown = 0;
         const struct raised *first = NULL;
         for (uint32_t i = 0; i < p->count; i++)
-            if (is_false(&p->alerts[i]) && p->alerts[i].external_id == detectors[d]->external_id) {
+            if (is_false_of(&p->alerts[i], detectors[d])) {
                 first = first ? first : &p->alerts[i];
                 count++;
             }
@@ -351,7 +357,7 @@ static void write_false(const struct point *p, FILE *to, bool examples)
         fprintf(to, "| %u %s | %u | %s |\n", detectors[d]->external_id, detectors[d]->title, count,
                 first->who);
         for (uint32_t i = 0; examples && i < p->count && shown < EXAMPLES; i++)
-            if (is_false(&p->alerts[i]) && p->alerts[i].external_id == detectors[d]->external_id) {
+            if (is_false_of(&p->alerts[i], detectors[d])) {
                 fprintf(stderr, "  %u day %.2f (%" PRIu64 " times) %s: %s\n", p->alerts[i].external_id,
                         (double)(p->alerts[i].first - company_options_of(p->judge->company)->start) /
                             CLOCK_DAY,
