@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """tour.py - Picket before the reader's eyes: a real domain in the lab, a fleet of three nodes, its synchronizer elected, the
-directory replicated, ordinary traffic and a DCSync seen and resolved, the synchronizer killed and replaced.
+directory replicated, ordinary traffic and a DCSync seen and resolved, the center's alert about it, the synchronizer killed and
+replaced.
 
-    tour.py --picketd PROGRAM --picket PROGRAM
+    tour.py --picketd PROGRAM --picket PROGRAM --center PROGRAM
 
 Everything is in namespaces of this process and gone at its end. `./demo` builds and runs it; docs/tutorial.md goes the same way.
 """
 import argparse
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -24,9 +27,59 @@ def say(text):
     print("\n\033[1m== %s\033[0m" % text if sys.stdout.isatty() else "\n== " + text, flush=True)
 
 
+class Center:
+    """picket-center on a host of its own, and the command line of somebody who may look at its alerts."""
+
+    PORT, API = 49210, 49211
+
+    def __init__(self, l, fleet, program, authority):
+        self.l, self.fleet, self.program = l, fleet, program
+        self.address = l.net.host("center", "datacenter")
+        self.place = os.path.join(fleet.place, "center")
+        self.state = os.path.join(self.place, "state")
+        self.config, self.client = os.path.join(self.place, "conf"), os.path.join(self.place, "client")
+        self.token = os.path.join(self.place, "token")
+        os.makedirs(self.place)
+        fleet._write(self.config, "center\n    state = %s\n    listen = %s:%d\n    authority = %s\n    log-form = plain\n"
+                     "api\n    listen = %s:%d\n" % (self.state, self.address, self.PORT, authority, self.address, self.API))
+        fleet._write(self.client, "center\n    url = \"https://%s:%d\"\n    ca = %s\n    token = %s\n" % (
+            self.address, self.API, os.path.join(self.state, "api.crt"), self.token))
+        self.key = self.run("key").strip()
+        self.process = None
+
+    def run(self, *words):
+        """A command of picket-center on its host."""
+        status, out, err = self.l.net.output("center", [self.program, *words, "--config", self.config], 60)
+        assert status == 0, err
+        return out
+
+    def start(self):
+        with open(os.path.join(self.place, "log"), "ab") as log:
+            self.process = self.l.net.run("center", [self.program, "run", "--config", self.config], stdout=log, stderr=log)
+        nodes.wait("the center answers", lambda: os.path.exists(os.path.join(self.state, "api.crt")), 60)
+        self.run("token", "create", "--name", "analyst", "--role", "user", "--out", self.token)
+
+    def ask(self, *words):
+        """(status, output, errors) of a picket command that asks the center."""
+        return self.l.net.output("center", [self.fleet.picket, *words, "--config", self.client], 60)
+
+    def alerts(self):
+        status, out, _ = self.ask("alerts", "--json")
+        return json.loads(out)["alerts"] if out.strip() else []
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
 class Tour:
-    def __init__(self, l, fleet):
-        self.l, self.fleet, self.seen = l, fleet, []
+    def __init__(self, l, fleet, center):
+        self.l, self.fleet, self.program, self.center, self.seen = l, fleet, center, None, []
 
     def show(self, node, *words, lines=None):
         """A command as one would type it on that node's host, and what it prints."""
@@ -38,7 +91,10 @@ class Tour:
 
     def configure(self, interface):
         """What the next node is set to."""
-        self.fleet.config = lab.directory_lines(self.l, more=["capture", "    interfaces = " + interface] if interface else [])
+        more = ["capture", "    interfaces = " + interface] if interface else []
+        if self.center:
+            more += ["center", "    servers = %s:%d %s" % (self.center.address, self.center.PORT, self.center.key)]
+        self.fleet.config = lab.directory_lines(self.l, more=more)
 
     def here(self, node):
         answer = node.ask("sync") or {"domains": []}
@@ -51,7 +107,14 @@ class Tour:
     def fleet_joins(self):
         say("A fleet begins: a standalone sensor at the mirror port of dc1, in the datacenter, is its first node")
         self.configure("span0")
-        sensor = self.fleet.create("sensor", "datacenter").start().up()
+        sensor = self.fleet.create("sensor", "datacenter")
+        shown = json.loads(self.fleet.run(sensor, [self.fleet.picket, "fleet", "show", "--directory", sensor.state, "--json"])[1])
+        say("The center of this fleet, to which all of them deliver")
+        self.center = Center(self.l, self.fleet, self.program, shown["fleet"]["authority_key"])
+        self.center.start()
+        self.configure("span0")
+        sensor.write_config(self.fleet.config)
+        sensor.start().up()
         say("Two more are invited, each with a token of its own: a second candidate, and a sensor on the branch's controller")
         self.configure(None)
         standby = self.fleet.add("standby", "branch").up()
@@ -84,6 +147,15 @@ class Tour:
         self.show(sensor, "activities", "--limit", "16")
         self.seen.append("a log-on and the theft of krbtgt's keys were seen, and who did them")
 
+    def alerts(self):
+        say("The center raises an alert, and says why")
+        nodes.wait("the alert", lambda: any(a["external_id"] == 2006 for a in self.center.alerts()), 60)
+        for words in (["alerts"], ["alert", str(next(a["number"] for a in self.center.alerts() if a["external_id"] == 2006))]):
+            print("center$ picket %s" % " ".join(words), flush=True)
+            _, out, err = self.center.ask(*words)
+            print((out + err).rstrip(), flush=True)
+        self.seen.append("the center raised an alert about it")
+
     def failover(self, everyone, holder):
         others = [n for n in everyone if n is not holder]
         watcher = others[0]
@@ -107,6 +179,7 @@ class Tour:
         holder = self.fleet.node(self.fleet.holder(everyone))
         self.directory(holder)
         self.traffic(everyone[0])
+        self.alerts()
         self.failover(everyone, holder)
         say("What was seen")
         for line in self.seen:
@@ -117,6 +190,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--picketd", required=True)
     parser.add_argument("--picket", required=True)
+    parser.add_argument("--center", required=True)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.picketd, options.picket = os.path.abspath(options.picketd), os.path.abspath(options.picket)
@@ -126,7 +200,12 @@ def main():
     with lab.Lab(dc2=True, say=print) as l:
         print("up after %.0f s" % (time.monotonic() - began))
         with nodes.Fleet(options.picket, options.picketd, replace_after=REPLACE_AFTER, net=l.net) as fleet:
-            Tour(l, fleet).play()
+            tour = Tour(l, fleet, os.path.abspath(options.center))
+            try:
+                tour.play()
+            finally:
+                if tour.center:
+                    tour.center.stop()
     print("\nAll of it is gone again; it took %d s. To look around yourself:\n"
           "  tests/lab/lab up --dc2; tests/lab/lab shell client     the domain alone (tests/lab/README.md)\n"
           "  docs/tutorial.md                                       this way, step by step\n"
