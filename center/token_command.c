@@ -191,7 +191,8 @@ static int run_verb(const struct token_options *options, int argc, char **argv)
     struct center_config *config = center_config_load(options->config);
     if (!config)
         return EXIT_USAGE;
-    struct store *store = center_prepare(config, &fault) ? store_open(config->store, STORE_PEOPLE, &fault) : NULL;
+    struct store *store =
+        center_prepare(config, &fault) ? store_open(config->store, STORE_PEOPLE, &fault) : NULL;
     int status;
     if (!store)
         status = failed(fault.text);
