@@ -178,6 +178,7 @@ struct activity {
     uint32_t unknown_fields;
     uint32_t count;
     struct activity_value values[ACTIVITY_FIELDS_MAX];
+    uint8_t at[ACTIVITY_FIELDS]; /* by field: where its value stands, from 1; 0: it has none */
 };
 
 /* Decodes the next record of the cursor into a view (it points into the cursor's bytes). False, and the

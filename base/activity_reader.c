@@ -97,32 +97,18 @@ bool activity_read_value(struct cursor *c, enum activity_type type, struct activ
     }
 }
 
-/* What has been read of a record besides its values. */
-struct progress {
-    uint64_t seen[(ACTIVITY_FIELDS + 63) / 64];
-    uint64_t version;
-};
-
-static bool was_seen(struct progress *progress, enum activity_field field)
-{
-    uint64_t bit = UINT64_C(1) << (field % 64);
-    bool seen = progress->seen[field / 64] & bit;
-    progress->seen[field / 64] |= bit;
-    return seen;
-}
-
 /* The head's fields are values as well as members of the record. */
-static void note_head(const struct activity_value *value, struct activity *to, struct progress *progress)
+static void note_head(const struct activity_value *value, struct activity *to, uint64_t *version)
 {
     if (value->field == FIELD_VERSION)
-        progress->version = value->uint;
+        *version = value->uint;
     if (value->field == FIELD_KIND)
         to->kind = activity_kind_by_name((const char *)value->bytes.data, value->bytes.size);
     if (value->field == FIELD_TIME)
         to->time = value->sint;
 }
 
-static bool read_pair(struct cursor *c, struct activity *to, struct progress *progress)
+static bool read_pair(struct cursor *c, struct activity *to, uint64_t *version)
 {
     struct msgpack_item name = msgpack_next(c);
     if (name.type != MSGPACK_STRING)
@@ -132,14 +118,14 @@ static bool read_pair(struct cursor *c, struct activity *to, struct progress *pr
         to->unknown_fields++;
         return msgpack_skip(c);
     }
-    if (was_seen(progress, field) || to->count == ACTIVITY_FIELDS_MAX)
+    if (to->at[field] || to->count == ACTIVITY_FIELDS_MAX)
         return false;
     struct activity_value *value = &to->values[to->count];
     value->field = field;
     if (!activity_read_value(c, activity_field_info(field)->type, value))
         return false;
-    to->count++;
-    note_head(value, to, progress);
+    to->at[field] = (uint8_t)++to->count;
+    note_head(value, to, version);
     return true;
 }
 
@@ -148,14 +134,13 @@ static bool read_record(struct cursor *c, struct activity *to)
     struct msgpack_item map = msgpack_next(c);
     if (map.type != MSGPACK_MAP)
         return false;
-    struct progress progress = {0};
+    uint64_t version = 0;
     for (uint32_t i = 0; i < map.count; i++) {
-        if (!read_pair(c, to, &progress))
+        if (!read_pair(c, to, &version))
             return false;
     }
     /* A record of another version has other meanings, not only other fields. */
-    return progress.version == ACTIVITY_VERSION && was_seen(&progress, FIELD_KIND) &&
-           was_seen(&progress, FIELD_TIME);
+    return version == ACTIVITY_VERSION && to->at[FIELD_KIND] && to->at[FIELD_TIME];
 }
 
 bool activity_decode(struct cursor *c, struct activity *to)
@@ -164,6 +149,7 @@ bool activity_decode(struct cursor *c, struct activity *to)
     to->time = 0;
     to->unknown_fields = 0;
     to->count = 0;
+    memset(to->at, 0, sizeof(to->at));
     if (read_record(c, to))
         return true;
     cursor_fail(c);
@@ -191,9 +177,5 @@ enum activity_kind activity_kind_of(struct bytes record)
 
 const struct activity_value *activity_get(const struct activity *a, enum activity_field field)
 {
-    for (uint32_t i = 0; i < a->count; i++) {
-        if (a->values[i].field == field)
-            return &a->values[i];
-    }
-    return NULL;
+    return a->at[field] ? &a->values[a->at[field] - 1] : NULL;
 }
