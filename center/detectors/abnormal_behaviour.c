@@ -47,7 +47,7 @@ static const struct detector_setting settings[] = {
      .high = 12,
      .least = 8,
      .most = 100,
-     .doc = "How improbable a day of an account must be: one more bit is half as probable; 16 is one "
+     .doc = "How improbable a day of an account must be: one more bit is half as probable; 14 is one "
             "account's day in "
             "16,384."},
     {.name = "news",
