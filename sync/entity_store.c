@@ -297,6 +297,7 @@ static enum opened open_tables(struct entity_store *store, MDB_txn *txn, bool re
         fault_say(fault, "entity store %s is of another version", store->path);
         return OPENED_DAMAGED;
     }
+    store->seed = store->meta.seed;
     MDB_stat rows, guids;
     if (mdb_stat(txn, store->tables[TABLE_ROWS], &rows) ||
         mdb_stat(txn, store->tables[TABLE_GUIDS], &guids) || rows.ms_entries != guids.ms_entries) {

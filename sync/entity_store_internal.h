@@ -72,7 +72,8 @@ struct mark {
 struct entity_store {
     MDB_env *env;
     MDB_dbi tables[TABLES];
-    struct meta meta; /* as it was committed */
+    struct meta meta; /* as it was committed; the writer's */
+    uint64_t seed;    /* of `meta`, which never changes: readers on other threads use it */
     char *path;
     int64_t tombstones_kept;
     bool unsynced; /* the marker file is there; the writer's */

@@ -8,7 +8,7 @@
 
 uint64_t key_of_folded(const struct entity_store *store, struct bytes name)
 {
-    return XXH3_64bits_withSeed(name.data, name.size, store->meta.seed);
+    return XXH3_64bits_withSeed(name.data, name.size, store->seed);
 }
 
 uint64_t key_of_name(const struct entity_store *store, struct bytes name)
@@ -27,7 +27,7 @@ uint64_t key_of_sid(const struct entity_store *store, struct bytes sid)
     if (sid.size < 4)
         return 0;
     struct cursor rid = cursor_of(sid.data + sid.size - 4, 4);
-    uint64_t domain = XXH3_64bits_withSeed(sid.data, sid.size - 4, store->meta.seed);
+    uint64_t domain = XXH3_64bits_withSeed(sid.data, sid.size - 4, store->seed);
     return domain << 32 | cursor_le32(&rid);
 }
 
@@ -37,7 +37,7 @@ uint64_t key_of_rdn(const struct entity_store *store, uint32_t parent, struct by
     if (rdn.size > sizeof folded)
         rdn.size = sizeof folded;
     entity_fold(folded, rdn);
-    return XXH3_64bits_withSeed(folded, rdn.size, store->meta.seed + parent);
+    return XXH3_64bits_withSeed(folded, rdn.size, store->seed + parent);
 }
 
 bool folded_equal(struct bytes a, struct bytes b)
