@@ -288,6 +288,7 @@ static enum opened open_tables(struct entity_store *store, MDB_txn *txn, bool re
     if (code == MDB_NOTFOUND && !read_only) {
         value = val_of(&store->meta, sizeof store->meta);
         code = new_meta(&store->meta) ? mdb_put(txn, store->tables[TABLE_META], &key, &value, 0) : EIO;
+        store->seed = store->meta.seed;
         return code ? not_opened(store, code, "cannot be begun", fault) : OPENED;
     }
     if (code)
