@@ -27,13 +27,11 @@ int center_sensors(int argc, char **argv);
 int center_backup(int argc, char **argv);
 int center_restore(int argc, char **argv);
 
-/* Of the commands that only want the configuration. */
-struct center_options {
-    const char *config;
-    int check;
-};
-/* EXIT_FINE: go on, unless `*done` (help was wanted). */
-int center_parse(const char *name, int argc, char **argv, struct center_options *to, int *done);
+/* A command that works as the configuration says: reads its options and the configuration, and runs it, or
+ * with --check only says that it is right. */
+struct center_config;
+int center_configured(const char *name, int argc, char **argv,
+                      int (*run)(const struct center_config *config));
 /* A descriptor that is readable when the program is to end. -1: none to be had. */
 int center_stop_signals(void);
 

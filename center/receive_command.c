@@ -70,7 +70,14 @@ static int receive(const struct center_config *config)
     return status;
 }
 
-int center_parse(const char *name, int argc, char **argv, struct center_options *to, int *done)
+/* Of the commands that only want the configuration. */
+struct center_options {
+    const char *config;
+    int check;
+};
+
+/* EXIT_FINE: go on, unless `*done` (help was wanted). */
+static int parse(const char *name, int argc, char **argv, struct center_options *to, int *done)
 {
     const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                      {"check", no_argument, &to->check, 1},
@@ -92,10 +99,10 @@ int center_parse(const char *name, int argc, char **argv, struct center_options 
     return optind < argc ? center_misused(name, "only options are wanted") : EXIT_FINE;
 }
 
-int center_receive(int argc, char **argv)
+int center_configured(const char *name, int argc, char **argv, int (*run)(const struct center_config *config))
 {
     struct center_options options;
-    int done, status = center_parse("receive", argc, argv, &options, &done);
+    int done, status = parse(name, argc, argv, &options, &done);
     if (status != EXIT_FINE || done)
         return status;
     struct center_config *config = center_config_load(options.config);
@@ -104,9 +111,14 @@ int center_receive(int argc, char **argv)
     if (options.check)
         printf("%s: fine\n", options.config);
     else
-        status = receive(config);
+        status = run(config);
     center_config_free(&config);
     return status;
+}
+
+int center_receive(int argc, char **argv)
+{
+    return center_configured("receive", argc, argv, receive);
 }
 
 int center_key(int argc, char **argv)
@@ -115,7 +127,7 @@ int center_key(int argc, char **argv)
     struct fault fault;
     uint8_t public_key[CURVE_KEY_SIZE];
     char hex[2 * CURVE_KEY_SIZE + 1];
-    int done, status = center_parse("key", argc, argv, &options, &done);
+    int done, status = parse("key", argc, argv, &options, &done);
     if (status != EXIT_FINE || done)
         return status;
     struct center_config *config = center_config_load(options.config);

@@ -69,17 +69,5 @@ static int run(const struct center_config *config)
 
 int center_run(int argc, char **argv)
 {
-    struct center_options options;
-    int done, status = center_parse("run", argc, argv, &options, &done);
-    if (status != EXIT_FINE || done)
-        return status;
-    struct center_config *config = center_config_load(options.config);
-    if (!config)
-        return EXIT_USAGE;
-    if (options.check)
-        printf("%s: fine\n", options.config);
-    else
-        status = run(config);
-    center_config_free(&config);
-    return status;
+    return center_configured("run", argc, argv, run);
 }

@@ -237,6 +237,25 @@ struct alert *client_stack_alert(struct detection *d, const struct observation *
     return alert;
 }
 
+struct subject client_stack_smb_key(const struct observation *o, enum stack_purpose purpose)
+{
+    struct client_stack stack;
+    return client_stack_of(o, &stack) && stack.purpose == purpose ? o->origin : (struct subject){0};
+}
+
+void client_stack_smb_observe(struct detection *d, const struct observation *o)
+{
+    struct client_stack stack;
+    if (!client_stack_of(o, &stack))
+        return;
+    struct alert *alert = client_stack_alert(d, o, &stack);
+    alert_put_text(alert, "client_os", observation_text(o, FIELD_CLIENT_OS));
+    alert_explain(alert, "The client says to be %.*s, which nothing current is.",
+                  PRINTED(observation_text(o, FIELD_CLIENT_OS)));
+    tell_source(alert, o);
+    detection_raise(d);
+}
+
 void stack_seen_keep(struct stack_seen *seen, const struct client_stack *stack, int64_t now)
 {
     snprintf(seen->word, sizeof(seen->word), "%s", stack->word);

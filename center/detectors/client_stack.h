@@ -26,6 +26,10 @@ bool client_stack_of(const struct observation *o, struct client_stack *to);
 struct alert *client_stack_alert(struct detection *d, const struct observation *o,
                                  const struct client_stack *stack);
 
+/* A program whose SMB tells it at once, by what it calls itself: by what to count, and the alert. */
+struct subject client_stack_smb_key(const struct observation *o, enum stack_purpose purpose);
+void client_stack_smb_observe(struct detection *d, const struct observation *o);
+
 /* A program that was recognised at a source, and what it did since. */
 struct stack_seen {
     char word[24];

@@ -9,21 +9,7 @@ static const enum activity_kind kinds[] = {ACTIVITY_SMB_NEGOTIATE, ACTIVITY_SMB_
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     (void)d;
-    struct client_stack stack;
-    return client_stack_of(o, &stack) && stack.purpose == STACK_WANNACRY ? o->origin : (struct subject){0};
-}
-
-static void observe(struct detection *d, const struct observation *o)
-{
-    struct client_stack stack;
-    if (!client_stack_of(o, &stack))
-        return;
-    struct alert *alert = client_stack_alert(d, o, &stack);
-    alert_put_text(alert, "client_os", observation_text(o, FIELD_CLIENT_OS));
-    alert_explain(alert, "The client says to be %.*s, which nothing current is.",
-                  PRINTED(observation_text(o, FIELD_CLIENT_OS)));
-    tell_source(alert, o);
-    detection_raise(d);
+    return client_stack_smb_key(o, STACK_WANNACRY);
 }
 
 const struct detector detector_protocol_wannacry = {
@@ -43,5 +29,5 @@ const struct detector detector_protocol_wannacry = {
               "SMB 1 off.",
     .kinds = kinds,
     .key = key,
-    .observe = observe,
+    .observe = client_stack_smb_observe,
 };
