@@ -142,16 +142,30 @@ class Tour:
         # A busy host has no room for capture: Picket is a guest, and gives way.
         nodes.wait("this host has room for capture", lambda: sensor.ask("quota")["quota"]["cpu"]["quota_percent"] > 5, 120)
         assert self.l.log_on("client", "user07", "User.Pass07!"), "user07 cannot log on"
-        status, out, err = self.l.run("attacker", [lab.PYTHON, os.path.join(lab.HERE, "dcsync.py"), "dc1." + lab.DOMAIN, "dadmin",
-                                                   "Dadmin.Pass1!", "krbtgt"])
-        print("attacker$ dcsync.py dc1 dadmin ... krbtgt\n%s" % (out + err).strip())
+        print("attacker$ dcsync.py dc1 dadmin ... krbtgt\n%s" % self.steal())
         time.sleep(6)                  # an activity may wait 5 s for its look-up
         self.show(sensor, "activities", "--limit", "16")
         self.seen.append("a log-on and the theft of krbtgt's keys were seen, and who did them")
 
+    def steal(self):
+        """The DCSync, and what it prints."""
+        status, out, err = self.l.run("attacker", [lab.PYTHON, os.path.join(lab.HERE, "dcsync.py"), "dc1." + lab.DOMAIN, "dadmin",
+                                                   "Dadmin.Pass1!", "krbtgt"])
+        return (out + err).strip()
+
+    def is_raised(self):
+        """Whether the alert is there. The attacker comes again after a while: a host that was busy had no room for capture."""
+        if any(a["external_id"] == 2006 for a in self.center.alerts()):
+            return True
+        if time.monotonic() - self.stolen > 15:
+            self.steal()
+            self.stolen = time.monotonic()
+        return False
+
     def alerts(self):
         say("The center raises an alert, and says why")
-        nodes.wait("the alert", lambda: any(a["external_id"] == 2006 for a in self.center.alerts()), 60)
+        self.stolen = time.monotonic()
+        nodes.wait("the alert", self.is_raised, 150)
         for words in (["alerts"], ["alert", str(next(a["number"] for a in self.center.alerts() if a["external_id"] == 2006))]):
             print("center$ picket %s" % " ".join(words), flush=True)
             _, out, err = self.center.ask(*words)
