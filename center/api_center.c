@@ -2,10 +2,12 @@
  *
  * What the running center knows, and its health.
  */
+#include "center/api_audit.h"
 #include "center/api_routes.h"
 #include "center/sensor_settings.h"
 #include "center/store_health.h"
 #include "center/store_nodes.h"
+#include "center/store_settings.h"
 
 #include "base/health.h"
 
@@ -77,6 +79,7 @@ static void write_sensor(void *context, const struct stored_node *node)
     json_write_string(w, "name", node->name);
     json_write_string(w, "site", node->site);
     json_write_uint(w, "workspace", node->workspace);
+    json_write_string(w, "placed_by", node_placed_name(node->placed));
     write_domains(w, node->domains);
     api_write_time(w, "first", node->first);
     api_write_time(w, "heard", node->last);
@@ -93,6 +96,48 @@ bool api_sensors(struct api_work *work)
     json_write_close(&work->answer);
     json_write_close(&work->answer);
     return !store_failed(work->store) || api_store_failed(work);
+}
+
+/* One that has not come yet is known by its id alone, which `picket fleet invite` tells. */
+static bool find_sensor(struct api_work *work, struct stored_node *node)
+{
+    *node = (struct stored_node){.workspace = WORKSPACE_DEFAULT};
+    if (!api_part_id(work, node->id.bytes))
+        return false;
+    struct node_id id = node->id;
+    if (!store_node_find(work->store, &id, node) && store_node_assigned(work->store, &id, &node->workspace))
+        node->placed = PLACED_BY_ADMINISTRATOR;
+    return true;
+}
+
+static bool put_sensor(struct api_work *work)
+{
+    struct stored_node node;
+    struct stored_workspace workspace = {0};
+    const json_t *wish = json_object_get(work->json, "workspace");
+    if (!find_sensor(work, &node))
+        return false;
+    if (json_is_null(wish)) {
+        store_node_unassign(work->store, &node.id);
+    } else {
+        if (!api_body_text(work, "workspace", true, workspace.name, sizeof(workspace.name)))
+            return false;
+        if (!store_workspace_find(work->store, workspace.name, &workspace))
+            return api_problem(work, 422, "workspace: there is none of that name");
+        store_node_assign(work->store, &node.id, workspace.id);
+    }
+    api_audit_add(work, workspace.id ? workspace.id : node.workspace, "sensor-placed",
+                  *node.name ? node.name : work->part, node_placed_name(node.placed), workspace.name);
+    if (!find_sensor(work, &node))
+        return false;
+    write_sensor(work, &node);
+    return true;
+}
+
+bool api_sensor_patch(struct api_work *work)
+{
+    static const char *const keys[] = {"workspace", NULL};
+    return api_body_only(work, keys) && api_change(work, put_sensor);
 }
 
 bool api_fleet(struct api_work *work)

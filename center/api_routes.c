@@ -18,6 +18,7 @@ const struct api_route api_routes[] = {
     {"GET", BASE "/entities/{id}", ROLE_VIEWER, false, api_entity},
     {"GET", BASE "/subjects/{id}/activities", ROLE_VIEWER, false, api_subject_activities},
     {"GET", BASE "/sensors", ROLE_VIEWER, false, api_sensors},
+    {"PATCH", BASE "/sensors/{id}", ROLE_ADMINISTRATOR, true, api_sensor_patch},
     {"GET", BASE "/fleet", ROLE_VIEWER, false, api_fleet},
     {"GET", BASE "/health", ROLE_VIEWER, false, api_health},
     {"GET", BASE "/status", ROLE_VIEWER, false, api_status},

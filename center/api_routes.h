@@ -34,6 +34,7 @@ bool api_subject_activities(struct api_work *work);
 bool api_search(struct api_work *work);
 bool api_entity(struct api_work *work);
 bool api_sensors(struct api_work *work);
+bool api_sensor_patch(struct api_work *work);
 bool api_fleet(struct api_work *work);
 bool api_health(struct api_work *work);
 bool api_status(struct api_work *work);

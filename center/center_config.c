@@ -22,10 +22,10 @@ static const struct config_section sections[] = {
     {.key = "notify", .doc = "Who is told of alerts and health issues: docs/notifications.md."},
     {.key = "api", .doc = "The HTTP interface for people's programs and `picket alerts`: docs/api.md."},
     {.key = "workspaces",
-     .doc =
-         "Whose data is whose. Each rule is NAME=WORKSPACE; the first that fits a node counts, nodes before "
-         "sites before domains; who fits none is in the workspace `default`. What is delivered belongs to "
-         "the workspace that its node is in then."},
+     .doc = "Whose data is whose, of nodes that were enrolled by a token without a workspace. Each rule is "
+            "NAME=WORKSPACE; the first that fits a node counts, nodes before "
+            "sites before domains; who fits none is in the workspace `default`. What is delivered belongs to "
+            "the workspace that its node is in then."},
     {.key = "retention", .doc = "How long things are kept."},
 };
 

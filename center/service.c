@@ -290,6 +290,7 @@ static void *keep_house(void *context)
         int64_t now = clock_monotonic(clock_system());
         if (now >= workspaces_at) {
             store_workspaces_list(self->store, start_workspace, self);
+            workspaces_refresh(self->workspaces, self->store);
             workspaces_at = now + WORKSPACES_EVERY;
         }
         check_health(self);

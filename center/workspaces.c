@@ -5,6 +5,7 @@
 #include "base/hash_table.h"
 #include "base/log.h"
 #include "center/sources.h"
+#include "center/store_audit.h"
 #include "cluster/crypto_sodium.h"
 
 #include <pthread.h>
@@ -40,13 +41,27 @@ struct workspaces {
 
 /* -- rules ----------------------------------------------------------------------------------------------- */
 
-static bool find_or_add(struct workspaces *self, const char *name, uint64_t *id, struct fault *fault)
+static void audit(struct store *store, uint64_t workspace, const char *what, const char *object,
+                  const char *before, const char *after)
 {
-    struct stored_workspace workspace = {0};
+    struct audit_entry entry = {
+        .workspace = workspace, .at = clock_wall(clock_system()), .who = "picket-center"};
+    snprintf(entry.what, sizeof(entry.what), "%s", what);
+    snprintf(entry.object, sizeof(entry.object), "%s", object);
+    snprintf(entry.before, sizeof(entry.before), "%s", before);
+    snprintf(entry.after, sizeof(entry.after), "%s", after);
+    store_audit_add(store, &entry);
+}
+
+/* Within a transaction. False: the store failed. */
+static bool find_or_add(struct workspaces *self, const char *name, uint64_t *id)
+{
+    struct stored_workspace workspace = {.created = clock_wall(clock_system())};
     if (!store_workspace_find(self->store, name, &workspace)) {
         snprintf(workspace.name, sizeof(workspace.name), "%s", name);
         if (!store_workspace_add(self->store, &workspace))
-            return fault_say(fault, "%s", store_fault(self->store));
+            return false;
+        audit(self->store, workspace.id, "workspace-added", name, "", name);
         log_notice("workspace \"%s\" is new", name);
     }
     *id = workspace.id;
@@ -66,7 +81,10 @@ static bool add_rule(struct workspaces *self, enum rule_kind kind, const char *t
     rule->kind = kind;
     snprintf(rule->value, sizeof(rule->value), "%.*s", (int)(equals - text), text);
     self->rule_count++;
-    return find_or_add(self, equals + 1, &rule->workspace, fault);
+    if (!store_begin(self->store, fault))
+        return false;
+    find_or_add(self, equals + 1, &rule->workspace);
+    return store_commit(self->store, fault);
 }
 
 static bool read_rules(struct workspaces *self, const struct config *config, struct fault *fault)
@@ -148,10 +166,9 @@ void workspaces_destroy(struct workspaces **workspaces)
     *workspaces = NULL;
 }
 
-static struct stored_node describe(const struct certificate *certificate, uint64_t workspace, int64_t now)
+static struct stored_node describe(const struct certificate *certificate, int64_t now)
 {
-    struct stored_node node = {
-        .id = certificate->grant.id, .workspace = workspace, .first = now, .last = now};
+    struct stored_node node = {.id = certificate->grant.id, .first = now, .last = now};
     size_t size = 0;
     snprintf(node.name, sizeof(node.name), "%s", certificate->name);
     snprintf(node.site, sizeof(node.site), "%s", certificate->grant.site);
@@ -161,23 +178,74 @@ static struct stored_node describe(const struct certificate *certificate, uint64
     return node;
 }
 
+/* Where it belongs. False: in the one that its token names, and that is not there yet. */
+static bool place(struct workspaces *self, const struct certificate *certificate, struct stored_node *node)
+{
+    struct stored_workspace named;
+    if (store_node_assigned(self->store, &node->id, &node->workspace)) {
+        node->placed = PLACED_BY_ADMINISTRATOR;
+        return true;
+    }
+    if (*certificate->grant.workspace) {
+        node->placed = PLACED_BY_TOKEN;
+        if (!store_workspace_find(self->store, certificate->grant.workspace, &named))
+            return false;
+        node->workspace = named.id;
+        return true;
+    }
+    node->workspace = workspaces_rule(self, certificate);
+    node->placed = node->workspace == WORKSPACE_DEFAULT ? PLACED_BY_DEFAULT : PLACED_BY_RULE;
+    return true;
+}
+
+static bool write_node(struct workspaces *self, const struct certificate *certificate,
+                       struct stored_node *node, bool news, struct fault *fault)
+{
+    if (!store_begin(self->store, fault))
+        return false;
+    if (!place(self, certificate, node))
+        find_or_add(self, certificate->grant.workspace, &node->workspace);
+    store_node_put(self->store, node);
+    if (news)
+        audit(self->store, node->workspace, "sensor-placed", node->name, "", node_placed_name(node->placed));
+    return store_commit(self->store, fault);
+}
+
 bool workspaces_admit(struct workspaces *self, const struct certificate *certificate, struct fault *fault)
 {
+    struct fault why;
     int64_t now = clock_wall(clock_system());
-    uint64_t workspace = workspaces_rule(self, certificate);
-    struct stored_node node = describe(certificate, workspace, now);
+    struct stored_node node = describe(certificate, now);
+    bool placed = place(self, certificate, &node), failed = store_failed(self->store);
     pthread_mutex_lock(&self->lock);
     const struct known_node *known = hash_table_find(self->nodes, node.id.bytes);
-    bool same = known && known->workspace == workspace, recent = same && now - known->last < HELLO_EVERY;
+    bool is_known = known != NULL, same = known && placed && known->workspace == node.workspace,
+         recent = same && now - known->last < HELLO_EVERY;
     pthread_mutex_unlock(&self->lock);
     if (recent)
         return true;
-    if (!store_node_put(self->store, &node))
-        return same || fault_say(fault, "the center cannot store anything now: %s", store_fault(self->store));
+    if (failed || !write_node(self, certificate, &node, !same, &why))
+        return (failed ? is_known : same) || fault_say(fault, "the center cannot store anything now: %s",
+                                                       failed ? store_fault(self->store) : why.text);
     pthread_mutex_lock(&self->lock);
     note_node(self, &node);
     pthread_mutex_unlock(&self->lock);
     return true;
+}
+
+static void refresh_node(void *context, const struct stored_node *node)
+{
+    struct workspaces *self = context;
+    pthread_mutex_lock(&self->lock);
+    struct known_node *known = hash_table_find(self->nodes, node->id.bytes);
+    if (known)
+        known->workspace = node->workspace;
+    pthread_mutex_unlock(&self->lock);
+}
+
+void workspaces_refresh(struct workspaces *self, struct store *store)
+{
+    store_nodes_list(store, UINT64_MAX, refresh_node, self);
 }
 
 uint64_t workspaces_of(struct workspaces *self, const struct node_id *node)

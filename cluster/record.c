@@ -11,6 +11,7 @@ enum grant_key {
     GRANT_DOMAIN_NAMES,
     GRANT_ENROLLER,
     GRANT_EXPIRES,
+    GRANT_WORKSPACE,
 };
 enum certificate_key {
     CERTIFICATE_GRANT,
@@ -74,6 +75,9 @@ static bool grant_decode(struct grant *grant, struct bytes encoded)
         case GRANT_EXPIRES:
             grant->expires = body_uint(&body, UINT64_MAX);
             break;
+        case GRANT_WORKSPACE:
+            body_text(&body, grant->workspace, sizeof grant->workspace, name_valid);
+            break;
         default:
             body_skip(&body);
         }
@@ -99,6 +103,7 @@ size_t grant_write(void *buffer, size_t capacity, const struct grant *grant,
     if (!node_id_is_zero(&grant->enroller))
         body_put_binary(&writer, GRANT_ENROLLER, grant->enroller.bytes, NODE_ID_SIZE);
     body_put_uint(&writer, GRANT_EXPIRES, grant->expires);
+    body_put_text(&writer, GRANT_WORKSPACE, grant->workspace);
     size_t size = body_sign(&writer, crypto);
     struct grant check;
     return size && grant_decode(&check, (struct bytes){buffer, size}) ? size : 0;

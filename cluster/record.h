@@ -3,10 +3,11 @@
  * What the fleet signs: grants, certificates, member records, the fleet's policy. Formats: docs/cluster.md.
  *
  * A *grant* is the authority's word that a node with this id may exist: mode, site, the domains that it may
- * be a synchronizer candidate of, and which enroller may bind it. A *binding* is that enroller's word that a
- * key belongs to the id. Both make the *certificate*. A *record* is the node's own word about itself: its
- * certificate, where it listens, its incarnation, the anchor of its heartbeat chain. The *policy* is the
- * authority's word about the fleet: who may enrol, who is revoked; the greatest version wins.
+ * be a synchronizer candidate of, which enroller may bind it, whose data it will collect. A *binding* is that
+ * enroller's word that a key belongs to the id. Both make the *certificate*. A *record* is the node's own
+ * word about itself: its certificate, where it listens, its incarnation, the anchor of its heartbeat chain.
+ * The *policy* is the authority's word about the fleet: who may enrol, who is revoked; the greatest version
+ * wins.
  *
  * Encoded, each is a signed body (cluster/body.h): a msgpack map with small integers as keys, then the 64
  * bytes of the signature over it. Nothing names the fleet: the authority's key does, it signs for one fleet
@@ -43,6 +44,8 @@ struct grant {
     unsigned domain_count;
     struct node_id enroller; /* the only one that may bind it; all zero: the authority itself */
     uint64_t expires;        /* seconds since 1970: no first binding (generation 0) is issued after that */
+    char workspace[NAME_MAX_SIZE]; /* of a center, where the node's data belongs; empty: the center's rules
+                                      say */
 };
 
 struct certificate {

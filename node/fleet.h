@@ -28,7 +28,8 @@ struct fleet_job {
     enum node_mode mode;
     char domains[GRANT_DOMAINS][DOMAIN_MAX_SIZE];
     unsigned domain_count;
-    uint64_t expires; /* seconds from now */
+    char workspace[NAME_MAX_SIZE]; /* of a center; empty: none is named */
+    uint64_t expires;              /* seconds from now */
     const char *enroller;
     char endpoints[RECORD_ENDPOINTS][ENDPOINT_MAX_SIZE]; /* of the enrolment socket */
     unsigned endpoint_count;

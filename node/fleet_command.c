@@ -27,6 +27,8 @@ const char command_fleet_options[] =
     "  --site NAME         where the node is\n"
     "  --mode MODE         sensor (on a domain controller; the default) or standalone\n"
     "  --candidate-for DOMAIN  that the node may become synchronizer of; several with commas\n"
+    "  --workspace NAME    of the center, where what the node delivers belongs; otherwise the center's rules "
+    "say\n"
     "revoke NODE...        throws nodes out, at once and for good\n"
     "rotate                gives this node a new key; with --authority: offline, signed by the authority\n"
     "enroller add NODE     lets a node enrol others\n"
@@ -162,6 +164,7 @@ static const struct option options[] = {
     {"site", required_argument, NULL, 's'},
     {"mode", required_argument, NULL, 'm'},
     {"candidate-for", required_argument, NULL, 'f'},
+    {"workspace", required_argument, NULL, 'w'},
     {"expires", required_argument, NULL, 'x'},
     {"enroller", required_argument, NULL, 'e'},
     {"enrol-at", required_argument, NULL, 'E'},
@@ -200,6 +203,9 @@ static const char *take_option(struct fleet_job *job, int option, const char *va
         return name_valid(value) ? NULL : "1 to 63 letters, digits, dots, hyphens, underscores";
     case 's':
         return parse_name(value, job->site) ? NULL : "1 to 63 letters, digits, dots, hyphens, underscores";
+    case 'w':
+        return parse_name(value, job->workspace) ? NULL
+                                                 : "1 to 63 letters, digits, dots, hyphens, underscores";
     case 'm':
         return parse_mode(value, &job->mode) ? NULL : "sensor or standalone";
     case 'f':

@@ -21,6 +21,7 @@ static struct grant wished_grant(const struct fleet_job *job)
     crypto_random(grant.id.bytes, NODE_ID_SIZE);
     memcpy(grant.site, job->site, sizeof grant.site);
     memcpy(grant.domains, job->domains, sizeof grant.domains);
+    memcpy(grant.workspace, job->workspace, sizeof grant.workspace);
     grant.expires = fleet_now() + job->expires;
     return grant;
 }

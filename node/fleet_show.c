@@ -52,11 +52,12 @@ static json_t *node_object(const struct identity *identity, const struct policy 
     const struct grant *grant = &certificate->grant;
     if (identity->encoded_size == 0)
         return json_pack("{sosb}", "id", hex(identity->id.bytes, NODE_ID_SIZE), "joined", 0);
-    return json_pack("{sosbsssssssosisosososbsb}", "id", hex(identity->id.bytes, NODE_ID_SIZE), "joined", 1,
+    return json_pack("{sosbsssssssosssisosososbsb}", "id", hex(identity->id.bytes, NODE_ID_SIZE), "joined", 1,
                      "name", certificate->name, "site", grant->site, "mode",
                      grant->mode == MODE_SENSOR ? "sensor" : "standalone", "candidate_for",
-                     strings(grant->domains[0], DOMAIN_MAX_SIZE, grant->domain_count), "key_generation",
-                     (int)certificate->generation, "certified", time_of(certificate->issued), "enroller",
+                     strings(grant->domains[0], DOMAIN_MAX_SIZE, grant->domain_count), "workspace",
+                     grant->workspace, "key_generation", (int)certificate->generation, "certified",
+                     time_of(certificate->issued), "enroller",
                      certificate->by_authority ? json_null() : hex(grant->enroller.bytes, NODE_ID_SIZE),
                      "public_key", hex(certificate->public_key, PUBLIC_KEY_SIZE), "rotating",
                      identity->rotating, "revoked", policy && policy_revokes(policy, &identity->id));
@@ -108,6 +109,8 @@ static void show_node(const struct show_style *style, const json_t *node)
     line(style, "  site", show_text(node, "site"));
     line(style, "  mode", show_text(node, "mode"));
     list_line(style, "  candidate for", json_object_get(node, "candidate_for"));
+    if (*show_text(node, "workspace"))
+        line(style, "  workspace", show_text(node, "workspace"));
     number_line(style, "  key generation", node, "key_generation");
     line(style, "  certified", show_text(node, "certified"));
     line(style, "  enrolled by",

@@ -126,7 +126,7 @@ _picket() {
         --cost)
             mapfile -t COMPREPLY < <(compgen -W "interactive moderate sensitive" -- "$current")
             ;;
-        --name | --site | --candidate-for | --expires | --enrol-at | --enroller | --timeout) ;;
+        --name | --site | --candidate-for | --workspace | --expires | --enrol-at | --enroller | --timeout) ;;
         fleet)
             mapfile -t COMPREPLY < <(compgen -W "create invite revoke rotate enroller publish passphrase show --help" -- "$current")
             ;;
@@ -134,7 +134,7 @@ _picket() {
             mapfile -t COMPREPLY < <(compgen -W "add remove" -- "$current")
             ;;
         *)
-            mapfile -t COMPREPLY < <(compgen -W "--name --site --mode --candidate-for --expires --enrol-at --enroller
+            mapfile -t COMPREPLY < <(compgen -W "--name --site --mode --candidate-for --workspace --expires --enrol-at --enroller
                 --directory --authority --passphrase-file --new-passphrase-file --cost --json --socket --timeout
                 --help" -- "$current")
             ;;

@@ -100,6 +100,8 @@ def invite_prints_a_token_and_nothing_else(fleet):
     until = re.search(r"until (\S+);", err).group(1)
     left = time.mktime(time.strptime(until, "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.gmtime())
     assert 1700 < left <= 1800, left
+    with_workspace = fleet("invite", "--site", "br7", "--workspace", "north-west")[1][len("picket-join-1."):].strip()
+    assert b"north-west" in base64.urlsafe_b64decode(with_workspace + "=" * (-len(with_workspace) % 4))
     other = fleet("invite", "--site", "br7")[1]
     assert other != out
     assert b"[::1]:7" in base64.urlsafe_b64decode(
@@ -372,7 +374,7 @@ def signed_where_no_node_is(fleet):
 def wrong_use(fleet):
     for arguments in ((), ("make",), ("revoke",), ("show", "x"), ("create",), ("create", "--name", "a b"),
                       ("create", "--name", "a", "--site", "s"), ("invite",), ("invite", "--mode", "x"),
-                      ("invite", "--site", "a b"), ("invite", "--expires", "1"), ("invite", "--expires", "8d"),
+                      ("invite", "--site", "a b"), ("invite", "--site", "a", "--workspace", "a b"), ("invite", "--expires", "1"), ("invite", "--expires", "8d"),
                       ("invite", "--expires", "-1h"), ("invite", "--candidate-for", "a,,b"),
                       ("invite", "--candidate-for", ",".join("d%d.x" % i for i in range(9))),
                       ("invite", "--enrol-at", "h"), ("show", "--cost", "free"), ("show", "--timeout", "0"),

@@ -471,6 +471,38 @@ static void sensors(void **state)
     assert_int_equal(items(), 0);
 }
 
+static void sensors_are_put_into_workspaces(void **state)
+{
+    (void)state;
+    struct stored_node node = {.id = {{1}}, .workspace = 1, .name = "dc1", .first = 5, .last = 7};
+    static const char known[] = "/sensors/01000000000000000000000000000000",
+                      unknown[] = "/sensors/02000000000000000000000000000000";
+    self.config.state = self.place.path;
+    assert_true(store_node_put(self.store, &node));
+    be(ROLE_ADMINISTRATOR, 0);
+    assert_int_equal(ask("POST", "/workspaces", "{\"name\":\"other\"}"), 201);
+    int64_t other = number_at("id");
+    assert_int_equal(ask("PATCH", known, "{\"workspace\":\"none\"}"), 422);
+    assert_int_equal(ask("PATCH", known, "{\"workspace\":7}"), 422);
+    assert_int_equal(ask("PATCH", known, "{}"), 422);
+    assert_int_equal(ask("PATCH", "/sensors/1", "{\"workspace\":\"other\"}"), 404);
+    assert_int_equal(ask("PATCH", known, "{\"workspace\":\"other\"}"), 200);
+    assert_int_equal(number_at("workspace"), other);
+    assert_string_equal(text_at("placed_by"), "administrator");
+    assert_string_equal(text_at("name"), "dc1");
+    assert_int_equal(ask("PATCH", unknown, "{\"workspace\":\"other\"}"), 200);
+    assert_string_equal(text_at("placed_by"), "administrator");
+    assert_true(json_is_null(json_object_get(self.answer, "first")));
+    assert_int_equal(ask("GET", "/audit?workspace=other", NULL), 200);
+    assert_string_equal(json_string_value(json_object_get(item(0), "what")), "sensor-placed");
+    assert_int_equal(ask("PATCH", unknown, "{\"workspace\":null}"), 200);
+    assert_string_equal(text_at("placed_by"), "default");
+    be(ROLE_ADMINISTRATOR, 1);
+    assert_int_equal(ask("PATCH", known, "{\"workspace\":\"other\"}"), 403);
+    be(ROLE_USER, 0);
+    assert_int_equal(ask("PATCH", known, "{\"workspace\":\"other\"}"), 403);
+}
+
 static void health(void **state)
 {
     (void)state;
@@ -534,6 +566,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(users_and_tokens, begin, end),
         cmocka_unit_test_setup_teardown(the_running_center, begin, end),
         cmocka_unit_test_setup_teardown(sensors, begin, end),
+        cmocka_unit_test_setup_teardown(sensors_are_put_into_workspaces, begin, end),
         cmocka_unit_test_setup_teardown(health, begin, end),
         cmocka_unit_test(the_document_tells_every_route),
     };

@@ -402,6 +402,9 @@ static void test_writers_refuse_what_readers_would(void **state)
     strcpy(granted.domains[0], "Upper.Example");
     assert_int_equal(grant_write(buffer, sizeof buffer, &granted, &w->fleet.authority), 0);
     granted = w->node.certificate.grant;
+    strcpy(granted.workspace, "a b");
+    assert_int_equal(grant_write(buffer, sizeof buffer, &granted, &w->fleet.authority), 0);
+    granted = w->node.certificate.grant;
     memset(&granted.id, 0, sizeof granted.id);
     assert_int_equal(grant_write(buffer, sizeof buffer, &granted, &w->fleet.authority), 0);
 }
@@ -413,6 +416,7 @@ static void test_longest(void **state)
     uint8_t grant[4096], buffer[4096];
     struct grant granted = w->node.certificate.grant;
     memset(granted.site, 's', NAME_MAX_SIZE - 1);
+    memset(granted.workspace, 'w', NAME_MAX_SIZE - 1);
     for (granted.domain_count = 0; granted.domain_count < GRANT_DOMAINS; granted.domain_count++) {
         char *domain = granted.domains[granted.domain_count];
         memset(domain, 'd', 253);
@@ -429,6 +433,7 @@ static void test_longest(void **state)
     assert_true(certificate_read(&read, fleet_bytes(buffer, size), &w->fleet.trust, &w->fleet.policy,
                                  &w->fleet.authority));
     assert_int_equal(read.grant.domain_count, GRANT_DOMAINS);
+    assert_string_equal(read.grant.workspace, granted.workspace);
 }
 
 static void test_texts(void **state)

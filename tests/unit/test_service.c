@@ -334,6 +334,49 @@ static void test_workspaces_are_kept_apart(void **state)
     store_close(&store);
 }
 
+/* What the token says goes before the rules, an administrator's word before both; all is audited. */
+static void test_tokens_put_nodes_into_workspaces(void **state)
+{
+    struct world *w = *state;
+    struct fault fault = {0};
+    configure(w, "workspaces\n    nodes = dc1=north, dc2=north\n");
+    assert_true(center_prepare(w->config, &fault));
+    struct certificate one = certificate(1, "dc1", "Rome", NULL), two = certificate(2, "dc2", "Rome", NULL);
+    struct stored_node node;
+    strcpy(one.grant.workspace, "west");
+    strcpy(two.grant.workspace, "west");
+    struct workspaces *workspaces = workspaces_new(w->config->store, w->config->config, &fault);
+    struct store *store = look(w->config->store);
+    assert_non_null(workspaces);
+    assert_true(workspaces_admit(workspaces, &one, &fault));
+    assert_true(workspaces_admit(workspaces, &two, &fault));
+    assert_true(workspaces_admit(workspaces, &one, &fault));
+    uint64_t west = workspaces_of(workspaces, &one.grant.id);
+    assert_int_equal(workspaces_of(workspaces, &two.grant.id), west);
+    assert_int_equal(number_of(store, "SELECT id FROM workspaces WHERE name = 'west'"), west);
+    assert_int_equal(number_of(store, "SELECT count(*) FROM audit WHERE what = 'sensor-placed'"), 2);
+    assert_int_equal(number_of(store, "SELECT count(*) FROM audit WHERE what = 'workspace-added'"), 2);
+    assert_true(store_node_find(store, &one.grant.id, &node));
+    assert_int_equal(node.placed, PLACED_BY_TOKEN);
+
+    struct store *administrator = store_open(w->config->store, STORE_PEOPLE, &fault);
+    assert_non_null(administrator);
+    uint64_t north = (uint64_t)number_of(store, "SELECT id FROM workspaces WHERE name = 'north'");
+    assert_true(store_node_assign(administrator, &one.grant.id, north));
+    workspaces_refresh(workspaces, administrator);
+    assert_int_equal(workspaces_of(workspaces, &one.grant.id), north);
+    assert_true(workspaces_admit(workspaces, &one, &fault));
+    assert_int_equal(workspaces_of(workspaces, &one.grant.id), north);
+    assert_true(store_node_unassign(administrator, &one.grant.id));
+    assert_false(store_node_unassign(administrator, &one.grant.id));
+    assert_true(workspaces_admit(workspaces, &one, &fault));
+    assert_int_equal(workspaces_of(workspaces, &one.grant.id), west);
+    assert_int_equal(number_of(store, "SELECT count(*) FROM audit WHERE what = 'sensor-placed'"), 3);
+    store_close(&administrator);
+    store_close(&store);
+    workspaces_destroy(&workspaces);
+}
+
 static void test_wrong_rules(void **state)
 {
     struct world *w = *state;
@@ -541,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(looks_at_what_was_received),
         T(workspaces_are_kept_apart),
+        T(tokens_put_nodes_into_workspaces),
         T(wrong_rules),
         T(backup_while_it_runs),
         T(old_files_of_the_log_go),
