@@ -71,7 +71,8 @@ struct engine *engine_new(const struct engine_options *options, engine_emit emit
         engine->fragments = ip_fragments_new(engine->slab, seed[0]);
         engine->pendings = pendings_new(engine->slab, seed[1]);
     }
-    engine->scratch = arena_new(ENGINE_SCRATCH_SIZE);
+    engine->scratch =
+        arena_new(ENGINE_SCRATCH_SIZE + (engine->options.unsealer ? ENGINE_SCRATCH_UNSEALED : 0));
     if (!engine->flows || !engine->fragments || !engine->pendings || !engine->scratch) {
         engine_destroy(&engine);
         return NULL;

@@ -12,6 +12,8 @@
 #include "capture/dissect.h"
 #include "capture/packet.h"
 
+struct unsealer;
+
 struct engine_options {
     size_t memory_limit;      /* bytes for flows, reassembly and dissectors in all; 0: 192 MiB */
     uint32_t flows_max;       /* 0: 300,000; beyond it the flow idle for longest goes first */
@@ -20,7 +22,8 @@ struct engine_options {
     int64_t udp_idle;         /* ns; 0: 60 s */
     int64_t reply_timeout;    /* ns a request waits for its reply; 0: 60 s */
     uint8_t fingerprint_key[16];
-    const char *radius_secret; /* NULL: authenticators are not checked */
+    const char *radius_secret;       /* NULL: authenticators are not checked */
+    const struct unsealer *unsealer; /* who holds the keys (capture/unseal.h); NULL: there are none */
 };
 
 /* A `--decode` rule: flows with this server port speak this protocol. */

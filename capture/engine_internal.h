@@ -13,7 +13,9 @@
 
 #define ENGINE_RULES_MAX    64
 #define ENGINE_SCRATCH_SIZE ((size_t)256 * 1024)
-#define ENGINE_SIGNATURES   PROTOCOLS
+#define ENGINE_SCRATCH_UNSEALED                                                                              \
+    ((size_t)4 * 256 * 1024) /* besides: questions, answers, one within the other */
+#define ENGINE_SIGNATURES PROTOCOLS
 
 #define RECOGNISE_TRIES 16 /* segments or datagrams of a flow that are looked at */
 #define RECOGNISE_TRIES_ON_PORT                                                                              \

@@ -12,12 +12,13 @@ forbid() {
         exit 1
     fi
 }
-forbid base 'cluster|capture|sync|events|naming|node|center|sim'
-forbid cluster 'capture|sync|events|naming|node|center|sim'
-forbid capture 'cluster|sync|events|naming|node|center|sim'
-forbid sync 'capture|events|naming|node|center|sim'
-forbid events 'cluster|sync|naming|node|center|sim'
-forbid naming 'cluster|sync|events|node|center|sim'
-forbid sim 'capture|events|naming|node|center'
-forbid center 'events|naming|node|sim'
+forbid base 'cluster|capture|sync|events|naming|keys|node|center|sim'
+forbid cluster 'capture|sync|events|naming|keys|node|center|sim'
+forbid capture 'cluster|sync|events|naming|keys|node|center|sim'
+forbid sync 'capture|events|naming|keys|node|center|sim'
+forbid events 'cluster|sync|naming|keys|node|center|sim'
+forbid naming 'cluster|sync|events|keys|node|center|sim'
+forbid keys 'cluster|sync|events|naming|node|center|sim'
+forbid sim 'capture|events|naming|keys|node|center'
+forbid center 'events|naming|keys|node|sim'
 echo "style: fine"

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "capture/unseal.h"
+
+#include "base/msgpack.h"
+#include "capture/engine_internal.h"
+
+#include <string.h>
+
+/* What stands around the bytes of a message in a request: the array, numbers, lengths. */
+#define ENVELOPE_MAX 256u
+
+static const struct unsealer *unsealer_of(const struct dissect *d)
+{
+    /* What an ICMP error quotes was sent elsewhere. */
+    return d->engine->quoting ? NULL : d->engine->options.unsealer;
+}
+
+bool unseal_possible(const struct dissect *d)
+{
+    return unsealer_of(d) != NULL;
+}
+
+/* --- requests --- */
+
+struct request {
+    struct msgpack_writer w;
+    const struct unsealer *unsealer;
+};
+
+/* False: nobody to ask, or no memory for a request around `bytes` of messages. */
+static bool begin(struct dissect *d, struct request *r, enum unseal_operation operation, uint32_t arguments,
+                  size_t bytes)
+{
+    r->unsealer = unsealer_of(d);
+    if (!r->unsealer || bytes > UNSEAL_MESSAGE_MAX)
+        return false;
+    uint8_t *buffer = arena_alloc(d->scratch, bytes + ENVELOPE_MAX);
+    if (!buffer)
+        return false;
+    msgpack_writer_init(&r->w, buffer, bytes + ENVELOPE_MAX);
+    msgpack_put_array(&r->w, arguments + 1);
+    msgpack_put_uint(&r->w, operation);
+    return true;
+}
+
+static void put_bytes(struct request *r, struct bytes bytes)
+{
+    msgpack_put_binary(&r->w, bytes.data, bytes.size);
+}
+
+static void tell(struct request *r)
+{
+    if (!r->w.full)
+        r->unsealer->tell(r->unsealer->context, (struct bytes){r->w.data, r->w.size});
+}
+
+/* --- answers --- */
+
+struct answer {
+    struct cursor c;
+    uint32_t left; /* items */
+    enum unseal_result result;
+};
+
+static uint64_t next_uint(struct answer *a)
+{
+    if (!a->left)
+        return 0;
+    a->left--;
+    struct msgpack_item item = msgpack_next(&a->c);
+    if (item.type == MSGPACK_UINT)
+        return item.uint;
+    cursor_fail(&a->c);
+    return 0;
+}
+
+static int64_t next_int(struct answer *a)
+{
+    if (!a->left)
+        return 0;
+    a->left--;
+    struct msgpack_item item = msgpack_next(&a->c);
+    if (item.type == MSGPACK_INT)
+        return item.sint;
+    if (item.type == MSGPACK_UINT && item.uint <= INT32_MAX)
+        return (int64_t)item.uint;
+    cursor_fail(&a->c);
+    return 0;
+}
+
+/* Bytes of the answer, which the next question will overwrite, in the scratch memory. */
+static struct bytes next_bytes(struct dissect *d, struct answer *a)
+{
+    struct bytes none = {0};
+    if (!a->left)
+        return none;
+    a->left--;
+    struct msgpack_item item = msgpack_next(&a->c);
+    if (item.type != MSGPACK_BINARY) {
+        cursor_fail(&a->c);
+        return none;
+    }
+    if (!item.bytes.size)
+        return none;
+    uint8_t *copy = arena_alloc(d->scratch, item.bytes.size);
+    if (!copy) {
+        cursor_fail(&a->c);
+        return none;
+    }
+    memcpy(copy, item.bytes.data, item.bytes.size);
+    return (struct bytes){.data = copy, .size = item.bytes.size};
+}
+
+static enum unseal_result result_of(uint64_t number)
+{
+    return number <= UNSEAL_UNSUPPORTED ? (enum unseal_result)number : UNSEAL_MALFORMED;
+}
+
+/* Sends the request, and begins to read the answer: an array whose first item is the result. */
+static bool ask(struct request *r, struct answer *a)
+{
+    struct bytes bytes;
+    *a = (struct answer){.result = UNSEAL_SILENT};
+    if (r->w.full || !r->unsealer->ask(r->unsealer->context, (struct bytes){r->w.data, r->w.size}, &bytes))
+        return false;
+    a->c = cursor_of_bytes(bytes);
+    struct msgpack_item item = msgpack_next(&a->c);
+    if (item.type != MSGPACK_ARRAY || !item.count)
+        return false;
+    a->left = item.count;
+    uint64_t result = next_uint(a);
+    if (a->c.failed)
+        return false;
+    a->result = result_of(result);
+    return true;
+}
+
+/* Of one that answers with plain text. */
+static enum unseal_result ask_plain(struct dissect *d, struct request *r, struct bytes *plain)
+{
+    struct answer a;
+    *plain = (struct bytes){0};
+    if (!ask(r, &a) || a.result != UNSEAL_FINE)
+        return a.result;
+    struct bytes bytes = next_bytes(d, &a);
+    if (a.c.failed)
+        return UNSEAL_MALFORMED;
+    *plain = bytes;
+    return UNSEAL_FINE;
+}
+
+static uint64_t ask_context(struct request *r, enum unseal_result *result)
+{
+    struct answer a;
+    uint64_t context = 0;
+    if (ask(r, &a) && a.result == UNSEAL_FINE)
+        context = next_uint(&a);
+    *result = a.c.failed ? UNSEAL_MALFORMED : a.result;
+    return a.c.failed ? 0 : context;
+}
+
+/* [kind, result, etype, kvno, plain text, PAC, server, KDC, ticket, full] */
+static bool read_part(struct dissect *d, struct answer *a, struct unsealed_part *part)
+{
+    struct msgpack_item list = msgpack_next(&a->c);
+    if (list.type != MSGPACK_ARRAY)
+        return false;
+    struct answer items = {.c = a->c, .left = list.count};
+    part->kind = (enum unsealed_kind)(next_uint(&items) & 0xff);
+    part->result = result_of(next_uint(&items));
+    part->etype = (int32_t)next_int(&items);
+    part->kvno = (uint32_t)next_uint(&items);
+    part->plain = next_bytes(d, &items);
+    part->pac = next_uint(&items) != 0;
+    for (int i = 0; i < PAC_SIGNATURES; i++) {
+        uint64_t verdict = next_uint(&items);
+        part->signatures[i] = verdict <= PAC_SIGNATURE_UNKNOWN ? (uint8_t)verdict : PAC_SIGNATURE_UNKNOWN;
+    }
+    while (items.left && !items.c.failed) {
+        items.left--;
+        msgpack_skip(&items.c);
+    }
+    a->c = items.c;
+    return !items.c.failed;
+}
+
+static void read_parts(struct dissect *d, struct answer *a, struct unsealed *to)
+{
+    if (!a->left)
+        return;
+    struct msgpack_item list = msgpack_next(&a->c);
+    if (list.type != MSGPACK_ARRAY)
+        return;
+    for (uint32_t i = 0; i < list.count && to->count < UNSEALED_PARTS_MAX; i++) {
+        if (!read_part(d, a, &to->parts[to->count]))
+            return;
+        to->count++;
+    }
+}
+
+/* --- Kerberos --- */
+
+void unseal_kdc_request(struct dissect *d, uint64_t exchange, struct bytes message)
+{
+    struct request r;
+    if (!begin(d, &r, UNSEAL_KDC_REQUEST, 2, message.size))
+        return;
+    msgpack_put_uint(&r.w, exchange);
+    put_bytes(&r, message);
+    tell(&r);
+}
+
+void unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message, struct unsealed *to)
+{
+    struct request r;
+    struct answer a;
+    to->count = 0;
+    to->result = UNSEAL_SILENT;
+    if (!begin(d, &r, UNSEAL_KDC_REPLY, 2, message.size))
+        return;
+    msgpack_put_uint(&r.w, exchange);
+    put_bytes(&r, message);
+    if (!ask(&r, &a))
+        return;
+    to->result = a.result;
+    read_parts(d, &a, to);
+}
+
+uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsealed *to)
+{
+    struct request r;
+    struct answer a;
+    to->count = 0;
+    to->result = UNSEAL_SILENT;
+    if (!begin(d, &r, UNSEAL_AP_REQUEST, 1, message.size))
+        return 0;
+    put_bytes(&r, message);
+    if (!ask(&r, &a))
+        return 0;
+    to->result = a.result;
+    uint64_t context = next_uint(&a);
+    read_parts(d, &a, to);
+    return a.c.failed ? 0 : context;
+}
+
+void unseal_ap_reply(struct dissect *d, uint64_t context, struct bytes message)
+{
+    struct request r;
+    if (!context || !begin(d, &r, UNSEAL_AP_REPLY, 3, message.size))
+        return;
+    msgpack_put_uint(&r.w, context);
+    msgpack_put_uint(&r.w, d->direction);
+    put_bytes(&r, message);
+    tell(&r);
+}
+
+/* --- what contexts protect --- */
+
+static bool begin_in_context(struct dissect *d, struct request *r, enum unseal_operation operation,
+                             uint64_t context, uint32_t arguments, size_t bytes)
+{
+    if (!context || !begin(d, r, operation, 2 + arguments, bytes))
+        return false;
+    msgpack_put_uint(&r->w, context);
+    msgpack_put_uint(&r->w, d->direction);
+    return true;
+}
+
+static enum unseal_result plain_of(struct dissect *d, enum unseal_operation operation, uint64_t context,
+                                   struct bytes message, struct bytes *plain)
+{
+    struct request r;
+    *plain = (struct bytes){0};
+    if (!begin_in_context(d, &r, operation, context, 1, message.size))
+        return UNSEAL_SILENT;
+    put_bytes(&r, message);
+    return ask_plain(d, &r, plain);
+}
+
+enum unseal_result unseal_priv(struct dissect *d, uint64_t context, struct bytes message, struct bytes *plain)
+{
+    return plain_of(d, UNSEAL_PRIV, context, message, plain);
+}
+
+enum unseal_result unseal_wrap(struct dissect *d, uint64_t context, struct bytes token, struct bytes *plain)
+{
+    return plain_of(d, UNSEAL_WRAP, context, token, plain);
+}
+
+enum unseal_result unseal_rpc(struct dissect *d, uint64_t context, struct bytes pdu, size_t stub_at,
+                              size_t stub_size, size_t token_at, struct bytes *plain)
+{
+    struct request r;
+    *plain = (struct bytes){0};
+    if (!begin_in_context(d, &r, UNSEAL_RPC, context, 4, pdu.size))
+        return UNSEAL_SILENT;
+    put_bytes(&r, pdu);
+    msgpack_put_uint(&r.w, stub_at);
+    msgpack_put_uint(&r.w, stub_size);
+    msgpack_put_uint(&r.w, token_at);
+    return ask_plain(d, &r, plain);
+}
+
+enum unseal_result unseal_mic(struct dissect *d, uint64_t context, struct bytes message, struct bytes token)
+{
+    struct request r;
+    struct answer a;
+    if (!begin_in_context(d, &r, UNSEAL_MIC, context, 2, message.size + token.size))
+        return UNSEAL_SILENT;
+    put_bytes(&r, message);
+    put_bytes(&r, token);
+    ask(&r, &a);
+    return a.result;
+}
+
+void unseal_forget(struct dissect *d, uint64_t context)
+{
+    struct request r;
+    if (!context || !begin(d, &r, UNSEAL_FORGET, 1, 0))
+        return;
+    msgpack_put_uint(&r.w, context);
+    tell(&r);
+}
+
+/* --- NTLM, SMB --- */
+
+uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes message,
+                     enum unseal_result *result)
+{
+    struct request r;
+    *result = UNSEAL_SILENT;
+    if (!begin(d, &r, UNSEAL_NTLM, 2, message.size))
+        return 0;
+    put_bytes(&r, (struct bytes){challenge, 8});
+    put_bytes(&r, message);
+    return ask_context(&r, result);
+}
+
+uint64_t unseal_smb(struct dissect *d, uint64_t context, const struct unseal_smb_session *session,
+                    enum unseal_result *result)
+{
+    struct request r;
+    *result = UNSEAL_SILENT;
+    if (!context || !begin(d, &r, UNSEAL_SMB, 5, sizeof session->preauth_hash))
+        return 0;
+    msgpack_put_uint(&r.w, context);
+    msgpack_put_uint(&r.w, session->dialect);
+    msgpack_put_uint(&r.w, session->cipher);
+    msgpack_put_uint(&r.w, session->signing);
+    put_bytes(&r, (struct bytes){session->preauth_hash, sizeof session->preauth_hash});
+    return ask_context(&r, result);
+}
+
+enum unseal_result unseal_smb_message(struct dissect *d, uint64_t session, struct bytes message,
+                                      struct bytes *plain)
+{
+    return plain_of(d, UNSEAL_SMB_MESSAGE, session, message, plain);
+}
+
+enum unseal_result unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message)
+{
+    struct request r;
+    struct answer a;
+    if (!session || !begin(d, &r, UNSEAL_SMB_SIGNATURE, 2, message.size))
+        return UNSEAL_SILENT;
+    msgpack_put_uint(&r.w, session);
+    put_bytes(&r, message);
+    ask(&r, &a);
+    return a.result;
+}
+
+/* --- NETLOGON --- */
+
+enum unseal_result unseal_netlogon(struct dissect *d, const struct unseal_netlogon_handshake *handshake)
+{
+    struct request r;
+    struct answer a;
+    if (!begin(d, &r, UNSEAL_NETLOGON, 6, handshake->account.size + handshake->computer.size))
+        return UNSEAL_SILENT;
+    put_bytes(&r, handshake->account);
+    put_bytes(&r, handshake->computer);
+    put_bytes(&r, (struct bytes){handshake->client_challenge, 8});
+    put_bytes(&r, (struct bytes){handshake->server_challenge, 8});
+    msgpack_put_uint(&r.w, handshake->flags);
+    put_bytes(&r, (struct bytes){handshake->client_credential, 8});
+    ask(&r, &a);
+    return a.result;
+}
+
+uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer, enum unseal_result *result)
+{
+    struct request r;
+    *result = UNSEAL_SILENT;
+    if (!begin(d, &r, UNSEAL_NETLOGON_CONTEXT, 1, computer.size))
+        return 0;
+    put_bytes(&r, computer);
+    return ask_context(&r, result);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which keys traffic wanted in vain: the latest, each once, with how often.
+ */
+#include "keys/complaints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct complaints {
+    struct key_holder_complaint list[COMPLAINTS_MAX];
+    uint64_t told[COMPLAINTS_MAX]; /* when each was told last, in complaints */
+    uint64_t now;
+    size_t count;
+};
+
+struct complaints *complaints_new(void)
+{
+    return calloc(1, sizeof(struct complaints));
+}
+
+void complaints_destroy(struct complaints **complaints_p)
+{
+    free(*complaints_p);
+    *complaints_p = NULL;
+}
+
+static bool same(const struct key_holder_complaint *a, const struct key_holder_complaint *b)
+{
+    return a->result == b->result && a->etype == b->etype && a->kvno == b->kvno &&
+           strcmp(a->principal, b->principal) == 0;
+}
+
+/* The one that was told longest ago makes room. */
+static size_t place_for(struct complaints *c)
+{
+    if (c->count < COMPLAINTS_MAX)
+        return c->count++;
+    size_t oldest = 0;
+    for (size_t i = 1; i < COMPLAINTS_MAX; i++)
+        if (c->told[i] < c->told[oldest])
+            oldest = i;
+    return oldest;
+}
+
+void complaints_add(struct complaints *c, const struct key_holder_complaint *complaint)
+{
+    size_t at = 0;
+    while (at < c->count && !same(&c->list[at], complaint))
+        at++;
+    if (at == c->count) {
+        at = place_for(c);
+        c->list[at] = *complaint;
+        c->list[at].times = 0;
+    }
+    c->list[at].kvno_held = complaint->kvno_held;
+    c->list[at].times++;
+    c->told[at] = ++c->now;
+}
+
+bool complaints_at(const struct complaints *c, size_t index, struct key_holder_complaint *to)
+{
+    if (index >= c->count)
+        return false;
+    *to = c->list[index];
+    return true;
+}

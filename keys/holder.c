@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/complaints.h"
+#include "keys/operations.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX 65536u
+
+/* --- the life of it --- */
+
+struct key_holder *key_holder_new(const struct key_holder_limits *limits)
+{
+    static const struct key_holder_limits none;
+    if (!limits)
+        limits = &none;
+    if (sodium_init() < 0)
+        return NULL;
+    struct key_holder *h = calloc(1, sizeof *h);
+    if (!h)
+        return NULL;
+    h->keyring = keyring_new(limits->tickets ? limits->tickets : DEFAULT_MAX);
+    h->contexts = contexts_new(limits->contexts ? limits->contexts : DEFAULT_MAX);
+    h->complaints = complaints_new();
+    h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
+    /* Without a profile: nothing is read from files. */
+    bool fine = krb5_init_context_profile(NULL, 0, &h->krb5) == 0;
+    if (!fine || !h->keyring || !h->contexts || !h->complaints || !h->plain)
+        key_holder_destroy(&h);
+    return h;
+}
+
+void key_holder_destroy(struct key_holder **holder_p)
+{
+    struct key_holder *h = *holder_p;
+    if (!h)
+        return;
+    keyring_destroy(&h->keyring);
+    contexts_destroy(&h->contexts);
+    complaints_destroy(&h->complaints);
+    sodium_free(h->plain);
+    if (h->krb5)
+        krb5_free_context(h->krb5);
+    free(h);
+    *holder_p = NULL;
+}
+
+bool key_holder_load(struct key_holder *holder, const char *name, struct bytes keytab, struct fault *fault)
+{
+    return keyring_load(holder->keyring, name, keytab, fault);
+}
+
+void key_holder_line_ended(struct key_holder *holder, uint32_t line)
+{
+    contexts_line_ended(holder->contexts, line);
+}
+
+/* --- arguments and answers --- */
+
+static struct msgpack_item next_argument(struct key_request *r)
+{
+    if (!r->left)
+        cursor_fail(&r->c);
+    else
+        r->left--;
+    return msgpack_next(&r->c);
+}
+
+uint64_t request_uint(struct key_request *r)
+{
+    struct msgpack_item item = next_argument(r);
+    if (item.type == MSGPACK_UINT)
+        return item.uint;
+    cursor_fail(&r->c);
+    return 0;
+}
+
+struct bytes request_bytes(struct key_request *r)
+{
+    struct msgpack_item item = next_argument(r);
+    if (item.type == MSGPACK_BINARY)
+        return item.bytes;
+    cursor_fail(&r->c);
+    return (struct bytes){0};
+}
+
+struct security_context *request_context(struct key_request *r, enum direction *direction)
+{
+    uint64_t id = request_uint(r);
+    uint64_t number = request_uint(r);
+    if (r->c.failed || number > TO_CLIENT) {
+        answer_result(r, UNSEAL_MALFORMED);
+        return NULL;
+    }
+    *direction = (enum direction)number;
+    struct security_context *context = context_find(r->holder->contexts, id, r->line);
+    if (!context)
+        answer_result(r, UNSEAL_NO_CONTEXT);
+    return context;
+}
+
+static void note_result(struct key_request *r, enum unseal_result result)
+{
+    struct key_holder_status *s = &r->holder->status;
+    s->unsealed += result == UNSEAL_FINE;
+    s->missing += result == UNSEAL_NO_KEY;
+    s->other_kvno += result == UNSEAL_OTHER_KVNO;
+    s->wrong += result == UNSEAL_WRONG_KEY;
+    s->refused_etype += result == UNSEAL_ETYPE;
+}
+
+void answer_result(struct key_request *r, enum unseal_result result)
+{
+    note_result(r, result);
+    msgpack_put_array(r->answer, 1);
+    msgpack_put_uint(r->answer, result);
+}
+
+void answer_plain(struct key_request *r, enum unseal_result result, const void *plain, size_t size)
+{
+    if (result != UNSEAL_FINE) {
+        answer_result(r, result);
+        return;
+    }
+    note_result(r, result);
+    msgpack_put_array(r->answer, 2);
+    msgpack_put_uint(r->answer, result);
+    msgpack_put_binary(r->answer, plain, size);
+}
+
+void answer_context(struct key_request *r, enum unseal_result result, const struct security_context *context)
+{
+    note_result(r, result);
+    msgpack_put_array(r->answer, 2);
+    msgpack_put_uint(r->answer, result);
+    msgpack_put_uint(r->answer, context ? context->id : 0);
+}
+
+void complain(struct key_holder *holder, enum unseal_result result, struct bytes realm,
+              const struct krb_principal *principal, int32_t etype, uint32_t kvno, uint32_t kvno_held)
+{
+    struct key_holder_complaint c = {.result = result, .etype = etype, .kvno = kvno, .kvno_held = kvno_held};
+    size_t size = principal ? krb_principal_text(principal, c.principal, sizeof c.principal - 2) : 0;
+    c.principal[size++] = '@';
+    size_t room = sizeof c.principal - 1 - size;
+    size_t part = realm.size < room ? realm.size : room;
+    if (part)
+        memcpy(c.principal + size, realm.data, part);
+    c.principal[size + part] = '\0';
+    complaints_add(holder->complaints, &c);
+}
+
+/* --- operations --- */
+
+static void operation_forget(struct key_request *r)
+{
+    struct security_context *context = context_find(r->holder->contexts, request_uint(r), r->line);
+    if (context)
+        context_forget(r->holder->contexts, context);
+}
+
+static const key_operation operations[] = {
+    [UNSEAL_FORGET] = operation_forget,
+};
+
+void key_holder_answer(struct key_holder *holder, uint32_t line, struct bytes request,
+                       struct msgpack_writer *answer)
+{
+    struct key_request r = {.holder = holder, .line = line, .c = cursor_of_bytes(request), .answer = answer};
+    holder->status.asked++;
+    struct msgpack_item list = msgpack_next(&r.c);
+    if (list.type != MSGPACK_ARRAY || !list.count) {
+        answer_result(&r, UNSEAL_MALFORMED);
+        return;
+    }
+    r.left = list.count;
+    uint64_t operation = request_uint(&r);
+    size_t before = answer->size;
+    if (r.c.failed || operation >= sizeof operations / sizeof *operations || !operations[operation])
+        answer_result(&r, UNSEAL_UNSUPPORTED);
+    else
+        operations[operation](&r);
+    /* What did not fit is no answer: half of one would be read as something else. */
+    if (answer->full) {
+        answer->size = before;
+        answer->full = false;
+        answer_result(&r, UNSEAL_MALFORMED);
+    }
+}
+
+void key_holder_status(const struct key_holder *holder, struct key_holder_status *to)
+{
+    *to = holder->status;
+    to->contexts = contexts_count(holder->contexts);
+}
+
+bool key_holder_complaint_at(const struct key_holder *holder, size_t index, struct key_holder_complaint *to)
+{
+    return complaints_at(holder->complaints, index, to);
+}
