@@ -80,7 +80,7 @@ static void print_common(FILE *out)
 {
     static const char table[] = "| Field | Type | Unit | Meaning |\n| --- | --- | --- | --- |\n";
     fprintf(out, "\n## Fields of every kind\n\n%s", table);
-    for (unsigned field = 0; field <= FIELD_TRUNCATED; field++)
+    for (unsigned field = 0; field <= FIELD_UNSEALED; field++)
         print_row(out, ACTIVITY_NONE, (enum activity_field)field);
     fprintf(out,
             "\n## Fields that the resolver adds\n\nTo an activity of any kind, where picketd runs with a "

@@ -96,7 +96,7 @@ const char *activity_type_name(enum activity_type type)
 
 bool activity_field_is_common(enum activity_field field)
 {
-    return (unsigned)field <= FIELD_TRUNCATED || activity_field_is_resolved(field);
+    return (unsigned)field <= FIELD_UNSEALED || activity_field_is_resolved(field);
 }
 
 bool activity_field_is_resolved(enum activity_field field)

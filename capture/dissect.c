@@ -52,13 +52,21 @@ static bool end_building(struct engine *engine)
     return built;
 }
 
+/* What the call that builds the activity knows of all of it. */
+static void put_circumstances(struct dissect *d)
+{
+    if (d->truncated)
+        d->activity->truncated = true;
+    if (d->unsealed && !activity_has(d->activity, FIELD_UNSEALED))
+        activity_put_bool(d->activity, FIELD_UNSEALED, true);
+}
+
 void dissect_emit(struct dissect *d)
 {
     struct engine *engine = d->engine;
     if (!end_building(engine))
         return;
-    if (d->truncated)
-        d->activity->truncated = true;
+    put_circumstances(d);
     hand_over(engine, d->activity, d->activity->kind, d->time);
 }
 
@@ -102,9 +110,8 @@ void dissect_defer(struct dissect *d, uint64_t key)
         pendings_take(engine->pendings, older);
         engine_emit_unanswered(engine, older);
     }
+    put_circumstances(d);
     struct activity_writer *w = d->activity;
-    if (d->truncated)
-        w->truncated = true;
     size_t size = activity_saved_size(w);
     struct pending *pending =
         pendings_add(engine->pendings, d->flow, d->protocol->id, key, (uint32_t)size, engine->now);

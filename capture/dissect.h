@@ -76,6 +76,7 @@ struct dissect {
     struct message_counts *counts;
     struct activity_writer *activity;
     uint8_t *gss_known; /* the flow's, for gss.c */
+    bool unsealed;      /* what is read now was sealed: the activities say so */
 };
 
 /* -- what a protocol gives -------------------------------------------------------------------------- */
