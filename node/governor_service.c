@@ -37,7 +37,8 @@ struct governor_service {
     struct host_sample before;
     bool sampled;
     int64_t turned;                     /* monotonic: of the last turn */
-    int64_t decided;                    /* and of the last decision */
+    int64_t decided;                    /* of the last decision; 0: not yet */
+    int64_t next;                       /* when the next is due */
     int64_t trim_at;                    /* 0: no memory is to be given back */
     uint64_t dropped;                   /* by the kernel, as of the last turn */
     uint64_t handled;                   /* packets, likewise */
@@ -54,9 +55,9 @@ struct governor_service {
     int64_t minute; /* number of the newest */
 };
 
-static int64_t monotonic(void)
+static int64_t monotonic(const struct governor_service *self)
 {
-    return clock_monotonic(clock_system());
+    return clock_monotonic(self->config.clock);
 }
 
 void capture_allowance_init(struct capture_allowance *allowance)
@@ -232,7 +233,7 @@ static void decide(struct governor_service *self, int64_t now)
     log_decision(self, &decision);
     count_period(self, now, &totals);
     pthread_mutex_lock(&self->lock);
-    self->snapshot.decided = clock_wall(clock_system());
+    self->snapshot.decided = clock_wall(self->config.clock);
     self->snapshot.readable = readable;
     self->snapshot.decision = decision;
     self->snapshot.capture_memory = totals.memory;
@@ -296,28 +297,28 @@ static void turn(struct governor_service *self, int64_t now)
     pthread_mutex_unlock(&self->lock);
 }
 
+void governor_service_step(struct governor_service *self)
+{
+    int64_t now = monotonic(self);
+    if (self->config.allowance && capture_threads(self) > 0)
+        turn(self, now);
+    self->turned = now;
+    if (now >= self->next) {
+        decide(self, now);
+        self->next = now + self->config.period;
+    }
+    if (self->trim_at && now >= self->trim_at) {
+        self->trim_at = 0;
+        malloc_trim(0);
+    }
+}
+
 static void *run(void *context)
 {
     struct governor_service *self = context;
     struct pollfd stop = {.fd = self->stop, .events = POLLIN};
-    bool guards = self->config.allowance && capture_threads(self) > 0;
-    int64_t next = monotonic() + (FIRST_PERIOD < self->config.period ? FIRST_PERIOD : self->config.period);
-    self->turned = monotonic();
-    self->sampled = self->config.host->sample(self->config.host->context, &self->before);
-    while (poll(&stop, 1, (int)(PACE_TURN / CLOCK_MILLISECOND)) == 0) {
-        int64_t now = monotonic();
-        if (guards)
-            turn(self, now);
-        self->turned = now;
-        if (now >= next) {
-            decide(self, now);
-            next = now + self->config.period;
-        }
-        if (self->trim_at && now >= self->trim_at) {
-            self->trim_at = 0;
-            malloc_trim(0);
-        }
-    }
+    while (poll(&stop, 1, (int)(PACE_TURN / CLOCK_MILLISECOND)) == 0)
+        governor_service_step(self);
     return NULL;
 }
 
@@ -342,8 +343,16 @@ static void configure(struct governor_service *self)
     };
 }
 
-struct governor_service *governor_service_start(const struct governor_service_config *config,
-                                                struct fault *fault)
+static void first_sample(struct governor_service *self)
+{
+    const struct host_source *host = self->config.host;
+    self->turned = monotonic(self);
+    self->next = self->turned + (FIRST_PERIOD < self->config.period ? FIRST_PERIOD : self->config.period);
+    self->sampled = host->sample(host->context, &self->before);
+}
+
+struct governor_service *governor_service_new(const struct governor_service_config *config,
+                                              struct fault *fault)
 {
     struct governor_service *self = calloc(1, sizeof(*self));
     if (!self) {
@@ -353,10 +362,23 @@ struct governor_service *governor_service_start(const struct governor_service_co
     self->config = *config;
     if (!self->config.host)
         self->config.host = host_system();
+    if (!self->config.clock)
+        self->config.clock = clock_system();
     if (self->config.period <= 0)
         self->config.period = GOVERNOR_PERIOD;
+    self->stop = -1;
     pthread_mutex_init(&self->lock, NULL);
     configure(self);
+    first_sample(self);
+    return self;
+}
+
+struct governor_service *governor_service_start(const struct governor_service_config *config,
+                                                struct fault *fault)
+{
+    struct governor_service *self = governor_service_new(config, fault);
+    if (!self)
+        return NULL;
     self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->started = self->stop >= 0 && thread_start(&self->thread, "governor", run, self);
     if (!self->started) {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/health.h"
 #include "base/yielding.h"
@@ -23,6 +24,7 @@ struct governor_service_config {
     struct health *health;               /* NULL: nobody hears */
     struct yielding *yielding;           /* what the work that can wait is told; NULL: nobody is */
     int64_t period;                      /* ns; 0: GOVERNOR_PERIOD */
+    const struct clock *clock;           /* NULL: the system's */
 };
 
 /* Before the capture's threads start: they may do anything until the governor has decided. */
@@ -34,6 +36,12 @@ struct governor_service;
 struct governor_service *governor_service_start(const struct governor_service_config *config,
                                                 struct fault *fault);
 void governor_service_stop(struct governor_service **service);
+
+/* The same without a thread, for who has a clock of its own: nothing happens but in steps, one each
+ * PACE_TURN. */
+struct governor_service *governor_service_new(const struct governor_service_config *config,
+                                              struct fault *fault);
+void governor_service_step(struct governor_service *service);
 
 /* What was given up within some time. */
 struct governor_loss {

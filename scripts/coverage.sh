@@ -10,7 +10,7 @@ cmake --build --preset coverage | tail -n 1
 rm -rf "$build/profiles"
 mkdir -p "$build/profiles"
 # Processes of one program share four files: there are thousands of them.
-LLVM_PROFILE_FILE="$PWD/$build/profiles/%4m.profraw" ctest --preset coverage -j$(($(nproc) + 2))
+LLVM_PROFILE_FILE="$PWD/$build/profiles/%4m.profraw" scripts/tests.sh coverage
 llvm-profdata-14 merge -sparse "$build"/profiles/*.profraw -o "$build/all.profdata"
 
 objects=()
