@@ -310,3 +310,9 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)
     uint64_t fingerprint = sip_hash(key, (uint64_t[3]){digest.low64, digest.high64, secret.size});
     return fingerprint ? fingerprint : 1;
 }
+
+const struct unsealer *dissect_unsealer(const struct dissect *d)
+{
+    /* What an ICMP error quotes was sent elsewhere. */
+    return d->engine->quoting ? NULL : d->engine->options.unsealer;
+}

@@ -232,5 +232,9 @@ void dissect_switch(struct dissect *d, enum protocol_id protocol);
  * this sensor: follows a ticket from issue to use without keeping it. Never 0. */
 uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret);
 
+/* Who holds the keys, for unseal.c; NULL: nobody, or the message is a quoted one. */
+struct unsealer;
+const struct unsealer *dissect_unsealer(const struct dissect *d);
+
 /* The shared secret of RADIUS; NULL: not known. */
 const char *dissect_radius_secret(const struct dissect *d);

@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "capture/kerberos_activity.h"
+#include "capture/kerberos_unsealed.h"
 #include "capture/ntlmssp.h"
 
 /* A token may hold a token: GSS-API > SPNEGO > GSS-API > Kerberos is the deepest that is lawful. */
@@ -113,6 +114,19 @@ static void put_offered(const struct gss *g)
     activity_list_end(w);
 }
 
+/* A new authentication on the exchange takes the place of the one before: so does its context. */
+static void forget_context(const struct gss *g)
+{
+    unseal_forget(g->d, g->exchange->context);
+    g->exchange->context = 0;
+}
+
+/* What was not captured whole cannot be unsealed. */
+static bool can_unseal(const struct gss *g)
+{
+    return unseal_possible(g->d) && !g->cut && !g->d->truncated;
+}
+
 /* -- NTLM --------------------------------------------------------------------------------------- */
 
 static void forget_target(const struct gss *g)
@@ -127,6 +141,7 @@ static void forget_target(const struct gss *g)
 void gss_end(struct dissect *d, struct gss_exchange *exchange)
 {
     complete(d, exchange, NULL);
+    unseal_forget(d, exchange->context);
     forget_target(&(struct gss){.d = d, .exchange = exchange});
     *exchange = (struct gss_exchange){0};
 }
@@ -266,6 +281,15 @@ static void put_authenticate(const struct gss *g, const struct ntlm_message *m)
     wait_for_outcome(g);
 }
 
+static void begin_ntlm_context(const struct gss *g, struct cursor token)
+{
+    enum unseal_result result;
+    forget_context(g);
+    if (can_unseal(g))
+        g->exchange->context = unseal_ntlm(g->d, g->exchange->server_challenge,
+                                           (struct bytes){token.at, cursor_left(&token)}, &result);
+}
+
 static void ntlm_message(const struct gss *g, struct cursor token)
 {
     struct gss_exchange *exchange = g->exchange;
@@ -290,17 +314,24 @@ static void ntlm_message(const struct gss *g, struct cursor token)
     keep_name(exchange->account, sizeof exchange->account, m.user, m.unicode);
     keep_name(exchange->domain, sizeof exchange->domain, m.domain, m.unicode);
     put_authenticate(g, &m);
+    begin_ntlm_context(g, token);
     forget_target(g);
     memset(exchange->server_challenge, 0, sizeof exchange->server_challenge);
 }
 
 /* -- Kerberos ----------------------------------------------------------------------------------- */
 
-static void put_ap_req(const struct gss *g, const struct krb_ap_req *ap_req)
+static void put_ap_req(const struct gss *g, const struct krb_ap_req *ap_req, struct bytes message)
 {
     begin(g, ACTIVITY_KERBEROS_AP);
     krb_put_ap_req(g->d, ap_req);
     put_offered(g);
+    forget_context(g);
+    if (can_unseal(g)) {
+        struct unsealed facts;
+        g->exchange->context = unseal_ap_request(g->d, message, &facts);
+        krb_put_unsealed(g->d, &facts);
+    }
     wait_for_outcome(g);
 }
 
@@ -344,6 +375,7 @@ static void put_error(const struct gss *g, const struct krb_error *error)
 
 static void kerberos_message(const struct gss *g, struct cursor token)
 {
+    struct bytes message = {.data = token.at};
     struct krb_message m;
     if (!krb_parse(&token, &m)) {
         if (!g->cut && !g->d->truncated)
@@ -356,14 +388,18 @@ static void kerberos_message(const struct gss *g, struct cursor token)
     if (m.damaged && !g->cut && !g->d->truncated)
         dissect_malformed(g->d, PROTOCOL_KERBEROS);
     g->exchange->mechanism = GSS_KERBEROS;
-    if (m.type == KRB_AP_REQ)
-        put_ap_req(g, &m.ap_req);
-    else if (m.type == KRB_AP_REP)
+    message.size = (size_t)(token.at - message.data);
+    if (m.type == KRB_AP_REQ) {
+        put_ap_req(g, &m.ap_req, message);
+    } else if (m.type == KRB_AP_REP) {
         put_ap_rep(g, &m.sealed);
-    else if (m.type == KRB_ERROR)
+        if (can_unseal(g))
+            unseal_ap_reply(g->d, g->exchange->context, message);
+    } else if (m.type == KRB_ERROR) {
         put_error(g, &m.error);
-    else if (m.type == KRB_CRED)
+    } else if (m.type == KRB_CRED) {
         krb_emit_cred(g->d, m.tickets, g->carrier);
+    }
 }
 
 /* Tokens of the Kerberos mechanism begin with TOK_ID, two bytes (RFC 4121 4.1): 01 00 AP-REQ, 02 00 AP-REP,

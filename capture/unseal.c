@@ -2,22 +2,15 @@
 #include "capture/unseal.h"
 
 #include "base/msgpack.h"
-#include "capture/engine_internal.h"
 
 #include <string.h>
 
 /* What stands around the bytes of a message in a request: the array, numbers, lengths. */
 #define ENVELOPE_MAX 256u
 
-static const struct unsealer *unsealer_of(const struct dissect *d)
-{
-    /* What an ICMP error quotes was sent elsewhere. */
-    return d->engine->quoting ? NULL : d->engine->options.unsealer;
-}
-
 bool unseal_possible(const struct dissect *d)
 {
-    return unsealer_of(d) != NULL;
+    return dissect_unsealer(d) != NULL;
 }
 
 /* --- requests --- */
@@ -31,7 +24,7 @@ struct request {
 static bool begin(struct dissect *d, struct request *r, enum unseal_operation operation, uint32_t arguments,
                   size_t bytes)
 {
-    r->unsealer = unsealer_of(d);
+    r->unsealer = dissect_unsealer(d);
     if (!r->unsealer || bytes > UNSEAL_MESSAGE_MAX)
         return false;
     uint8_t *buffer = arena_alloc(d->scratch, bytes + ENVELOPE_MAX);

@@ -49,6 +49,7 @@ struct lone {
     size_t malformed[PROTOCOLS];
     size_t counted[PROTOCOLS];
     size_t sealed[PROTOCOLS];
+    const struct unsealer *unsealer; /* set after lone_open */
     uint8_t gss_known;
     bool building;
 };
@@ -82,6 +83,7 @@ static struct dissect *lone_open(struct lone *lone, const struct protocol *proto
     memset(&lone->counts, 0, sizeof lone->counts);
     lone->info = (struct flow_info){.number = 1, .transport = transport};
     lone->gss_known = 0;
+    lone->unsealer = NULL;
     lone->blocks_left = SIZE_MAX;
     lone->d = (struct dissect){
         .info = &lone->info,
@@ -186,6 +188,8 @@ struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind
     lone_check(!lone->building, "two activities at once");
     lone->building = true;
     activity_begin(d->activity, kind, d->time);
+    if (d->unsealed)
+        activity_put_bool(d->activity, FIELD_UNSEALED, true);
     return d->activity;
 }
 
@@ -320,6 +324,11 @@ void dissect_switch(struct dissect *d, enum protocol_id protocol)
 {
     (void)d;
     (void)protocol;
+}
+
+const struct unsealer *dissect_unsealer(const struct dissect *d)
+{
+    return ((const struct lone *)(const void *)d)->unsealer;
 }
 
 bool dissect_quoted(const struct dissect *d)

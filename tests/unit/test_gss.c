@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/msgpack.h"
 #include "capture/gss.h"
 #include "capture/ntlmssp.h"
+#include "capture/unseal.h"
 #include "tests/unit/der.h"
 #include "tests/unit/lone_dissect.h"
 
@@ -672,6 +674,112 @@ static void test_midstream(void **state)
     lone_close(&lone);
 }
 
+/* -- with keys ------------------------------------------------------------------------------------ */
+
+/* Who holds the keys: says what it is asked, and gives one answer to all. */
+static struct {
+    uint8_t operations[16];
+    size_t count;
+    uint64_t contexts[16]; /* the first number behind the operation, of those that are told */
+    uint8_t answer[128];
+    size_t answer_size;
+} keys;
+
+static void note_request(struct bytes request)
+{
+    struct cursor c = cursor_of_bytes(request);
+    assert_int_equal(msgpack_next(&c).type, MSGPACK_ARRAY);
+    assert_true(keys.count < 16);
+    keys.operations[keys.count] = (uint8_t)msgpack_next(&c).uint;
+    struct msgpack_item item = msgpack_next(&c);
+    keys.contexts[keys.count++] = item.type == MSGPACK_UINT ? item.uint : 0;
+}
+
+static bool ask_keys(void *context, struct bytes request, struct bytes *answer)
+{
+    (void)context;
+    note_request(request);
+    *answer = (struct bytes){keys.answer, keys.answer_size};
+    return true;
+}
+
+static void tell_keys(void *context, struct bytes request)
+{
+    (void)context;
+    note_request(request);
+}
+
+static const struct unsealer unsealer = {.ask = ask_keys, .tell = tell_keys};
+
+/* [fine, context, [[AUTHENTICATOR, result, 18, 0, "", ...]]] */
+static void answer_context(uint64_t context, enum unseal_result part)
+{
+    struct msgpack_writer w;
+    msgpack_writer_init(&w, keys.answer, sizeof keys.answer);
+    msgpack_put_array(&w, 3);
+    msgpack_put_uint(&w, UNSEAL_FINE);
+    msgpack_put_uint(&w, context);
+    msgpack_put_array(&w, 1);
+    msgpack_put_array(&w, 10);
+    const uint8_t numbers[] = {UNSEALED_AUTHENTICATOR, (uint8_t)part, 18, 0};
+    for (size_t i = 0; i < sizeof numbers; i++)
+        msgpack_put_uint(&w, numbers[i]);
+    msgpack_put_binary(&w, "", 0);
+    for (int i = 0; i < 5; i++)
+        msgpack_put_uint(&w, 0);
+    keys.answer_size = w.size;
+    keys.count = 0;
+}
+
+static void test_ntlm_context(void **state)
+{
+    (void)state;
+    uint8_t token[512];
+    struct dissect *d = open_exchange();
+    lone.unsealer = &unsealer;
+    answer_context(5, UNSEAL_FINE);
+    send_token(d, TO_CLIENT, token, unhex(challenge_v2, token));
+    send_token(d, TO_SERVER, token, unhex(authenticate_v2, token));
+    assert_int_equal(exchange.context, 5);
+    assert_int_equal(keys.count, 1);
+    assert_int_equal(keys.operations[0], UNSEAL_NTLM);
+    send_token(d, TO_SERVER, token, unhex(authenticate_v2, token)); /* anew: the one before is forgotten */
+    assert_int_equal(keys.operations[1], UNSEAL_FORGET);
+    assert_int_equal(keys.contexts[1], 5);
+    gss_end(d, &exchange);
+    assert_int_equal(keys.operations[keys.count - 1], UNSEAL_FORGET);
+    assert_int_equal(exchange.context, 0);
+    lone_close(&lone);
+}
+
+/* An AP exchange with the client's third leg. */
+static void test_kerberos_context(void **state)
+{
+    (void)state;
+    static const uint8_t ap_req[] = {0x6e, 0x12, 0x30, 0x10, 0xa0, 0x03, 0x02, 0x01, 0x05, 0xa1,
+                                     0x03, 0x02, 0x01, 0x0e, 0xa2, 0x04, 0x03, 0x02, 0x05, 0x00};
+    static const uint8_t ap_rep[] = {0x6f, 0x0c, 0x30, 0x0a, 0xa0, 0x03, 0x02,
+                                     0x01, 0x05, 0xa1, 0x03, 0x02, 0x01, 0x0f};
+    for (int read = 0; read < 2; read++) {
+        struct dissect *d = open_exchange();
+        lone.unsealer = &unsealer;
+        answer_context(7, read ? UNSEAL_FINE : UNSEAL_NO_KEY);
+        send_token(d, TO_SERVER, ap_req, sizeof ap_req);
+        assert_int_equal(exchange.context, 7);
+        send_token(d, TO_CLIENT, ap_rep, sizeof ap_rep);
+        send_token(d, TO_SERVER, ap_rep, sizeof ap_rep);
+        assert_int_equal(keys.count, 3);
+        assert_int_equal(keys.operations[0], UNSEAL_AP_REQUEST);
+        assert_int_equal(keys.operations[1], UNSEAL_AP_REPLY);
+        assert_int_equal(keys.contexts[2], 7);
+        gss_outcome(d, &exchange, 0);
+        assert_string_equal(text_of(0, FIELD_UNSEALED), read ? "true" : "");
+        gss_end(d, &exchange);
+        assert_int_equal(keys.operations[3], UNSEAL_FORGET);
+        lone_close(&lone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -684,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_kerberos_error), cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_confusion),      cmocka_unit_test(test_other_frames),
         cmocka_unit_test(test_nesting),        cmocka_unit_test(test_midstream),
+        cmocka_unit_test(test_ntlm_context),   cmocka_unit_test(test_kerberos_context),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
