@@ -43,6 +43,7 @@ static const struct {
     [DELIVERY_DENIED] = {"denied", 0, BIT(TEXT)},
     [DELIVERY_SETTINGS] = {"settings", BIT(SEQUENCE) | BIT(PAYLOAD), 0},
     [DELIVERY_SETTLED] = {"settled", BIT(SEQUENCE) | BIT(KIND), BIT(TEXT)},
+    [DELIVERY_REPORT] = {"report", BIT(PAYLOAD), 0},
 };
 #define TYPES (sizeof types / sizeof *types)
 

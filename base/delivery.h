@@ -19,7 +19,8 @@
  *                                         <-      REFUSED n+2, why; it is not wanted again
  *                                         <-      AGAIN: something is missing, say HELLO
  *                                         <-      SETTINGS version, text: what an administrator sets for this
- * node SETTLED version, how, why           ->
+ *     SETTLED version, how, why           ->
+ *     REPORT how the node sees its fleet   ->  for now; the next takes its place, and none is kept
  *
  * A message is one msgpack map; keys that a reader does not know are skipped.
  */
@@ -47,6 +48,7 @@ enum delivery_type {
     DELIVERY_DENIED,
     DELIVERY_SETTINGS,
     DELIVERY_SETTLED,
+    DELIVERY_REPORT,
 };
 
 /* What became of settings. */
@@ -76,7 +78,7 @@ struct delivery_message {
     uint64_t after;       /* BATCH: the number of the one before */
     uint64_t kind;        /* BATCH: enum delivery_kind; SETTLED: enum delivery_settled */
     int64_t wall;         /* BATCH: when it was closed, ns since 1970 */
-    struct bytes payload; /* BATCH, SETTINGS */
+    struct bytes payload; /* BATCH, SETTINGS, REPORT (cluster/fleet_view.h) */
     uint64_t window;      /* WELCOME: bytes that may be on the way */
     uint64_t settings;    /* HELLO: the version of those that this node has; 0: none */
     struct bytes text;    /* REFUSED, DENIED, SETTLED: why, for people */

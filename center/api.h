@@ -14,7 +14,7 @@ struct api;
 /* What only the running center knows. Each writes the members of an object that is open in `w`; called on the
  * API's threads, several at a time. Those that are NULL answer "not available here" (503). */
 struct api_sources {
-    /* The fleet: members and who synchronizes which domain; none for a center that is no member of it. */
+    /* The fleet as the nodes of a workspace (0: of all) tell it: members, who synchronizes which domain. */
     bool (*fleet)(void *context, uint64_t workspace, struct json_writer *w);
     /* Counters of the pipelines (0: of all workspaces) and the outputs. */
     bool (*status)(void *context, uint64_t workspace, struct json_writer *w);

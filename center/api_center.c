@@ -146,7 +146,8 @@ bool api_fleet(struct api_work *work)
     if (!sources->fleet)
         return unavailable(work);
     json_write_object(&work->answer, NULL);
-    bool done = sources->fleet(sources->context, work->workspace, &work->answer);
+    bool all = !work->caller.workspace && !api_argument(work, "workspace");
+    bool done = sources->fleet(sources->context, all ? 0 : work->workspace, &work->answer);
     json_write_close(&work->answer);
     return done || unavailable(work);
 }

@@ -36,11 +36,12 @@
 #define WINDOW_LEAST  ((uint64_t)256 << 10)
 #define WINDOW_MOST   ((uint64_t)8 << 20)
 
-#define SILENCE     (10 * CLOCK_SECOND)  /* of a connection on which no node has been welcomed */
-#define FAREWELL    CLOCK_SECOND         /* between a DENIED and the end of its connection */
-#define REPAIR      CLOCK_SECOND         /* between attempts to open the log anew */
-#define ROOM_WANTED ((uint64_t)16 << 20) /* on a disk that was full, before it is tried again */
-#define LEAVING_MAX 256u
+#define SILENCE       (10 * CLOCK_SECOND)  /* of a connection on which no node has been welcomed */
+#define FAREWELL      CLOCK_SECOND         /* between a DENIED and the end of its connection */
+#define REPAIR        CLOCK_SECOND         /* between attempts to open the log anew */
+#define ROOM_WANTED   ((uint64_t)16 << 20) /* on a disk that was full, before it is tried again */
+#define LEAVING_MAX   256u
+#define REPORTS_APART CLOCK_SECOND /* what a node tells of the fleet more often is not looked at */
 
 struct route {
     uint8_t bytes[ROUTE_SIZE];
@@ -56,6 +57,7 @@ struct session {
     char name[NAME_MAX_SIZE];
     uint64_t generation; /* of its spool, as it said */
     uint64_t settings;   /* version of those that it has or was told */
+    int64_t reported;    /* monotonic: when it told its view of the fleet last */
 };
 
 struct leaving {
@@ -307,6 +309,18 @@ static void hear_settled(struct receiver *self, const struct session *session,
                words_of[settled.how]);
     if (!sensor_settled_save(&settled, self->disk, self->config->sensors, &session->grant.id, &fault))
         log_warning("%s: %s", session->name, fault.text);
+}
+
+/* --- views of the fleet --- */
+
+static bool hear_report(struct receiver *self, struct session *session,
+                        const struct delivery_message *message)
+{
+    int64_t now = monotonic();
+    if (!self->hooks.report || now - session->reported < REPORTS_APART)
+        return true;
+    session->reported = now;
+    return self->hooks.report(self->hooks.context, &session->grant.id, session->name, message->payload);
 }
 
 /* --- HELLO --- */
@@ -571,6 +585,8 @@ static void hear(struct receiver *self, const struct route *route, zmq_msg_t *pa
         hear_batch(self, *number, &message);
     } else if (message.type == DELIVERY_SETTLED) {
         hear_settled(self, self->sessions[*number], &message);
+    } else if (message.type == DELIVERY_REPORT && hear_report(self, self->sessions[*number], &message)) {
+        self->counters.reports++;
     } else {
         self->counters.garbage++;
     }

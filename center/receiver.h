@@ -23,6 +23,8 @@ struct receiver_hooks {
     /* Once a second: until which time (ns since 1970), and before which position, the log may be forgotten.
      */
     bool (*forget)(void *context, int64_t *before, uint64_t *position);
+    /* A node told how it sees the fleet. False: what it told is no such view. */
+    bool (*report)(void *context, const struct node_id *node, const char *name, struct bytes view);
     void *context;
 };
 void receiver_hook(struct receiver *receiver, const struct receiver_hooks *hooks);
@@ -41,6 +43,7 @@ void receiver_run(struct receiver *receiver, int stop);
     X(missing, "batches before which something had not come")                                                \
     X(fenced, "batches of a synchronizer that holds its domain no longer")                                   \
     X(malformed, "batches that were none")                                                                   \
+    X(reports, "views of the fleet")                                                                         \
     X(garbage, "messages that were none")                                                                    \
     X(strangers, "messages before a HELLO")                                                                  \
     X(welcomed, "nodes that said HELLO")                                                                     \

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "center/alerts.h"
 #include "center/api.h"
+#include "center/fleet.h"
 #include "center/health_keeper.h"
 #include "center/notify.h"
 #include "center/store_settings.h"
@@ -49,6 +50,7 @@ struct service {
     struct health *health;
     struct health_keeper *keeper;
     struct workspaces *workspaces;
+    struct fleet *fleet;
     struct notifier *notifier;
     struct api *api;
     struct receiver *receiver;
@@ -225,6 +227,11 @@ static bool admit(void *context, const struct certificate *certificate, struct f
     return workspaces_admit(((struct service *)context)->workspaces, certificate, fault);
 }
 
+static bool hear_report(void *context, const struct node_id *node, const char *name, struct bytes view)
+{
+    return fleet_tell(((struct service *)context)->fleet, node, name, clock_wall(clock_system()), view);
+}
+
 /* What no shard has committed is not forgotten, however old it is. */
 static bool forget(void *context, int64_t *before, uint64_t *position)
 {
@@ -349,6 +356,25 @@ bool service_tell_status(void *service, uint64_t workspace, struct json_writer *
     return true;
 }
 
+struct viewer {
+    struct workspaces *workspaces;
+    uint64_t workspace; /* 0: of all */
+};
+
+static bool may_see(void *context, const struct node_id *node)
+{
+    const struct viewer *viewer = context;
+    return viewer->workspace == 0 || workspaces_of(viewer->workspaces, node) == viewer->workspace;
+}
+
+bool service_tell_fleet(void *service, uint64_t workspace, struct json_writer *w)
+{
+    struct service *self = service;
+    struct viewer viewer = {self->workspaces, workspace};
+    const struct fleet_filter filter = {may_see, &viewer};
+    return fleet_write(self->fleet, &filter, clock_wall(clock_system()), w);
+}
+
 static bool start_outputs(struct service *self, struct fault *fault)
 {
     const struct notifier_config notifier = {
@@ -357,12 +383,13 @@ static bool start_outputs(struct service *self, struct fault *fault)
     if (!self->notifier || !notifier_configure(self->notifier, self->config->config, fault) ||
         !notifier_start(self->notifier, fault))
         return false;
-    const struct api_config api = {.config = self->config->config,
-                                   .state = self->config->state,
-                                   .store = self->config->store,
-                                   .log = self->config->log,
-                                   .notifier = notifier_listener(self->notifier),
-                                   .sources = {.status = service_tell_status, .context = self}};
+    const struct api_config api = {
+        .config = self->config->config,
+        .state = self->config->state,
+        .store = self->config->store,
+        .log = self->config->log,
+        .notifier = notifier_listener(self->notifier),
+        .sources = {.fleet = service_tell_fleet, .status = service_tell_status, .context = self}};
     self->api = api_start(&api, fault);
     return self->api != NULL;
 }
@@ -375,7 +402,8 @@ static bool open_all(struct service *self, struct fault *fault)
     self->health = health_new();
     self->keeper = health_keeper_new(self->store);
     self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (!self->health || !self->keeper || self->stop < 0)
+    self->fleet = fleet_new();
+    if (!self->health || !self->keeper || !self->fleet || self->stop < 0)
         return fault_say(fault, "out of memory");
     self->workspaces = workspaces_new(self->config->store, self->config->config, fault);
     if (!self->workspaces || !start_outputs(self, fault))
@@ -398,7 +426,8 @@ struct service *service_new(const struct center_config *config, struct fault *fa
         service_destroy(&self);
         return NULL;
     }
-    const struct receiver_hooks hooks = {.admit = admit, .forget = forget, .context = self};
+    const struct receiver_hooks hooks = {
+        .admit = admit, .forget = forget, .report = hear_report, .context = self};
     receiver_hook(self->receiver, &hooks);
     self->log_end = receiver_position(self->receiver);
     return self;
@@ -413,6 +442,7 @@ void service_destroy(struct service **service)
     api_stop(&self->api);
     notifier_destroy(&self->notifier);
     workspaces_destroy(&self->workspaces);
+    fleet_destroy(&self->fleet);
     health_keeper_destroy(&self->keeper);
     health_destroy(&self->health);
     store_close(&self->store);

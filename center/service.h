@@ -25,6 +25,9 @@ bool service_run(struct service *service, int stop);
  * the API (`service` is one). Any thread. */
 bool service_tell_status(void *service, uint64_t workspace, struct json_writer *w);
 
+/* The fleet as the nodes of a workspace (0: of all) tell it, likewise. */
+bool service_tell_fleet(void *service, uint64_t workspace, struct json_writer *w);
+
 struct receiver *service_receiver(struct service *service);
 struct health *service_health(struct service *service);
 /* The i-th shard; false past the last. */

@@ -26,6 +26,9 @@ enum body_keys { /* the first key of each format, each has 16 */
                  BODY_ENROLMENT = 96,
                  BODY_FILE = 112,
                  BODY_REPORT = 128,
+                 BODY_FLEET_VIEW = 144,
+                 BODY_FLEET_DOMAIN = 160,
+                 BODY_FLEET_MEMBER = 176,
 };
 
 /* -- reading: a sticky error, checked once by body_end() ------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "node/control.h"
 #include "node/directory_service.h"
 #include "node/event_service.h"
+#include "node/fleet_report.h"
 #include "node/metrics.h"
 #include "node/naming_service.h"
 #include "node/outbox.h"
@@ -64,6 +65,10 @@ struct daemon {
     int64_t watchdog;  /* ns between signs of life; 0: nobody waits for any */
     int64_t watchdog_at;
     atomic_bool answered; /* the driver ran the last ping */
+
+    pthread_mutex_t report_lock;
+    uint8_t *report; /* what the sender shall tell next of the fleet; NULL: nothing new */
+    size_t report_size;
 };
 
 /* Mail to the driver. */
@@ -504,6 +509,26 @@ static enum delivery_settled take_settings(void *context, uint64_t version, stru
     return waits ? DELIVERY_NEXT_START : DELIVERY_IN_EFFECT;
 }
 
+/* ---- what the center is told of the fleet ---- */
+
+static uint8_t *swap_report(struct daemon *self, uint8_t *report, size_t *size)
+{
+    size_t new_size = *size;
+    pthread_mutex_lock(&self->report_lock);
+    uint8_t *before = self->report;
+    *size = self->report_size;
+    self->report = report;
+    self->report_size = new_size;
+    pthread_mutex_unlock(&self->report_lock);
+    return before;
+}
+
+static uint8_t *take_report(void *context, size_t *size)
+{
+    *size = 0;
+    return swap_report(context, NULL, size);
+}
+
 static bool start_sender(struct daemon *self)
 {
     struct fault fault;
@@ -513,6 +538,7 @@ static bool start_sender(struct daemon *self)
     config.disk = disk_system();
     config.spool = self->spool;
     config.settings = take_settings;
+    config.report = take_report;
     config.context = self;
     config.settings_version = self->config->pushed;
     self->sender = self->answers.sender = sender_start(&config, &fault);
@@ -609,6 +635,15 @@ static void tell_status(struct cluster *core)
     notify_send(text);
 }
 
+/* One that nobody took is of no use any more. */
+static void leave_report(struct daemon *self, struct cluster *core)
+{
+    size_t size;
+    uint8_t *report = self->config->sender.server_count ? fleet_report_make(core, &size) : NULL;
+    if (report)
+        free(swap_report(self, report, &size));
+}
+
 static void pinged(struct mail *mail, void *owner)
 {
     struct ping *ping = (struct ping *)mail;
@@ -618,8 +653,10 @@ static void pinged(struct mail *mail, void *owner)
         answers_look(&ping->daemon->answers, cluster_driver_core(driver));
         if (ping->daemon->directory)
             directory_service_observe(ping->daemon->directory, cluster_driver_core(driver));
-        if (ping->status)
+        if (ping->status) {
             tell_status(cluster_driver_core(driver));
+            leave_report(ping->daemon, cluster_driver_core(driver));
+        }
     }
     free(ping);
 }
@@ -708,6 +745,7 @@ int daemon_run(const struct node_config *config)
     self->config = config;
     atomic_init(&self->answered, true);
     yielding_init(&self->yielding);
+    pthread_mutex_init(&self->report_lock, NULL);
     bool started = prepare_descriptors(self) && start(self);
     if (started) {
         self->watchdog = notify_watchdog() * CLOCK_MILLISECOND;
@@ -717,6 +755,8 @@ int daemon_run(const struct node_config *config)
     }
     end(self);
     int status = verdict(self, started);
+    free(self->report);
+    pthread_mutex_destroy(&self->report_lock);
     free(self);
     return status;
 }

@@ -618,6 +618,19 @@ static void send_more(struct sender *self)
         continue;
 }
 
+/* What does not go now is not worth to be told later. */
+static void send_report(struct sender *self)
+{
+    size_t size = 0;
+    if (self->delivery.state != DELIVERY_SENDING || !self->config.report)
+        return;
+    uint8_t *report = self->config.report(self->config.context, &size);
+    const struct delivery_message message = {.type = DELIVERY_REPORT, .payload = {report, size}};
+    if (report && size <= DELIVERY_PAYLOAD_MAX && say(self, &message, size + MESSAGE_EXTRA))
+        self->tokens -= (double)size;
+    free(report);
+}
+
 /* --- the thread --- */
 
 static void look_after(struct sender *self)
@@ -674,6 +687,7 @@ static void *run(void *context)
     while (!is_over(self)) {
         look_after(self);
         send_more(self);
+        send_report(self);
         publish(self);
         wait_for_events(self);
         hear_names(self);

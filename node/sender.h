@@ -32,9 +32,14 @@ struct sender_hours {
 typedef enum delivery_settled (*sender_settings)(void *context, uint64_t version, struct bytes text,
                                                  struct fault *fault);
 
+/* What the center is to know now beside what the spool has: malloc()ed, the sender frees it; NULL: nothing
+ * new. Asked again and again while it sends, on its thread. */
+typedef uint8_t *(*sender_report)(void *context, size_t *size);
+
 struct sender_config {
-    sender_settings settings; /* NULL: none are taken */
-    void *context;
+    sender_settings settings;  /* NULL: none are taken */
+    sender_report report;      /* NULL: nothing is told */
+    void *context;             /* of both */
     uint64_t settings_version; /* of those that are there already; 0: none */
     const struct disk *disk;
     const char *state; /* of the identity, which is read anew for each connection: keys are rotated */

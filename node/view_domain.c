@@ -33,6 +33,11 @@ enum domain_state domain_state_of(const struct cluster_domain_view *domain)
     return domain->claim.released ? DOMAIN_RELEASED : DOMAIN_SILENT;
 }
 
+const char *view_domain_state(const struct cluster_domain_view *domain)
+{
+    return state_names[domain_state_of(domain)];
+}
+
 /* How this node comes by what is not in the traffic. */
 static const char *mode_here(const struct cluster_domain_view *domain)
 {
@@ -167,7 +172,7 @@ static void write_fields(struct json_writer *w, const struct view_source *source
     char name[NAME_MAX_SIZE], id[NODE_ID_TEXT_SIZE], sentence[SENTENCE_MAX];
     bool held = domain->has_claim && !domain->claim.released;
     json_write_string(w, "domain", domain->domain);
-    json_write_string(w, "state", state_names[domain_state_of(domain)]);
+    json_write_string(w, "state", view_domain_state(domain));
     json_write_string(w, "holder", held ? view_name(source->core, &domain->claim.id, name) : NULL);
     json_write_string(w, "holder_id", held ? node_id_text(&domain->claim.id, id) : NULL);
     json_write_uint(w, "term", domain->has_claim ? domain->claim.term : 0);

@@ -30,6 +30,7 @@ enum domain_state {
     DOMAIN_UNASSIGNED, /* nobody, and nobody in sight: health issue 1007 */
 };
 enum domain_state domain_state_of(const struct cluster_domain_view *domain);
+const char *view_domain_state(const struct cluster_domain_view *domain); /* its name */
 /* What happens next with a domain and when. */
 void domain_sentence(struct text *t, struct cluster *core, const struct cluster_domain_view *domain);
 void view_domains(struct json_writer *w, const char *key, const struct view_source *source);

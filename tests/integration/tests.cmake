@@ -140,3 +140,8 @@ set_tests_properties(notify_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE
 add_test(NAME api_client COMMAND Python3::Interpreter ${integration}/api_client.py --probe $<TARGET_FILE:center_probe>
   --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
 set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# What the center tells of the fleet, and the workspaces of its nodes.
+add_test(NAME fleet_state COMMAND Python3::Interpreter ${integration}/fleet_state.py --picketd $<TARGET_FILE:picketd>
+  --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
+set_tests_properties(fleet_state PROPERTIES LABELS slow TIMEOUT 900)

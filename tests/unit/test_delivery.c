@@ -35,6 +35,7 @@ static const struct delivery_message examples[] = {
     {.type = DELIVERY_DENIED, .text = {some, 4}},
     {.type = DELIVERY_SETTINGS, .sequence = 3, .payload = {some, sizeof some}},
     {.type = DELIVERY_SETTLED, .sequence = 3, .kind = DELIVERY_UNFIT, .text = {some, 4}},
+    {.type = DELIVERY_REPORT, .payload = {some, 4}},
 };
 #define EXAMPLES (sizeof examples / sizeof *examples)
 

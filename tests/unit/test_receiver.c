@@ -41,6 +41,8 @@ static void *run(void *unused)
     return NULL;
 }
 
+static struct receiver_hooks hooks; /* zero: none */
+
 static void start_receiver(void)
 {
     struct fault fault;
@@ -48,6 +50,7 @@ static void start_receiver(void)
     receiver = receiver_new(&config, &fault);
     if (!receiver)
         fail_msg("%s", fault.text);
+    receiver_hook(receiver, &hooks);
     assert_int_equal(pthread_create(&thread, NULL, run, NULL), 0);
 }
 
@@ -585,6 +588,36 @@ static void settings_are_told_until_they_are_known(void **state)
     zmq_close(other);
 }
 
+static bool take_report(void *to, const struct node_id *node, const char *name, struct bytes view)
+{
+    unsigned *taken = to;
+    assert_memory_equal(node, &candidate.certificate.grant.id, sizeof *node);
+    assert_non_null(name);
+    ++*taken;
+    return view.size == 3;
+}
+
+/* A view of the fleet is given on; another one at once after it is not looked at. */
+static void views_of_the_fleet_are_given_on(void **state)
+{
+    (void)state;
+    unsigned taken = 0;
+    struct receiver_counters counters;
+    stop_receiver(&counters);
+    hooks = (struct receiver_hooks){.report = take_report, .context = &taken};
+    start_receiver();
+    void *socket = welcomed(&candidate, 0);
+    const struct delivery_message report = {.type = DELIVERY_REPORT, .payload = fleet_bytes("abc", 3)};
+    say(socket, &report);
+    say(socket, &report);
+    assert_true(hears_nothing(socket));
+    stop_receiver(&counters);
+    zmq_close(socket);
+    assert_int_equal(taken, 1);
+    assert_int_equal(counters.reports, 2);
+    hooks = (struct receiver_hooks){0};
+}
+
 static void count_sensor(void *count, const struct node_id *id)
 {
     (void)id;
@@ -623,6 +656,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_sender_delivers_and_fails_over, make, end),
         cmocka_unit_test_setup_teardown(a_spool_that_went_back, make, end),
         cmocka_unit_test_setup_teardown(settings_are_told_until_they_are_known, make, end),
+        cmocka_unit_test_setup_teardown(views_of_the_fleet_are_given_on, make, end),
         cmocka_unit_test_setup_teardown(sensors_are_known_by_name, make, end),
     };
     return crypto_sodium_start() ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
