@@ -142,6 +142,41 @@ static void move_time(const struct moving *m, const uint8_t *end)
         at[i] = (uint8_t)value;
 }
 
+/* Copies a record, with the attacker's address in texts moved: what a client meant to speak to. */
+static struct bytes move_texts(const struct moving *m, struct bytes record, uint8_t *to, size_t capacity)
+{
+    static const char attacker[] = "10.77.0.66";
+    const size_t size = sizeof(attacker) - 1;
+    struct msgpack_writer w;
+    struct cursor c = cursor_of_bytes(record);
+    struct msgpack_item map = msgpack_next(&c);
+    msgpack_writer_init(&w, to, capacity);
+    msgpack_put_map(&w, map.type == MSGPACK_MAP ? map.count : 0);
+    for (uint32_t i = 0; map.type == MSGPACK_MAP && i < map.count; i++) {
+        struct msgpack_item key = msgpack_next(&c);
+        msgpack_put_string(&w, key.bytes.data, key.bytes.size);
+        const uint8_t *begin = record.data + record.size - cursor_left(&c);
+        struct cursor value = c;
+        struct msgpack_item item = msgpack_next(&value);
+        if (!msgpack_skip(&c))
+            break;
+        const char *found = item.type == MSGPACK_STRING && item.bytes.size
+                                ? memmem(item.bytes.data, item.bytes.size, attacker, size)
+                                : NULL;
+        if (!found) {
+            msgpack_put_raw(&w, begin, (size_t)(record.data + record.size - cursor_left(&c) - begin));
+            continue;
+        }
+        char address[IP_ADDRESS_TEXT_MAX], text[512];
+        size_t before = (size_t)(found - (const char *)item.bytes.data);
+        int length = snprintf(text, sizeof(text), "%.*s%s%.*s", (int)before, (const char *)item.bytes.data,
+                              ip_address_text(&m->source, address), (int)(item.bytes.size - before - size),
+                              found + size);
+        msgpack_put_string(&w, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    }
+    return (struct bytes){to, w.full ? 0 : w.size};
+}
+
 /* Moves all times and the attacker's address; the record is a copy of ours. */
 static void move_record(const struct moving *m, struct bytes record)
 {
@@ -269,8 +304,7 @@ static void move_one(void *context, struct bytes record)
         return;
     if (m->first == 0)
         m->first = m->activity.time;
-    memcpy(copy, record.data, record.size);
-    const struct bytes moved = {copy, record.size};
+    const struct bytes moved = move_texts(m, record, copy, sizeof(copy));
     move_record(m, moved);
     cursor = cursor_of_bytes(moved);
     if (!activity_decode(&cursor, &m->activity) || !activity_extend(&c->writer, moved, &m->activity))

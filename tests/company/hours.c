@@ -538,7 +538,8 @@ void company_hour(struct company *c, uint32_t hour, company_sink sink, void *con
     }
     for (uint32_t i = 0; i < c->options.servers; i++)
         if (n.day >= c->machines[c->first_server + i].from)
-            run_computer(&n, &c->machines[c->first_server + i], hour == 0);
+            run_computer(&n, &c->machines[c->first_server + i],
+                         hour == c->machines[c->first_server + i].from * 24);
     for (uint32_t i = 0; i < c->options.controllers; i++)
         run_controller(&n, i);
     for (uint32_t i = 0; i < c->service_count; i++)

@@ -11,6 +11,7 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +37,11 @@ struct raised {
 
 struct point {
     const char *name;
-    enum sensitivity sensitivity;
-    double scale; /* of each detector's first threshold */
+    double at; /* -1: low, 0: medium, 1: high; what is between and beyond them likewise */
     struct workspace_settings settings;
+    struct detector *detectors; /* with the thresholds of there */
+    struct detector_setting *thresholds;
+    const struct detector **table;
     struct pipeline *pipeline;
     struct raised *alerts;
     uint32_t count, capacity;
@@ -210,18 +213,40 @@ static void hold(void *context, struct bytes record)
     h->used += record.size;
 }
 
-static void scale_settings(struct point *p)
+/* Between two sensitivities, and beyond them, in equal ratios; what is nothing in one of them in equal steps.
+ */
+static double threshold_at(const struct detector_setting *s, double at)
 {
-    for (unsigned i = 0; detectors[i] && p->scale != 1; i++) {
-        const struct detector_setting *s = detectors[i]->settings;
-        if (!s || !s[0].name || p->settings.override_count == WORKSPACE_OVERRIDES_MAX)
+    const double other = at < 0 ? s->low : s->high, by = fabs(at);
+    double value = s->medium > 0 && other > 0 ? s->medium * pow(other / s->medium, by)
+                                              : s->medium + by * (other - s->medium);
+    return value < s->least ? s->least : value > s->most ? s->most : value;
+}
+
+/* All detectors, with thresholds of that point as those of medium sensitivity. */
+static void set_thresholds(struct point *p)
+{
+    uint32_t count = 0, settings = 0;
+    for (; detectors[count]; count++)
+        for (const struct detector_setting *s = detectors[count]->settings; s && s->name; s++)
+            settings++;
+    p->detectors = calloc(count, sizeof(*p->detectors));
+    p->table = calloc(count + 1, sizeof(*p->table));
+    p->thresholds = calloc(settings + count, sizeof(*p->thresholds));
+    if (!p->detectors || !p->table || !p->thresholds)
+        abort();
+    struct detector_setting *to = p->thresholds;
+    for (uint32_t i = 0; i < count; i++) {
+        p->detectors[i] = *detectors[i];
+        p->table[i] = &p->detectors[i];
+        if (!detectors[i]->settings)
             continue;
-        double value = s[0].medium * p->scale;
-        value = value < s[0].least ? s[0].least : value > s[0].most && s[0].most > 0 ? s[0].most : value;
-        struct override *o = &p->settings.overrides[p->settings.override_count++];
-        snprintf(o->detector, sizeof(o->detector), "%s", detectors[i]->word);
-        snprintf(o->setting, sizeof(o->setting), "%s", s[0].name);
-        o->value = value;
+        p->detectors[i].settings = to;
+        for (const struct detector_setting *s = detectors[i]->settings; s->name; s++, to++) {
+            *to = *s;
+            to->medium = threshold_at(s, p->at);
+        }
+        to++; /* the end */
     }
 }
 
@@ -229,8 +254,7 @@ static void start_point(struct judge *j, struct point *p)
 {
     workspace_settings_init(&p->settings);
     p->settings.id = 1;
-    p->settings.sensitivity = p->sensitivity;
-    scale_settings(p);
+    set_thresholds(p);
     p->judge = j;
     p->found = calloc(j->attack_count + 1, 1);
     p->related = calloc(j->attack_count + 1, 1);
@@ -238,6 +262,7 @@ static void start_point(struct judge *j, struct point *p)
                                            .directory = company_directory(j->company),
                                            .seed = {7},
                                            .shards = 1,
+                                           .detectors = p->table,
                                            .alert = take,
                                            .context = p};
     p->pipeline = pipeline_new(&config);
@@ -271,10 +296,26 @@ static bool is_false(const struct raised *r)
     return r->attack < 0 && r->severity >= SEVERITY_MEDIUM;
 }
 
-/* Several detectors may share an external id. */
+/* Several detectors may share an external id, and some the name as well. */
 static bool is_false_of(const struct raised *r, const struct detector *detector)
 {
     return is_false(r) && r->external_id == detector->external_id && strcmp(r->name, detector->name) == 0;
+}
+
+/* An earlier detector has the same id and name: its row counts both. */
+static bool is_told_before(unsigned which)
+{
+    for (unsigned d = 0; d < which; d++)
+        if (detectors[d]->external_id == detectors[which]->external_id &&
+            strcmp(detectors[d]->name, detectors[which]->name) == 0)
+            return true;
+    return false;
+}
+
+/* Whether people can choose it. */
+static bool is_sensitivity(const struct point *p)
+{
+    return p->at == -1 || p->at == 0 || p->at == 1;
 }
 
 static uint32_t count_false(const struct point *p)
@@ -291,6 +332,11 @@ static uint32_t count_found(const struct judge *j, const struct point *p)
     for (uint32_t i = 0; i < j->attack_count; i++)
         count += p->found[i];
     return count;
+}
+
+static double recall_of(const struct judge *j, const struct point *p)
+{
+    return count_found(j, p) / (double)(j->attack_count ? j->attack_count : 1);
 }
 
 static double per_day(const struct judge *j, uint32_t count)
@@ -311,9 +357,8 @@ static void write_points(const struct judge *j, FILE *to)
         for (uint32_t k = 0; k < p->count; k++)
             late += is_false(&p->alerts[k]) && p->alerts[k].first >= last_week;
         fprintf(to, "| %s | %u of %u | %.1f %% | %u | %.2f | %.2f | %.0f |\n", p->name, count_found(j, p),
-                j->attack_count, 100.0 * count_found(j, p) / (j->attack_count ? j->attack_count : 1),
-                count_false(p), per_day(j, count_false(p)), late / 7.0,
-                (double)j->activities / (p->seconds > 0 ? p->seconds : 1));
+                j->attack_count, 100 * recall_of(j, p), count_false(p), per_day(j, count_false(p)),
+                late / 7.0, (double)j->activities / (p->seconds > 0 ? p->seconds : 1));
     }
 }
 
@@ -321,10 +366,12 @@ static void write_attacks(const struct judge *j, FILE *to)
 {
     fprintf(to, "| attack | wanted |");
     for (uint32_t p = 0; p < j->point_count; p++)
-        fprintf(to, " %s |", j->points[p].name);
+        if (is_sensitivity(&j->points[p]))
+            fprintf(to, " %s |", j->points[p].name);
     fprintf(to, "\n|---|---|");
     for (uint32_t p = 0; p < j->point_count; p++)
-        fprintf(to, "---|");
+        if (is_sensitivity(&j->points[p]))
+            fprintf(to, "---|");
     fputc('\n', to);
     for (uint32_t i = 0; i < j->attack_count; i++) {
         const struct company_attack *a = &j->attacks[i];
@@ -333,10 +380,11 @@ static void write_attacks(const struct judge *j, FILE *to)
             fprintf(to, "%s %u", k ? "," : "", a->ids[k]);
         fprintf(to, " |");
         for (uint32_t p = 0; p < j->point_count; p++)
-            fprintf(to, " %s |",
-                    j->points[p].found[i]     ? "found"
-                    : j->points[p].related[i] ? "told as something else"
-                                              : "**missed**");
+            if (is_sensitivity(&j->points[p]))
+                fprintf(to, " %s |",
+                        j->points[p].found[i]     ? "found"
+                        : j->points[p].related[i] ? "told as something else"
+                                                  : "**missed**");
         fputc('\n', to);
     }
 }
@@ -347,6 +395,8 @@ static void write_false(const struct point *p, FILE *to, bool examples)
     for (unsigned d = 0; detectors[d]; d++) {
         uint32_t count = 0, shown = 0;
         const struct raised *first = NULL;
+        if (is_told_before(d))
+            continue;
         for (uint32_t i = 0; i < p->count; i++)
             if (is_false_of(&p->alerts[i], detectors[d])) {
                 first = first ? first : &p->alerts[i];
@@ -367,7 +417,36 @@ static void write_false(const struct point *p, FILE *to, bool examples)
     }
 }
 
-/* Recall over false alerts a day (on a scale of roots, so that few can be told apart). */
+/* False alerts a day on a scale of roots, so that few can be told apart. */
+static double picture_x(double a_day, double most)
+{
+    return 60 + 540 * sqrt(a_day / most);
+}
+
+static double picture_y(double recall)
+{
+    return 310 - 270 * recall;
+}
+
+static void write_axes(FILE *to, double most)
+{
+    for (int i = 0; i <= 5; i++)
+        fprintf(to,
+                "<line x1=\"60\" x2=\"600\" y1=\"%.0f\" y2=\"%.0f\" stroke=\"#ddd\"/><text x=\"20\" "
+                "y=\"%.0f\">%d %%</text>\n",
+                picture_y(0.2 * i), picture_y(0.2 * i), picture_y(0.2 * i) + 4, 20 * i);
+    static const double ticks[] = {0, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200};
+    for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]) && ticks[i] <= most; i++)
+        fprintf(to, "<text x=\"%.0f\" y=\"335\">%g</text>\n", picture_x(ticks[i], most) - 5, ticks[i]);
+    fprintf(to,
+            "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"40\" y2=\"310\" stroke=\"#c00\" stroke-dasharray=\"4\"/>\n"
+            "<line x1=\"60\" x2=\"600\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"#c00\" stroke-dasharray=\"4\"/>\n"
+            "<text x=\"230\" y=\"353\">false alerts of medium or more a day</text>\n"
+            "<text x=\"60\" y=\"28\">recall; dashed: what is wanted</text>\n",
+            picture_x(1, most), picture_x(1, most), picture_y(0.95), picture_y(0.95));
+}
+
+/* Recall over false alerts: each sensitivity, and what is between and beyond them. */
 static void write_picture(const struct judge *j, const char *path)
 {
     FILE *to = fopen(path, "w");
@@ -376,29 +455,23 @@ static void write_picture(const struct judge *j, const char *path)
     fprintf(to,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" font-family=\"sans-serif\" "
             "font-size=\"12\">\n<rect width=\"640\" height=\"360\" fill=\"#fff\"/>\n");
-    double most = 1;
+    double most = 2;
     for (uint32_t i = 0; i < j->point_count; i++)
-        most = per_day(j, count_false(&j->points[i])) > most ? per_day(j, count_false(&j->points[i])) : most;
-    for (int i = 0; i <= 5; i++)
-        fprintf(to,
-                "<line x1=\"60\" x2=\"600\" y1=\"%d\" y2=\"%d\" stroke=\"#ddd\"/><text x=\"20\" y=\"%d\">%d "
-                "%%</text>\n"
-                "<text x=\"%d\" y=\"335\">%.1f</text>\n",
-                310 - 54 * i, 310 - 54 * i, 314 - 54 * i, 20 * i, 55 + 108 * i, most * i / 5);
-    fprintf(to,
-            "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"40\" y2=\"310\" stroke=\"#c00\" stroke-dasharray=\"4\"/>\n"
-            "<line x1=\"60\" x2=\"600\" y1=\"53.5\" y2=\"53.5\" stroke=\"#c00\" stroke-dasharray=\"4\"/>\n"
-            "<text x=\"230\" y=\"353\">false alerts of medium or more a day</text>\n"
-            "<text x=\"60\" y=\"28\">recall; dashed: what is wanted</text>\n",
-            60 + 540 / most, 60 + 540 / most);
+        most = fmax(most, per_day(j, count_false(&j->points[i])));
+    write_axes(to, most);
+    fprintf(to, "<polyline fill=\"none\" stroke=\"#2457a6\" points=\"");
+    for (uint32_t i = 0; i < j->point_count; i++)
+        fprintf(to, "%.1f,%.1f ", picture_x(per_day(j, count_false(&j->points[i])), most),
+                picture_y(recall_of(j, &j->points[i])));
+    fprintf(to, "\"/>\n");
     for (uint32_t i = 0; i < j->point_count; i++) {
         const struct point *p = &j->points[i];
-        double x = 60 + 540 * per_day(j, count_false(p)) / most,
-               y = 310 - 270.0 * count_found(j, p) / (j->attack_count ? j->attack_count : 1);
-        fprintf(to,
-                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"#2457a6\"/><text x=\"%.1f\" "
-                "y=\"%.1f\">%s</text>\n",
-                x, y, x + 8 > 540 ? x - 70 : x + 8, y + 4 + 14 * (i % 2), p->name);
+        const double x = picture_x(per_day(j, count_false(p)), most), y = picture_y(recall_of(j, p));
+        fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"#2457a6\"/>", x, y,
+                is_sensitivity(p) ? 5 : 3);
+        /* Those that are near each other stand below each other. */
+        fprintf(to, "<text x=\"%.1f\" y=\"%.1f\"%s>%s</text>\n", x > 500 ? x - 8 : x + 8, y + 16 + 14 * i,
+                x > 500 ? " text-anchor=\"end\"" : "", p->name);
     }
     fprintf(to, "</svg>\n");
     fclose(to);
@@ -426,7 +499,10 @@ static void write_page(const struct judge *j, const char *folder)
         "computer of the company, and log-ons with what was stolen.\n\n"
         "Found: an alert with one of the wanted ids, at that time, with that computer or account. False: an "
         "alert of "
-        "medium or higher severity that no attack has a part in; repeats within a day are one.\n\n",
+        "medium or higher severity that no attack has a part in; repeats within a day are one. The rows "
+        "between and beyond the three sensitivities have all thresholds there, in equal ratios: medium to "
+        "high "
+        "is the geometric mean of both, beyond high as far from high as that is from medium.\n\n",
         o->days, o->users, o->servers, o->controllers, (double)j->activities / 1e6, 100 * o->density, o->seed,
         j->attack_count);
     write_points(j, to);
@@ -445,11 +521,10 @@ static void write_page(const struct judge *j, const char *folder)
 /* -- the command ----------------------------------------------------------------------------------- */
 
 static const struct point all_points[] = {
-    {.name = "low", .sensitivity = SENSITIVITY_LOW, .scale = 1},
-    {.name = "medium", .sensitivity = SENSITIVITY_MEDIUM, .scale = 1},
-    {.name = "high", .sensitivity = SENSITIVITY_HIGH, .scale = 1},
-    {.name = "thresholds doubled", .sensitivity = SENSITIVITY_MEDIUM, .scale = 2},
-    {.name = "thresholds halved", .sensitivity = SENSITIVITY_MEDIUM, .scale = 0.5},
+    {.name = "beyond low", .at = -2},      {.name = "low", .at = -1},
+    {.name = "low to medium", .at = -0.5}, {.name = "medium", .at = 0},
+    {.name = "medium to high", .at = 0.5}, {.name = "high", .at = 1},
+    {.name = "beyond high", .at = 2},
 };
 
 static void add_captures(struct judge *j, const char *folder)
@@ -541,6 +616,9 @@ int main(int count, char **arguments)
         write_page(&j, docs);
     for (uint32_t i = 0; i < j.point_count; i++) {
         pipeline_destroy(&j.points[i].pipeline);
+        free(j.points[i].detectors);
+        free(j.points[i].thresholds);
+        free(j.points[i].table);
         free(j.points[i].alerts);
         free(j.points[i].found);
         free(j.points[i].related);
