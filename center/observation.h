@@ -31,6 +31,8 @@ struct ticket {
     int32_t reply_etype;              /* of the reply: the client's long-term key, with AS */
     bool granting;                    /* a ticket-granting ticket */
     bool renewed, forwarded, delegated;
+    uint8_t computer_confidence; /* percent that it is that computer; 0: `computer` is an address */
+    char computer_name[24];      /* of that computer */
     char account_name[64], account_domain[64], service[128];
 };
 

@@ -8,7 +8,7 @@
 
 /* `value_size` of the parts' own values, which they check when they are compiled. */
 static const struct state_form forms[TABLES] = {
-    [TABLE_TICKETS] = {"tickets", 1, sizeof(struct ticket), TICKETS_MAX, TICKET_KEPT},
+    [TABLE_TICKETS] = {"tickets", 2, sizeof(struct ticket), TICKETS_MAX, TICKET_KEPT},
     [TABLE_DOMAINS] = {"domains", 1, 144, 4096, 30 * CLOCK_DAY},
     [TABLE_ALIASES] = {"aliases", 1, 160, 262144, 30 * CLOCK_DAY},
     [TABLE_ADDRESSES] = {"addresses", 1, 168, 262144, 7 * CLOCK_DAY},
@@ -18,7 +18,8 @@ static const struct state_form forms[TABLES] = {
     [TABLE_EVENTS] = {"events", 1, 8, 262144, CLOCK_HOUR},
     [TABLE_LOGONS] = {"logons", 1, 24, 65536, 2 * CLOCK_MINUTE},
     [TABLE_KDCS] = {"issuers", 1, 8, 4096, 7 * CLOCK_DAY},
-    [TABLE_WATCH] = {"watch", 1, 8, 1, 0},
+    /* With the version of the tickets: without them nothing was watched. */
+    [TABLE_WATCH] = {"watch", 2, 8, 1, 0},
 };
 
 struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed)

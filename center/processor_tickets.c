@@ -97,6 +97,10 @@ static void learn(struct processor *self, const struct observation *o)
     note_issuer(self, o);
     struct bytes service = observation_text(o, FIELD_ISSUED_TICKET_SERVICE);
     t.granting = text_begins(service, "krbtgt");
+    if (o->source.kind == SUBJECT_COMPUTER) {
+        t.computer_confidence = o->source.confidence;
+        processor_copy(t.computer_name, sizeof(t.computer_name), o->source.name);
+    }
     processor_copy(t.service, sizeof(t.service), service);
     name_owner(self, o, &t);
     bool added;

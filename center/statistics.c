@@ -328,6 +328,15 @@ double baseline_median(const struct daily_baseline *b)
     return median(counts, count);
 }
 
+uint32_t baseline_days_of(const struct daily_baseline *b, double count)
+{
+    double counts[BASELINE_DAYS];
+    uint32_t days = 0;
+    for (uint32_t i = sorted(b, counts); i > 0 && counts[i - 1] >= count; i--)
+        days++;
+    return days;
+}
+
 double baseline_deviation(const struct daily_baseline *b)
 {
     double counts[BASELINE_DAYS], off[BASELINE_DAYS];

@@ -123,6 +123,8 @@ uint32_t baseline_add(struct daily_baseline *b, int64_t now, uint32_t amount);
  */
 double baseline_median(const struct daily_baseline *b);
 double baseline_deviation(const struct daily_baseline *b);
+/* How many of them had that many or more. */
+uint32_t baseline_days_of(const struct daily_baseline *b, double count);
 /* The probability of that many or more in a day: that of a negative binomial distribution whose mean and
  * variance are those of the days, cut at the median + 3 deviations (winsorised), and whose mean is itself
  * known only as well as so many days tell (gamma posterior with Jeffreys' prior: Gelman and others, "Bayesian

@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_WEAK, SETTING_ACCOUNTS, SETTING_RARITY, SETTING_WINDOW };
+enum { SETTING_WEAK, SETTING_ACCOUNTS, SETTING_RARITY, SETTING_WINDOW, SETTING_HABIT };
 
 static const struct detector_setting settings[] = {
     [SETTING_WEAK] =
@@ -15,6 +15,9 @@ static const struct detector_setting settings[] = {
     [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
                         "How improbable so many in a day are for this source, by its days before."},
     [SETTING_WINDOW] = {"window", "s", 600, 600, 3600, 10, 86400, "Within which time."},
+    [SETTING_HABIT] = {"habit_days", "days", 1, 2, 4, 1, 28,
+                       "On how many different days of the last 28 the source must have got one for it to be "
+                       "its habit: one day of an attack does not excuse the next."},
     {0},
 };
 
@@ -57,7 +60,8 @@ static void observe(struct detection *d, const struct observation *o)
     uint32_t weak = is_weak ? distinct_window_add(&r->weak, item, o->time, width)
                             : distinct_window_value(&r->weak, o->time, width);
     uint32_t today = baseline_add(&r->days, o->time, 1);
-    double probability = r->days.known ? baseline_tail(&r->days, today) : 0;
+    bool habit = baseline_days_of(&r->days, 1) >= detection_setting(d, SETTING_HABIT);
+    double probability = habit ? baseline_tail(&r->days, today) : 0;
     bool many = (is_weak && weak >= detection_setting(d, SETTING_WEAK)) ||
                 accounts >= detection_setting(d, SETTING_ACCOUNTS);
     if (!many || probability > detection_setting(d, SETTING_RARITY))
@@ -96,7 +100,8 @@ const struct detector detector_asrep_roasting = {
         "answer "
         "is encrypted with a key made of the account's password, so whoever asks can guess it at leisure. "
         "Counts, for each source, the accounts of which it got one in a sliding time; one is enough when the "
-        "answer is encrypted with RC4 or DES, which nothing current needs. A source that does so every day "
+        "answer is encrypted with RC4 or DES, which nothing current needs. A source that did so on several "
+        "days "
         "is learned (docs/learning.md). Requests with a certificate or under armor (FAST), and those of "
         "well-known names (anonymous), are left out.",
     .advice = "Let the accounts need pre-authentication (remove DONT_REQ_PREAUTH) and reset their passwords.",

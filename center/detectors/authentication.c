@@ -294,7 +294,7 @@ static void keep_hit(struct guessing *g, const struct party *account)
     keep_name(g->hit_names[at], sizeof(g->hit_names[at]), account->name);
 }
 
-static bool failed(enum outcome outcome)
+bool outcome_failed(enum outcome outcome)
 {
     return outcome == OUTCOME_WRONG || outcome == OUTCOME_LOCKED;
 }
@@ -310,7 +310,7 @@ struct guessing_result guessing_count(struct guessing *g, const struct observati
         g->hits = 0;
     }
     uint32_t today = g->days.today;
-    if (failed(outcome)) {
+    if (outcome_failed(outcome)) {
         result.failures = count_window_add(&g->failures, 1, now, limits->width);
         result.accounts = distinct_window_add(&g->accounts, o->account.subject.low, now, limits->width);
         today = baseline_add(&g->days, now, 1);
@@ -324,9 +324,9 @@ struct guessing_result guessing_count(struct guessing *g, const struct observati
     if (g->days.known)
         result.probability = baseline_tail(&g->days, today);
     bool usual = g->days.known && result.probability > limits->rarity;
-    bool many =
-        result.failures >= limits->attempts && result.failures * 100.0 >= result.tries * limits->share;
-    result.above = failed(outcome) && many && !usual;
+    bool many = result.failures - limits->forgiven >= limits->attempts &&
+                result.failures * 100.0 >= result.tries * limits->share;
+    result.above = outcome_failed(outcome) && many && !usual;
     if (result.above)
         g->raised = now;
     result.hit = outcome == OUTCOME_SUCCESS && g->raised && now - g->raised <= limits->width;

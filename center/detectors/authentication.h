@@ -35,6 +35,8 @@ enum outcome {
         ACTIVITY_LDAP_BIND, ACTIVITY_NTLM_VALIDATION, ACTIVITY_WINDOWS_KERBEROS_AS
 
 enum outcome authentication_outcome(const struct observation *o);
+/* The account exists, and was not let in. */
+bool outcome_failed(enum outcome outcome);
 /* "Kerberos", "NTLM", "LDAP". */
 const char *authentication_protocol(const struct observation *o);
 /* Whether an AS request proves who asks: time stamp, certificate or armor. */
@@ -79,6 +81,7 @@ struct guessing {
 
 struct guessing_limits {
     double attempts; /* failures */
+    double forgiven; /* failures of now that are not counted among them */
     double share;    /* percent of all tries that must have failed */
     double rarity;   /* probability of so many failures in a day, by what was learned */
     int64_t width;   /* ns */

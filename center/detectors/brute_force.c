@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_ATTEMPTS, SETTING_SHARE, SETTING_RARITY, SETTING_WINDOW };
+enum { SETTING_ATTEMPTS, SETTING_SHARE, SETTING_RARITY, SETTING_WINDOW, SETTING_HOME };
 
 static const struct detector_setting settings[] = {
     [SETTING_ATTEMPTS] = {"attempts", "", 20, 10, 6, 2, 100000,
@@ -15,11 +15,20 @@ static const struct detector_setting settings[] = {
     [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
                         "How improbable so many failures in a day are for this source, by its days before."},
     [SETTING_WINDOW] = {"window", "s", 600, 600, 3600, 10, 86400, "Within which time."},
+    [SETTING_HOME] =
+        {"home_attempts", "", 60, 30, 20, 2, 100000,
+         "How many of accounts that usually log on from that source fail before they are counted: "
+         "mostly they mistyped, or a program goes on with the password from before a change."},
     {0},
 };
 
+struct source {
+    struct guessing guessing;
+    struct count_window home; /* failures of accounts that usually log on from here */
+};
+
 static const struct state_form tables[] = {
-    {"sources", 1, sizeof(struct guessing), 65536, 30 * STATISTICS_DAY},
+    {"sources", 2, sizeof(struct source), 65536, 30 * STATISTICS_DAY},
     {0},
 };
 
@@ -54,18 +63,33 @@ static const char *shape_of(const struct guessing_result *result)
     return result->failures <= 2 * result->accounts ? "spray" : "horizontal";
 }
 
+/* The computer is one of those that the account has used in more than one hour. */
+static bool is_at_home(const struct detection *d, const struct observation *o)
+{
+    const struct profile *profile =
+        o->source.kind == SUBJECT_COMPUTER ? detection_profile(d, &o->account) : NULL;
+    return profile && profile_weight(profile, HABIT_SOURCE, profile_key(o->source.subject)) > 1;
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
-    struct guessing *g = detection_use(d, 0, detection_key(d), NULL);
-    if (!g)
+    struct source *source = detection_use(d, 0, detection_key(d), NULL);
+    if (!source)
         return;
+    enum outcome outcome = guess_of(o);
+    struct guessing *g = &source->guessing;
+    const int64_t width = (int64_t)detection_setting(d, SETTING_WINDOW) * STATISTICS_SECOND;
+    /* Counted when failures are, so that both windows move together. */
+    uint32_t home = outcome_failed(outcome)
+                        ? count_window_add(&source->home, is_at_home(d, o), o->time, width)
+                        : count_window_value(&source->home, o->time, width);
     const struct guessing_limits limits = {
         .attempts = detection_setting(d, SETTING_ATTEMPTS),
+        .forgiven = home < detection_setting(d, SETTING_HOME) ? home : 0,
         .share = detection_setting(d, SETTING_SHARE),
         .rarity = detection_setting(d, SETTING_RARITY),
-        .width = (int64_t)detection_setting(d, SETTING_WINDOW) * STATISTICS_SECOND,
+        .width = width,
     };
-    enum outcome outcome = guess_of(o);
     struct guessing_result result = guessing_count(g, o, outcome, &limits);
     if (!result.above && !result.hit)
         return;
@@ -80,6 +104,10 @@ static void observe(struct detection *d, const struct observation *o)
                   : strcmp(shape, "spray") == 0 ? "few passwords for many accounts"
                                                 : "many passwords for several accounts",
                   detection_setting(d, SETTING_WINDOW));
+    if (home) {
+        alert_put_compared(alert, "at_home", home, "home_attempts", detection_setting(d, SETTING_HOME));
+        alert_explain(alert, "%u of them were of accounts that usually log on from there.", home);
+    }
     if (outcome == OUTCOME_LOCKED)
         alert_explain(alert, "%.*s is locked out, disabled or expired.", PRINTED(o->account.name));
     guessing_tell(alert, g, &result, &limits);
@@ -103,7 +131,9 @@ const struct detector detector_brute_force = {
         "(MITRE T1110.003), anything between a horizontal one. How often the source fails in usual days is "
         "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
         "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
-        "it fails far more. A success amid the failures is told.",
+        "it fails far more. Those of accounts that usually log on from that very computer (docs/learning.md, "
+        "profiles) count only when they are many: whoever guesses a password sits elsewhere. A success amid "
+        "the failures is told.",
     .advice = "If the source's owner does not know of it, take it off the network. Reset the passwords of "
               "accounts that were logged on to amid the failures, and look what they did since.",
     .settings = settings,

@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_DOWNGRADED, SETTING_WEAK, SETTING_SERVICES, SETTING_RARITY, SETTING_WINDOW };
+enum { SETTING_DOWNGRADED, SETTING_WEAK, SETTING_SERVICES, SETTING_RARITY, SETTING_WINDOW, SETTING_HABIT };
 
 static const struct detector_setting settings[] = {
     [SETTING_DOWNGRADED] = {"downgraded", "", 2, 1, 1, 1, 1000,
@@ -16,6 +16,10 @@ static const struct detector_setting settings[] = {
     [SETTING_RARITY] = {"rarity", "", 0.0001, 0.001, 0.01, 0, 1,
                         "How improbable so many in a day are for this account, by its days before."},
     [SETTING_WINDOW] = {"window", "s", 600, 600, 3600, 10, 86400, "Within which time."},
+    [SETTING_HABIT] =
+        {"habit_days", "days", 1, 2, 4, 1, 28,
+         "On how many different days of the last 28 the account must have asked for so many "
+         "weaker tickets for it to be its habit: one day of an attack does not excuse the next."},
     {0},
 };
 
@@ -68,7 +72,7 @@ static bool asked_for_weak(const struct observation *o)
            etype_is_strong(observation_int(o, FIELD_TICKET_ETYPE, 0));
 }
 
-/* Above the limit, and not by habit: `already` is whether this one was new in its window. */
+/* Above the limit, and not by habit. */
 static bool unusual(const struct detection *d, const struct daily_baseline *days, uint32_t count,
                     unsigned setting)
 {
@@ -77,9 +81,18 @@ static bool unusual(const struct detection *d, const struct daily_baseline *days
     return days->known == 0 || baseline_tail(days, days->today) <= detection_setting(d, SETTING_RARITY);
 }
 
+/* Of what asks for weaker tickets than it could have, a day or two of many is no habit yet. */
+static bool unusual_downgrade(const struct detection *d, const struct daily_baseline *days, uint32_t count)
+{
+    double limit = detection_setting(d, SETTING_DOWNGRADED);
+    return count >= limit && (baseline_days_of(days, limit) < detection_setting(d, SETTING_HABIT) ||
+                              unusual(d, days, count, SETTING_DOWNGRADED));
+}
+
 static uint32_t count_one(struct distinct_window *w, struct daily_baseline *days, bool counts, uint64_t item,
                           int64_t now, int64_t width)
 {
+    baseline_add(days, now, 0); /* days of nothing are days too */
     if (!counts)
         return distinct_window_value(w, now, width);
     uint32_t before = distinct_window_value(w, now, width);
@@ -104,7 +117,7 @@ static void observe(struct detection *d, const struct observation *o)
     uint32_t downgraded = count_one(&r->downgraded, &r->downgraded_days, on_purpose, item, o->time, width);
     uint32_t weak = count_one(&r->weak, &r->weak_days, is_weak, item, o->time, width);
     uint32_t services = count_one(&r->services, &r->service_days, true, item, o->time, width);
-    bool by_downgrade = on_purpose && unusual(d, &r->downgraded_days, downgraded, SETTING_DOWNGRADED);
+    bool by_downgrade = on_purpose && unusual_downgrade(d, &r->downgraded_days, downgraded);
     bool by_weak = is_weak && unusual(d, &r->weak_days, weak, SETTING_WEAK);
     bool by_number = unusual(d, &r->service_days, services, SETTING_SERVICES);
     if (!by_downgrade && !by_weak && !by_number)
@@ -153,8 +166,9 @@ const struct detector detector_kerberoasting = {
         "whose ticket is encrypted with RC4 or DES because the client preferred it although its own ticket "
         "shows that it knows AES, for which tools that roast ask as such tickets are guessed fastest; those "
         "with such a ticket at all; and all. What is usual for the account in a day is learned "
-        "(docs/learning.md), "
-        "so monitoring that asks for many services every day is not raised. A single such ticket that a "
+        "(docs/learning.md), so monitoring that asks for many services every day is not raised; a client "
+        "that "
+        "prefers weak tickets is not either once it did so on several days. A single such ticket that a "
         "usual "
         "client gets for a service with an old password looks like any other use of it, and is not raised.",
     .advice = "Reset the passwords of the services asked for, long and random ones (or group managed service "

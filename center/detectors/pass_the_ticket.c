@@ -5,6 +5,7 @@
 #include "center/detectors/authentication.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { SETTING_OVERLAP, SETTING_CONFIDENCE };
 
@@ -73,10 +74,11 @@ static bool fill_in_issued(const struct detection *d, struct ticket_user *u, con
     u->origin = origin;
     u->first = u->last = o->ticket->issued;
     u->address = o->ticket->address;
-    u->confidence = 100;
+    u->named = o->ticket->computer_confidence > 0;
+    u->confidence = u->named ? o->ticket->computer_confidence : 100;
     char text[IP_ADDRESS_TEXT_MAX];
-    size_t size = strlen(ip_address_text(&u->address, text));
-    memcpy(u->name, text, size < sizeof(u->name) ? size : sizeof(u->name) - 1);
+    const char *name = u->named ? o->ticket->computer_name : ip_address_text(&u->address, text);
+    keep_name(u->name, sizeof(u->name), (struct bytes){(const uint8_t *)name, strlen(name)});
     return true;
 }
 
@@ -85,11 +87,12 @@ static bool is_user(const struct ticket_user *u, const struct observation *o)
     return subject_equal(u->computer, o->source.subject) || subject_equal(u->origin, o->origin);
 }
 
-/* Two computers, not two addresses of one. */
+/* Two computers, not two addresses of one, nor one that is known with its domain now and without it then. */
 static bool surely_two(const struct detection *d, const struct ticket_user *a, const struct ticket_user *b)
 {
     double enough = detection_setting(d, SETTING_CONFIDENCE);
-    return a->named && b->named && a->confidence >= enough && b->confidence >= enough;
+    return a->named && b->named && a->confidence >= enough && b->confidence >= enough &&
+           strcasecmp(a->name, b->name) != 0;
 }
 
 static void raise_alert(struct detection *d, const struct observation *o, const struct ticket_users *t,
@@ -165,8 +168,9 @@ const struct detector detector_pass_the_ticket = {
     .doc =
         "Knows each ticket by a keyed hash of its cipher text and follows who presents it, to the controller "
         "(TGS request) and to services (AP request). A ticket and its session key stay on the computer that "
-        "they were given to, so the same ticket from two computers was taken from one of them. Raised when "
-        "both computers are known by name, surely enough, and are not the same; or, where only addresses "
+        "they were given to - which is known from the exchange that issued it -, so the same ticket from two "
+        "computers was taken from one of them. Raised when both computers are known by name, surely enough, "
+        "and are not the same; or, where only addresses "
         "are known, when both use it in turn: one computer that changes its address goes on with the new "
         "one. Tickets that were forwarded or delegated, HTTP (reverse proxies pass tickets on) and "
         "addresses shared by several computers are left out.",

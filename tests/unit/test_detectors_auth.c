@@ -252,6 +252,49 @@ static void what_fails_every_day_is_known(void **state)
     world_free(world);
 }
 
+static void as_on(struct world *world, const char *computer, const char *account, unsigned status)
+{
+    struct activity_writer *w = world_begin(world, ACTIVITY_KERBEROS_AS, 40);
+    activity_put_text(w, FIELD_ACCOUNT, account);
+    activity_put_text(w, FIELD_ACCOUNT_DOMAIN, "PICKET.LAB");
+    activity_put_uint(w, FIELD_STATUS, status);
+    activity_put_int(w, FIELD_PREAUTH_ETYPE, 18);
+    activity_put_text(w, FIELD_SOURCE_COMPUTER, computer);
+    activity_put_text(w, FIELD_SOURCE_COMPUTER_DOMAIN, "picket.lab");
+    activity_put_uint(w, FIELD_SOURCE_CONFIDENCE, 100);
+    world_send(world);
+}
+
+/* The owner's telephone goes on with the old password; somebody who sits down there guesses others'. */
+static void an_old_password_at_home_is_no_guess(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 3; i++) {
+        as_on(world, "WS1", "alice", 0);
+        world->now += CLOCK_HOUR;
+    }
+    for (unsigned i = 0; i < 20; i++)
+        as_on(world, "WS1", "alice", 24);
+    assert_int_equal(world->count, 0);
+    for (unsigned i = 0; i < 10; i++)
+        as_on(world, "WS1", numbered("user", i), 24);
+    assert_int_equal(world->count, 1);
+    assert_true(world_number(world, "at_home") == 20);
+    world->now += CLOCK_HOUR;
+    as_on(world, "WS1", "bob", 0); /* once is no home */
+    for (unsigned i = 0; i < 10; i++)
+        as_on(world, "WS1", "bob", 24);
+    assert_int_equal(world->count, 2);
+    world->now += 2 * CLOCK_HOUR;
+    for (unsigned i = 0; i < 29; i++)
+        as_on(world, "WS1", "alice", 24);
+    assert_int_equal(world->count, 2);
+    as_on(world, "WS1", "alice", 24); /* so many are no telephone's */
+    assert_int_equal(world->count, 3);
+    world_free(world);
+}
+
 static void guesses_from_many_sources(void **state)
 {
     (void)state;
@@ -395,6 +438,11 @@ static void answers_without_proof(void **state)
     activity_put_uint(w, FIELD_STATUS, 0);
     world_send(world);
     assert_int_equal(world->count, 3);
+    for (unsigned day = 1; day < 4; day++) { /* one day does not excuse the next, two do */
+        world->now += CLOCK_DAY;
+        roast(world, "lax", 23, old, 1);
+        assert_int_equal(world->count, 4);
+    }
     world_free(world);
 }
 
@@ -644,6 +692,7 @@ int main(void)
         cmocka_unit_test(old_smb_is_heard),
         cmocka_unit_test(learning_is_waited_for),
         cmocka_unit_test(what_fails_every_day_is_known),
+        cmocka_unit_test(an_old_password_at_home_is_no_guess),
         cmocka_unit_test(guesses_from_many_sources),
         cmocka_unit_test(simple_binds),
         cmocka_unit_test(broken_trust),

@@ -21,10 +21,19 @@ struct first_ticket {
     int proved, reply, ticket;
     const int *offered;
     uint64_t fingerprint;
+    const char *computer; /* at the source */
+    unsigned confidence;
     int pac; /* 0: not said, 1: no, 2: yes */
 };
 
 static const int aes_first[] = {18, 17, 23, 9999}, rc4_only[] = {23, 9999}, rc4_first[] = {23, 18, 9999};
+
+static void put_computer(struct activity_writer *w, const char *name, unsigned confidence)
+{
+    activity_put_text(w, FIELD_SOURCE_COMPUTER, name);
+    activity_put_text(w, FIELD_SOURCE_COMPUTER_DOMAIN, "picket.lab");
+    activity_put_uint(w, FIELD_SOURCE_CONFIDENCE, confidence);
+}
 
 static void as(struct world *world, struct first_ticket t)
 {
@@ -44,6 +53,8 @@ static void as(struct world *world, struct first_ticket t)
     activity_put_int(w, FIELD_REPLY_ETYPE, t.reply ? t.reply : 18);
     if (t.fingerprint)
         activity_put_uint(w, FIELD_ISSUED_TICKET_FINGERPRINT, t.fingerprint);
+    if (t.computer)
+        put_computer(w, t.computer, t.confidence);
     world_send(world);
 }
 
@@ -59,13 +70,6 @@ struct use {
     int pac;
     bool proxy;
 };
-
-static void put_computer(struct activity_writer *w, const char *name, unsigned confidence)
-{
-    activity_put_text(w, FIELD_SOURCE_COMPUTER, name);
-    activity_put_text(w, FIELD_SOURCE_COMPUTER_DOMAIN, "picket.lab");
-    activity_put_uint(w, FIELD_SOURCE_CONFIDENCE, confidence);
-}
 
 static void tgs(struct world *world, struct use u)
 {
@@ -388,6 +392,36 @@ static void one_ticket_on_two_computers(void **state)
     world_free(world);
 }
 
+static void as_on(struct world *world, uint64_t fingerprint, const char *computer, unsigned confidence)
+{
+    as(world, (struct first_ticket){.account = "alice",
+                                    .proved = 18,
+                                    .fingerprint = fingerprint,
+                                    .source = 20,
+                                    .computer = computer,
+                                    .confidence = confidence});
+}
+
+/* The thief uses it before its owner does. */
+static void a_ticket_that_another_was_given(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_pass_the_ticket);
+    as_on(world, 1, "WS1", 90);
+    tgs(world, (struct use){.account = "alice", .fingerprint = 1, .source = 22, .computer = "WS1"});
+    assert_int_equal(world->count, 0); /* the same one elsewhere */
+    as_on(world, 2, "WS1", 60);
+    tgs(world, (struct use){.account = "alice", .fingerprint = 2, .source = 21, .computer = "WS2"});
+    assert_int_equal(world->count, 0); /* whose it is is not sure enough */
+    as_on(world, 3, "WS1", 90);
+    tgs(world, (struct use){.account = "alice", .fingerprint = 3, .source = 21, .computer = "WS2"});
+    assert_int_equal(world->count, 1);
+    assert_string_equal(world_text(world, "ticket_source"), "WS1");
+    assert_true(world_names(world, ALERT_SOURCE, "WS1") && world_names(world, ALERT_SOURCE, "WS2"));
+    assert_non_null(strstr(world->last.explanation, "90% and 100% sure"));
+    world_free(world);
+}
+
 /* -- 2410 ----------------------------------------------------------------------------------------------- */
 
 static void services_are_roasted(void **state)
@@ -421,6 +455,25 @@ static void services_are_roasted(void **state)
         tgs(world, (struct use){.account = "joe", .service = service});
     }
     assert_true(world->count > 2);
+    world_free(world);
+}
+
+/* A day of an attack does not excuse the next; a client that prefers RC4 every day is known in the end. */
+static void roasting_again_is_told_again(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_kerberoasting);
+    const struct use usual = {.account = "eve", .service = "HTTP/app"};
+    const struct use roast = {.account = "eve", .service = "HTTP/db", .offered = rc4_first, .issued = 23};
+    for (unsigned day = 0; day < 5; day++) {
+        tgs(world, usual);
+        world->now += CLOCK_DAY;
+    }
+    for (unsigned day = 0; day < 4; day++) {
+        tgs(world, roast);
+        assert_int_equal(world->count, day < 2 ? day + 1 : 2);
+        world->now += CLOCK_DAY;
+    }
     world_free(world);
 }
 
@@ -619,7 +672,9 @@ int main(void)
         cmocka_unit_test(delegation_to_krbtgt),
         cmocka_unit_test(a_computer_that_it_never_logged_on_to),
         cmocka_unit_test(one_ticket_on_two_computers),
+        cmocka_unit_test(a_ticket_that_another_was_given),
         cmocka_unit_test(services_are_roasted),
+        cmocka_unit_test(roasting_again_is_told_again),
         cmocka_unit_test(a_monitor_is_known),
         cmocka_unit_test(responses_are_passed_on),
         cmocka_unit_test(codes_are_removed),

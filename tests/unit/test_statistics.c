@@ -262,6 +262,10 @@ static void test_baseline_days(void **context)
     assert_int_equal(baseline_add(&b, START + 4 * STATISTICS_DAY, 1), 1);
     assert_int_equal(b.known, 4);
     assert_true(baseline_median(&b) == 3);
+    assert_int_equal(baseline_days_of(&b, 6), 2);
+    assert_int_equal(baseline_days_of(&b, 7), 1);
+    assert_int_equal(baseline_days_of(&b, 8), 0);
+    assert_int_equal(baseline_days_of(&b, 0), 4);
     /* After a long time nothing is usual. */
     assert_int_equal(baseline_add(&b, START + 400 * STATISTICS_DAY, UINT32_MAX), UINT32_MAX);
     assert_int_equal(b.known, BASELINE_DAYS);
