@@ -140,21 +140,32 @@ void dcerpc_put_common(struct dissect *d, const struct dcerpc_association *a, st
 
 /* NL_AUTH_MESSAGE ([MS-NRPC] 2.2.1.3.1): MessageType (4; 0 request), Flags (4), then the strings that the
  * flags announce: 1 NetBIOS domain, 2 NetBIOS computer, both OEM and zero-terminated; DNS names follow. */
-static void put_netlogon_names(struct activity_writer *w, struct cursor token)
+bool dcerpc_netlogon_names(struct cursor token, struct bytes names[2])
 {
+    memset(names, 0, 2 * sizeof *names);
     if (cursor_le32(&token) != 0 || token.failed)
-        return;
+        return false;
     uint32_t flags = cursor_le32(&token);
-    static const enum activity_field fields[2] = {FIELD_ACCOUNT_DOMAIN, FIELD_WORKSTATION};
     for (unsigned i = 0; i < 2; i++) {
         if (!(flags & 1u << i))
             continue;
         const uint8_t *end = memchr(token.at, 0, cursor_left(&token));
         if (!end)
-            return;
-        activity_put_string(w, fields[i], token.at, (size_t)(end - token.at));
+            break;
+        names[i] = (struct bytes){.data = token.at, .size = (size_t)(end - token.at)};
         token.at = end + 1;
     }
+    return true;
+}
+
+static void put_netlogon_names(struct activity_writer *w, struct cursor token)
+{
+    static const enum activity_field fields[2] = {FIELD_ACCOUNT_DOMAIN, FIELD_WORKSTATION};
+    struct bytes names[2];
+    dcerpc_netlogon_names(token, names);
+    for (int i = 0; i < 2; i++)
+        if (names[i].data)
+            activity_put_string(w, fields[i], names[i].data, names[i].size);
 }
 
 /* The levels at which the oracle reads tokens (its other ones have no reader): connect, integrity, privacy,
@@ -175,6 +186,8 @@ static void authentication(struct dissect *d, struct dcerpc_association *a, cons
         a->levels_differ = true;
     a->auth_type = pdu->auth_type;
     a->auth_level = pdu->auth_level;
+    if (pdu->auth_type == AUTH_NETLOGON)
+        dcerpc_unseal_netlogon(d, a, pdu);
     if (pdu->auth_type == AUTH_NETLOGON || cursor_done(&pdu->auth_token))
         return;
     if (!a->exchange)
@@ -182,6 +195,7 @@ static void authentication(struct dissect *d, struct dcerpc_association *a, cons
     if (!a->exchange)
         return;
     if (a->auth_context != pdu->auth_context && pdu->type != PDU_BIND) { /* another security context */
+        dcerpc_unseal_keep(d, a);
         gss_end(d, a->exchange);
     }
     a->auth_context = pdu->auth_context;
@@ -405,6 +419,10 @@ void dcerpc_message(struct dissect *d, struct dcerpc_association *a, struct byte
         d->counts->dcerpc_pdus[pdu.type]++;
     else if (is_counted(a, &pdu))
         d->counts->dcerpc_later_fragments++;
+    if (pdu.type == PDU_REQUEST || pdu.type == PDU_RESPONSE)
+        dcerpc_unseal(d, a, &pdu);
+    bool unsealed = d->unsealed; /* of what carries it */
+    d->unsealed |= pdu.unsealed;
     switch (pdu.type) {
     case PDU_REQUEST:
         dcerpc_request(d, a, &pdu);
@@ -432,6 +450,7 @@ void dcerpc_message(struct dissect *d, struct dcerpc_association *a, struct byte
     default: /* shutdown, co_cancel, orphaned: counted */
         break;
     }
+    d->unsealed = unsealed;
 }
 
 /* -- associations --------------------------------------------------------------------------------------- */
@@ -500,6 +519,7 @@ void dcerpc_end(struct dissect *d, struct dcerpc_association **association_p)
         gss_end(d, a->exchange);
         dissect_free(d, a->exchange, sizeof *a->exchange);
     }
+    dcerpc_unseal_end(d, a);
     for (int i = 0; a->buffers && i < 2; i++)
         free_buffer(d, &a->buffers[i]);
     if (a->buffers)

@@ -104,6 +104,7 @@ struct call_tally {
     bool known;
     bool used;
     bool sealed;
+    bool unsealed; /* some of them were read by means of a key */
     bool answered;
 };
 
@@ -122,7 +123,8 @@ struct dcerpc_association {
     struct gss_exchange *exchange;
     struct dcerpc_calls *calls;
     struct rpc_handle *handles;
-    struct pdu_buffer *buffers; /* two, by direction; pipes only */
+    struct pdu_buffer *buffers;      /* two, by direction; pipes only */
+    struct rpc_security *securities; /* contexts that can be read (dcerpc_unseal.c) */
     struct stub_buffer stubs[2];
     char *text; /* pipe, account and domain, each terminated */
     uint16_t contexts_count;
@@ -136,6 +138,7 @@ struct dcerpc_association {
     uint8_t auth_level; /* of the last bind or alter_context */
     bool levels_differ; /* security contexts of several levels: each PDU's trailer says which */
     uint8_t handle_next;
+    uint8_t security_next;
     uint32_t auth_context;
 };
 
@@ -148,7 +151,8 @@ struct dcerpc_pdu {
     uint8_t type;
     uint8_t flags;
     bool big_endian;
-    bool cut; /* its end is missing */
+    bool cut;      /* its end is missing */
+    bool unsealed; /* the body was sealed, and is not any more */
     bool has_auth;
     uint8_t auth_type;
     uint8_t auth_level;
@@ -180,6 +184,24 @@ const struct rpc_context *dcerpc_context(const struct dcerpc_association *a, uin
 
 /* What is common to all activities of an association: carrier, pipe, account, authentication. */
 void dcerpc_put_common(struct dissect *d, const struct dcerpc_association *a, struct activity_writer *w);
+
+/* The NetBIOS names of domain and computer in an NL_AUTH_MESSAGE, as far as it has them; false when it is
+ * none.
+ */
+bool dcerpc_netlogon_names(struct cursor token, struct bytes names[2]);
+
+/* -- dcerpc_unseal.c ------------------------------------------------------------------------------------ */
+
+/* Puts the plain text in the place of a sealed stub, when there is a key for it. */
+void dcerpc_unseal(struct dissect *d, const struct dcerpc_association *a, struct dcerpc_pdu *pdu);
+/* The exchange is about to begin another security context: the one it has is kept. */
+void dcerpc_unseal_keep(struct dissect *d, struct dcerpc_association *a);
+/* A bind to NETLOGON's secure channel. */
+void dcerpc_unseal_netlogon(struct dissect *d, struct dcerpc_association *a, const struct dcerpc_pdu *pdu);
+/* Whether some of what is sealed can be read; whether all of it must be to read any. */
+bool dcerpc_unseal_possible(const struct dcerpc_association *a);
+bool dcerpc_unseal_every(const struct dcerpc_association *a);
+void dcerpc_unseal_end(struct dissect *d, struct dcerpc_association *a);
 
 /* -- dcerpc_call.c -------------------------------------------------------------------------------------- */
 

@@ -120,11 +120,13 @@ static void emit_joined(struct dissect *d, struct dcerpc_association *a, struct 
     activity_put_uint(w, FIELD_RPC_REPLY_BYTES, t->reply_bytes);
     if (t->sealed)
         activity_put_bool(w, FIELD_SEALED, true);
+    if (t->unsealed)
+        activity_put_bool(w, FIELD_UNSEALED, true);
     if (t->answered && !t->sealed)
         activity_put_uint(w, FIELD_STATUS, t->status);
     dissect_emit(d);
     t->joined = t->request_bytes = t->reply_bytes = t->status = 0;
-    t->answered = false;
+    t->answered = t->unsealed = false;
 }
 
 static struct call_tally *tally_of(struct dissect *d, struct dcerpc_association *a, const uint8_t *uuid,
@@ -182,6 +184,7 @@ static void join(struct dissect *d, struct dcerpc_association *a, struct call_ta
     t->last = d->time;
     t->request_bytes += (uint32_t)bytes;
     t->sealed = sealed;
+    t->unsealed |= d->unsealed;
 }
 
 void dcerpc_calls_end(struct dissect *d, struct dcerpc_association *a)
@@ -204,6 +207,8 @@ void dcerpc_calls_end(struct dissect *d, struct dcerpc_association *a)
 
 static bool is_sealed(const struct dcerpc_association *a, const struct dcerpc_pdu *pdu)
 {
+    if (pdu->unsealed)
+        return false;
     return pdu->has_auth ? pdu->auth_level == AUTH_LEVEL_PRIVACY
                          : pdu->cut && a->auth_level == AUTH_LEVEL_PRIVACY;
 }

@@ -91,8 +91,10 @@ static uint32_t wanted(const struct dcerpc_flow *flow, const uint8_t *header, ui
         return size;
     const struct dcerpc_association *a = flow->association;
     bool last = header[3] & PFC_LAST_FRAG, first = header[3] & PFC_FIRST_FRAG;
-    if (a->auth_level == AUTH_LEVEL_PRIVACY && !a->levels_differ)
+    if (a->auth_level == AUTH_LEVEL_PRIVACY && !a->levels_differ && !dcerpc_unseal_possible(a))
         return 24;
+    if (dcerpc_unseal_every(a))
+        return size;
     if (!first && !last && !a->stubs[TO_CLIENT].bytes)
         return 24;
     return size;

@@ -8,6 +8,7 @@
 #include "capture/ldap.h"
 #include "capture/ldap_filter.h"
 #include "capture/protocols.h"
+#include "capture/unseal.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -50,6 +51,7 @@ struct session {
     bool gss_bind;       /* the mechanism is GSSAPI or GSS-SPNEGO */
     bool from_gss;       /* the account is that of the GSS exchange */
     bool ntlm_sealed;    /* NTLM security with confidentiality was agreed on */
+    uint64_t context;    /* of capture/unseal.h: what the security layer is sealed in; 0: none */
     char account[192];
     char domain[64];
 };
@@ -298,6 +300,15 @@ static void account_from_gss(struct session *session)
 /* NTLMSSP_NEGOTIATE_SEAL, [MS-NLMP] 2.2.2.5 */
 #define NTLM_NEGOTIATE_SEAL 0x20u
 
+/* A new bind ends the security layer of the one before it (RFC 4513 5.2.1.7). */
+static void security_context(struct dissect *d, struct session *session, bool bound)
+{
+    unseal_forget(d, session->context);
+    session->context = bound ? session->gss.context : 0;
+    if (!bound)
+        unseal_forget(d, session->gss.context);
+}
+
 static void bind_finish(struct dissect *d, struct session *session, const struct ldap_result *result)
 {
     session->bind_waits = false;
@@ -313,6 +324,7 @@ static void bind_finish(struct dissect *d, struct session *session, const struct
     }
     if (result->code != LDAP_SUCCESS)
         session->account_size = 0;
+    security_context(d, session, result->code == LDAP_SUCCESS);
     session->gss = (struct gss_exchange){.mechanism = GSS_NONE, .target = session->gss.target};
 }
 
@@ -932,6 +944,25 @@ static void signed_messages(struct dissect *d, struct bytes plain, bool counts)
     }
 }
 
+/* Whether a sealed buffer of that size may be read by means of a key. */
+static bool is_unsealable(const struct ldap_state *state, uint64_t total)
+{
+    return state->session && state->session->context && total <= 4 + UNSEAL_MESSAGE_MAX;
+}
+
+static bool unseal_buffer(struct dissect *d, struct bytes token, size_t total)
+{
+    const struct ldap_state *state = d->state;
+    struct bytes plain;
+    if (!is_unsealable(state, 4 + (uint64_t)total) || token.size != total ||
+        unseal_wrap(d, state->session->context, token, &plain) != UNSEAL_FINE)
+        return false;
+    d->unsealed = true;
+    signed_messages(d, plain, true);
+    d->unsealed = false;
+    return true;
+}
+
 /* A buffer of the SASL security layer (RFC 4422 3.7): u32 length, wrap token. */
 static void security_buffer(struct dissect *d, struct cursor message)
 {
@@ -944,7 +975,7 @@ static void security_buffer(struct dissect *d, struct cursor message)
         signed_messages(d, plain, state->security_layer && token.size == total);
     else if (wrap == LDAP_WRAP_NTLM && state->session && !state->session->ntlm_sealed)
         signed_messages(d, plain, false);
-    else
+    else if (!unseal_buffer(d, token, total))
         dissect_sealed(d, PROTOCOL_LDAP);
 }
 
@@ -987,9 +1018,11 @@ static struct frame security_frame(struct dissect *d, struct bytes start)
     case LDAP_WRAP_SIGNED:
         return frame_ok(total, total);
     case LDAP_WRAP_NTLM:
-        return frame_ok(total, state->session && !state->session->ntlm_sealed ? total : 4 + LDAP_WRAP_PEEK);
+        return frame_ok(total, (state->session && !state->session->ntlm_sealed) || is_unsealable(state, total)
+                                   ? total
+                                   : 4 + LDAP_WRAP_PEEK);
     case LDAP_WRAP_SEALED:
-        return frame_ok(total, 4 + LDAP_WRAP_PEEK);
+        return frame_ok(total, is_unsealable(state, total) ? total : 4 + LDAP_WRAP_PEEK);
     default:
         /* Other mechanisms (DIGEST-MD5) have tokens without a mark: only after their bind. */
         return state->session && state->session->bind_method == LDAP_METHOD_SASL
@@ -1123,6 +1156,8 @@ static void ldap_close(struct dissect *d)
         return;
     if (session->bind_waits)
         bind_give_up(d, session);
+    unseal_forget(d, session->context);
+    unseal_forget(d, session->gss.context);
     for (unsigned i = 0; i < SEARCHES_MAX; i++) {
         struct search *search = &session->searches[i];
         if (!search->used || search->entries + search->references == 0)
