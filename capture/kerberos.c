@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "capture/kerberos.h"
+#include "capture/kerberos_elements.h"
 
 #define KRB_VERSION 5 /* RFC 4120 5.4.1: pvno */
-
-#define EXPLICIT(n) BER_CONTEXT_CONS(n)
 
 /* -- pieces ------------------------------------------------------------------------------------- */
 
 /* RFC 4120 uses explicit tags: each member is a context tag around the value. The value's content, of which
  * the tag must be `tag`; empty otherwise. */
-static struct cursor inner(struct cursor member, uint8_t tag)
+struct cursor krb_inner(struct cursor member, uint8_t tag)
 {
     if (ber_peek(&member) != tag)
         return (struct cursor){.at = member.end, .end = member.end, .failed = true};
     return ber_next(&member).value;
 }
 
-static int64_t inner_int(struct cursor member)
+int64_t krb_inner_int(struct cursor member)
 {
-    return ber_content_int(inner(member, BER_INTEGER));
+    return ber_content_int(krb_inner(member, BER_INTEGER));
 }
 
 /* A KerberosString: GeneralString (RFC 4120 5.2.1); some implementations write UTF8String. */
-static struct bytes inner_string(struct cursor member)
+struct bytes krb_inner_string(struct cursor member)
 {
     uint8_t tag = ber_peek(&member);
     if (tag != BER_GENERAL_STRING && tag != BER_UTF8_STRING)
@@ -31,9 +29,9 @@ static struct bytes inner_string(struct cursor member)
 }
 
 /* KerberosFlags (RFC 4120 5.2.8): a BIT STRING of at least 32 bits, of which bit 0 is the first. */
-static bool inner_flags(struct cursor member, uint32_t *to)
+bool krb_inner_flags(struct cursor member, uint32_t *to)
 {
-    struct cursor bits = inner(member, BER_BIT_STRING);
+    struct cursor bits = krb_inner(member, BER_BIT_STRING);
     cursor_u8(&bits); /* unused bits of the last octet */
     size_t octets = cursor_left(&bits);
     if (octets == 0)
@@ -64,9 +62,9 @@ static int64_t days_since_1970(unsigned year, unsigned month, unsigned day)
 
 /* KerberosTime (RFC 4120 5.2.3): GeneralizedTime as YYYYMMDDHHMMSSZ. 0 when it is none; what is beyond the
  * range of 64 bits (the year 2262) is the latest that can be said. */
-static int64_t inner_time(struct cursor member)
+int64_t krb_inner_time(struct cursor member)
 {
-    struct cursor text = inner(member, BER_GENERALIZED_TIME);
+    struct cursor text = krb_inner(member, BER_GENERALIZED_TIME);
     if (cursor_left(&text) < 14)
         return 0;
     const uint8_t *t = text.at;
@@ -87,15 +85,15 @@ static int64_t inner_time(struct cursor member)
 }
 
 /* PrincipalName ::= SEQUENCE { name-type [0] Int32, name-string [1] SEQUENCE OF KerberosString } (5.2.2) */
-static void inner_principal(struct cursor member, struct krb_principal *to)
+void krb_inner_principal(struct cursor member, struct krb_principal *to)
 {
-    struct cursor c = inner(member, BER_SEQUENCE);
+    struct cursor c = krb_inner(member, BER_SEQUENCE);
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(0)) {
-            to->type = (int32_t)inner_int(e.value);
+            to->type = (int32_t)krb_inner_int(e.value);
         } else if (e.tag == EXPLICIT(1)) {
-            to->names = inner(e.value, BER_SEQUENCE);
+            to->names = krb_inner(e.value, BER_SEQUENCE);
             to->present = true;
         }
     }
@@ -103,18 +101,18 @@ static void inner_principal(struct cursor member, struct krb_principal *to)
 
 /* EncryptedData ::= SEQUENCE { etype [0] Int32, kvno [1] UInt32 OPTIONAL, cipher [2] OCTET STRING } (5.2.9)
  */
-static void encrypted(struct cursor c, struct krb_encrypted *to)
+void krb_encrypted_read(struct cursor c, struct krb_encrypted *to)
 {
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(0)) {
-            to->etype = (int32_t)inner_int(e.value);
+            to->etype = (int32_t)krb_inner_int(e.value);
             to->present = true;
         } else if (e.tag == EXPLICIT(1)) {
-            to->kvno = (uint32_t)inner_int(e.value);
+            to->kvno = (uint32_t)krb_inner_int(e.value);
             to->has_kvno = true;
         } else if (e.tag == EXPLICIT(2)) {
-            struct cursor cipher = inner(e.value, BER_OCTET_STRING);
+            struct cursor cipher = krb_inner(e.value, BER_OCTET_STRING);
             if (!cipher.failed)
                 to->cipher = ber_bytes(cipher);
         }
@@ -124,20 +122,20 @@ static void encrypted(struct cursor c, struct krb_encrypted *to)
 /* Ticket ::= [APPLICATION 1] SEQUENCE { tkt-vno [0], realm [1], sname [2], enc-part [3] } (5.3) */
 static void ticket(struct cursor application, struct krb_ticket *to)
 {
-    struct cursor c = inner(application, BER_SEQUENCE);
+    struct cursor c = krb_inner(application, BER_SEQUENCE);
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         switch (e.tag) {
         case EXPLICIT(1):
-            to->realm = inner_string(e.value);
+            to->realm = krb_inner_string(e.value);
             to->present = true;
             break;
         case EXPLICIT(2):
-            inner_principal(e.value, &to->service);
+            krb_inner_principal(e.value, &to->service);
             to->present = true;
             break;
         case EXPLICIT(3):
-            encrypted(inner(e.value, BER_SEQUENCE), &to->sealed);
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->sealed);
             to->present = true;
             break;
         default:
@@ -148,7 +146,7 @@ static void ticket(struct cursor application, struct krb_ticket *to)
 
 static void inner_ticket(struct cursor member, struct krb_ticket *to)
 {
-    ticket(inner(member, BER_APPLICATION(KRB_TICKET)), to);
+    ticket(krb_inner(member, BER_APPLICATION(KRB_TICKET)), to);
 }
 
 /* -- messages ----------------------------------------------------------------------------------- */
@@ -157,43 +155,43 @@ static void inner_ticket(struct cursor member, struct krb_ticket *to)
  *   from [4] OPTIONAL, till [5], rtime [6] OPTIONAL, nonce [7], etype [8] SEQUENCE OF Int32,
  *   addresses [9] OPTIONAL, enc-authorization-data [10] OPTIONAL, additional-tickets [11] OPTIONAL } (5.4.1)
  */
-static bool kdc_req_body(struct cursor c, struct krb_kdc_req *to)
+bool krb_kdc_req_body(struct cursor c, struct krb_kdc_req *to)
 {
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         switch (e.tag) {
         case EXPLICIT(0):
-            to->has_options = inner_flags(e.value, &to->options);
+            to->has_options = krb_inner_flags(e.value, &to->options);
             break;
         case EXPLICIT(1):
-            inner_principal(e.value, &to->client);
+            krb_inner_principal(e.value, &to->client);
             break;
         case EXPLICIT(2):
-            to->realm = inner_string(e.value);
+            to->realm = krb_inner_string(e.value);
             break;
         case EXPLICIT(3):
-            inner_principal(e.value, &to->service);
+            krb_inner_principal(e.value, &to->service);
             break;
         case EXPLICIT(4):
-            to->from = inner_time(e.value);
+            to->from = krb_inner_time(e.value);
             break;
         case EXPLICIT(5):
-            to->till = inner_time(e.value);
+            to->till = krb_inner_time(e.value);
             break;
         case EXPLICIT(6):
-            to->renew_till = inner_time(e.value);
+            to->renew_till = krb_inner_time(e.value);
             break;
         case EXPLICIT(7):
-            to->nonce = (uint32_t)inner_int(e.value);
+            to->nonce = (uint32_t)krb_inner_int(e.value);
             break;
         case EXPLICIT(8):
-            to->etypes = inner(e.value, BER_SEQUENCE);
+            to->etypes = krb_inner(e.value, BER_SEQUENCE);
             break;
         case EXPLICIT(9):
-            to->addresses = inner(e.value, BER_SEQUENCE);
+            to->addresses = krb_inner(e.value, BER_SEQUENCE);
             break;
         case EXPLICIT(11):
-            to->tickets = inner(e.value, BER_SEQUENCE);
+            to->tickets = krb_inner(e.value, BER_SEQUENCE);
             break;
         default:
             break;
@@ -210,11 +208,11 @@ static bool kdc_req(struct cursor c, struct krb_message *to)
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(1))
-            to->version = (int32_t)inner_int(e.value);
+            to->version = (int32_t)krb_inner_int(e.value);
         else if (e.tag == EXPLICIT(3))
-            to->request.padata = inner(e.value, BER_SEQUENCE);
+            to->request.padata = krb_inner(e.value, BER_SEQUENCE);
         else if (e.tag == EXPLICIT(4))
-            whole = kdc_req_body(inner(e.value, BER_SEQUENCE), &to->request);
+            whole = krb_kdc_req_body(krb_inner(e.value, BER_SEQUENCE), &to->request);
     }
     return whole && !c.failed;
 }
@@ -228,22 +226,22 @@ static bool kdc_rep(struct cursor c, struct krb_message *to)
         struct ber e = ber_next(&c);
         switch (e.tag) {
         case EXPLICIT(0):
-            to->version = (int32_t)inner_int(e.value);
+            to->version = (int32_t)krb_inner_int(e.value);
             break;
         case EXPLICIT(2):
-            reply->padata = inner(e.value, BER_SEQUENCE);
+            reply->padata = krb_inner(e.value, BER_SEQUENCE);
             break;
         case EXPLICIT(3):
-            reply->client_realm = inner_string(e.value);
+            reply->client_realm = krb_inner_string(e.value);
             break;
         case EXPLICIT(4):
-            inner_principal(e.value, &reply->client);
+            krb_inner_principal(e.value, &reply->client);
             break;
         case EXPLICIT(5):
             inner_ticket(e.value, &reply->ticket);
             break;
         case EXPLICIT(6):
-            encrypted(inner(e.value, BER_SEQUENCE), &reply->sealed);
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &reply->sealed);
             break;
         default:
             break;
@@ -259,16 +257,16 @@ static bool ap_req(struct cursor c, int32_t *version, struct krb_ap_req *to)
         struct ber e = ber_next(&c);
         switch (e.tag) {
         case EXPLICIT(0):
-            *version = (int32_t)inner_int(e.value);
+            *version = (int32_t)krb_inner_int(e.value);
             break;
         case EXPLICIT(2):
-            inner_flags(e.value, &to->options);
+            krb_inner_flags(e.value, &to->options);
             break;
         case EXPLICIT(3):
             inner_ticket(e.value, &to->ticket);
             break;
         case EXPLICIT(4):
-            encrypted(inner(e.value, BER_SEQUENCE), &to->authenticator);
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->authenticator);
             break;
         default:
             break;
@@ -286,12 +284,12 @@ static bool small_message(struct cursor c, struct krb_message *to)
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(0))
-            to->version = (int32_t)inner_int(e.value);
+            to->version = (int32_t)krb_inner_int(e.value);
         else if ((e.tag == EXPLICIT(2) && to->type == KRB_AP_REP) ||
                  (e.tag == EXPLICIT(3) && to->type == KRB_PRIV))
-            encrypted(inner(e.value, BER_SEQUENCE), &to->sealed);
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->sealed);
         else if (e.tag == EXPLICIT(2) && to->type == KRB_CRED)
-            to->tickets = inner(e.value, BER_SEQUENCE);
+            to->tickets = krb_inner(e.value, BER_SEQUENCE);
     }
     return !c.failed;
 }
@@ -307,41 +305,41 @@ static bool krb_error(struct cursor c, struct krb_message *to)
         struct ber e = ber_next(&c);
         switch (e.tag) {
         case EXPLICIT(0):
-            to->version = (int32_t)inner_int(e.value);
+            to->version = (int32_t)krb_inner_int(e.value);
             break;
         case EXPLICIT(2):
-            error->client_time = inner_time(e.value);
+            error->client_time = krb_inner_time(e.value);
             break;
         case EXPLICIT(3):
-            client_micro = inner_int(e.value);
+            client_micro = krb_inner_int(e.value);
             break;
         case EXPLICIT(4):
-            error->server_time = inner_time(e.value);
+            error->server_time = krb_inner_time(e.value);
             break;
         case EXPLICIT(5):
-            server_micro = inner_int(e.value);
+            server_micro = krb_inner_int(e.value);
             break;
         case EXPLICIT(6):
-            error->code = (int32_t)inner_int(e.value);
+            error->code = (int32_t)krb_inner_int(e.value);
             error->has_code = true;
             break;
         case EXPLICIT(7):
-            error->client_realm = inner_string(e.value);
+            error->client_realm = krb_inner_string(e.value);
             break;
         case EXPLICIT(8):
-            inner_principal(e.value, &error->client);
+            krb_inner_principal(e.value, &error->client);
             break;
         case EXPLICIT(9):
-            error->realm = inner_string(e.value);
+            error->realm = krb_inner_string(e.value);
             break;
         case EXPLICIT(10):
-            inner_principal(e.value, &error->service);
+            krb_inner_principal(e.value, &error->service);
             break;
         case EXPLICIT(11):
-            error->text = inner_string(e.value);
+            error->text = krb_inner_string(e.value);
             break;
         case EXPLICIT(12):
-            error->data = inner(e.value, BER_OCTET_STRING);
+            error->data = krb_inner(e.value, BER_OCTET_STRING);
             break;
         default:
             break;
@@ -495,10 +493,10 @@ bool krb_next_padata(struct cursor *list, struct krb_padata *to)
         while (!cursor_done(&entry.value)) {
             struct ber e = ber_next(&entry.value);
             if (e.tag == (typed ? EXPLICIT(0) : EXPLICIT(1))) {
-                to->type = (int32_t)inner_int(e.value);
+                to->type = (int32_t)krb_inner_int(e.value);
                 named = true;
             } else if (e.tag == (typed ? EXPLICIT(1) : EXPLICIT(2))) {
-                to->value = inner(e.value, BER_OCTET_STRING);
+                to->value = krb_inner(e.value, BER_OCTET_STRING);
             }
         }
         if (named)
@@ -518,9 +516,9 @@ bool krb_next_address(struct cursor *list, struct krb_address *to)
         while (!cursor_done(&entry.value)) {
             struct ber e = ber_next(&entry.value);
             if (e.tag == EXPLICIT(0))
-                to->type = (int32_t)inner_int(e.value);
+                to->type = (int32_t)krb_inner_int(e.value);
             else if (e.tag == EXPLICIT(1))
-                to->value = ber_bytes(inner(e.value, BER_OCTET_STRING));
+                to->value = ber_bytes(krb_inner(e.value, BER_OCTET_STRING));
         }
         return true;
     }
@@ -529,7 +527,7 @@ bool krb_next_address(struct cursor *list, struct krb_address *to)
 
 struct cursor krb_enter_sequence(struct cursor value)
 {
-    return inner(value, BER_SEQUENCE);
+    return krb_inner(value, BER_SEQUENCE);
 }
 
 /* ETYPE-INFO2-ENTRY ::= SEQUENCE { etype [0] Int32, salt [1] KerberosString OPTIONAL,
@@ -545,7 +543,7 @@ bool krb_next_etype_info(struct cursor *list, struct krb_etype_info *to)
         while (!cursor_done(&entry.value)) {
             struct ber e = ber_next(&entry.value);
             if (e.tag == EXPLICIT(0)) {
-                to->etype = (int32_t)inner_int(e.value);
+                to->etype = (int32_t)krb_inner_int(e.value);
                 named = true;
             } else if (e.tag == EXPLICIT(1)) {
                 to->salt = ber_bytes(ber_next(&e.value).value);
@@ -563,18 +561,18 @@ bool krb_next_etype_info(struct cursor *list, struct krb_etype_info *to)
 bool krb_read_encrypted(struct cursor value, struct krb_encrypted *to)
 {
     *to = (struct krb_encrypted){.present = false};
-    encrypted(inner(value, BER_SEQUENCE), to);
+    krb_encrypted_read(krb_inner(value, BER_SEQUENCE), to);
     return to->present;
 }
 
 /* KERB-PA-PAC-REQUEST ::= SEQUENCE { include-pac [0] BOOLEAN } ([MS-KILE] 2.2.3) */
 bool krb_read_pac_request(struct cursor value, bool *include)
 {
-    struct cursor c = inner(value, BER_SEQUENCE);
+    struct cursor c = krb_inner(value, BER_SEQUENCE);
     struct cursor member;
     if (!ber_optional(&c, EXPLICIT(0), &member))
         return false;
-    struct cursor flag = inner(member, BER_BOOLEAN);
+    struct cursor flag = krb_inner(member, BER_BOOLEAN);
     if (cursor_done(&flag))
         return false;
     *include = cursor_u8(&flag) != 0;
@@ -586,13 +584,13 @@ bool krb_read_pac_request(struct cursor value, bool *include)
 bool krb_read_for_user(struct cursor value, struct krb_s4u *to)
 {
     *to = (struct krb_s4u){.certificate = false};
-    struct cursor c = inner(value, BER_SEQUENCE);
+    struct cursor c = krb_inner(value, BER_SEQUENCE);
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(0))
-            inner_principal(e.value, &to->user);
+            krb_inner_principal(e.value, &to->user);
         else if (e.tag == EXPLICIT(1))
-            to->realm = inner_string(e.value);
+            to->realm = krb_inner_string(e.value);
     }
     return to->user.present;
 }
@@ -603,21 +601,21 @@ bool krb_read_for_user(struct cursor value, struct krb_s4u *to)
 bool krb_read_s4u_x509(struct cursor value, struct krb_s4u *to)
 {
     *to = (struct krb_s4u){.certificate = false};
-    struct cursor outer = inner(value, BER_SEQUENCE);
+    struct cursor outer = krb_inner(value, BER_SEQUENCE);
     struct cursor member;
     if (!ber_optional(&outer, EXPLICIT(0), &member))
         return false;
-    struct cursor c = inner(member, BER_SEQUENCE);
+    struct cursor c = krb_inner(member, BER_SEQUENCE);
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(1))
-            inner_principal(e.value, &to->user);
+            krb_inner_principal(e.value, &to->user);
         else if (e.tag == EXPLICIT(2))
-            to->realm = inner_string(e.value);
+            to->realm = krb_inner_string(e.value);
         else if (e.tag == EXPLICIT(3))
             to->certificate = true;
         else if (e.tag == EXPLICIT(4))
-            to->has_options = inner_flags(e.value, &to->options);
+            to->has_options = krb_inner_flags(e.value, &to->options);
     }
     return to->user.present || to->certificate;
 }
@@ -625,9 +623,9 @@ bool krb_read_s4u_x509(struct cursor value, struct krb_s4u *to)
 /* PA-PAC-OPTIONS ::= SEQUENCE { flags [0] KerberosFlags } ([MS-KILE] 2.2.10) */
 bool krb_read_pac_options(struct cursor value, uint32_t *options)
 {
-    struct cursor c = inner(value, BER_SEQUENCE);
+    struct cursor c = krb_inner(value, BER_SEQUENCE);
     struct cursor member;
-    return ber_optional(&c, EXPLICIT(0), &member) && inner_flags(member, options);
+    return ber_optional(&c, EXPLICIT(0), &member) && krb_inner_flags(member, options);
 }
 
 /* PA-SUPPORTED-ENCTYPES: 32 bits, little-endian ([MS-KILE] 2.2.8) */
@@ -642,7 +640,7 @@ bool krb_read_supported_etypes(struct cursor value, uint32_t *mask)
 bool krb_read_ap_req(struct cursor value, struct krb_ap_req *to)
 {
     *to = (struct krb_ap_req){.options = 0};
-    struct cursor c = inner(inner(value, BER_APPLICATION(KRB_AP_REQ)), BER_SEQUENCE);
+    struct cursor c = krb_inner(krb_inner(value, BER_APPLICATION(KRB_AP_REQ)), BER_SEQUENCE);
     if (cursor_done(&c))
         return false;
     int32_t version;
@@ -656,18 +654,18 @@ bool krb_read_ap_req(struct cursor value, struct krb_ap_req *to)
  * (RFC 6113 5.4.1, 5.4.2) */
 bool krb_read_fast_armor(struct cursor value, struct krb_ap_req *armor)
 {
-    struct cursor request = inner(inner(value, EXPLICIT(0)), BER_SEQUENCE);
+    struct cursor request = krb_inner(krb_inner(value, EXPLICIT(0)), BER_SEQUENCE);
     struct cursor member;
     if (!ber_optional(&request, EXPLICIT(0), &member))
         return false;
-    struct cursor c = inner(member, BER_SEQUENCE);
+    struct cursor c = krb_inner(member, BER_SEQUENCE);
     int64_t type = 0;
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(0))
-            type = inner_int(e.value);
+            type = krb_inner_int(e.value);
         else if (e.tag == EXPLICIT(1) && type == 1)
-            return krb_read_ap_req(inner(e.value, BER_OCTET_STRING), armor);
+            return krb_read_ap_req(krb_inner(e.value, BER_OCTET_STRING), armor);
     }
     return false;
 }
@@ -678,7 +676,7 @@ bool krb_read_fast_armor(struct cursor value, struct krb_ap_req *armor)
 void krb_read_error_data(struct cursor data, struct krb_error_data *to)
 {
     *to = (struct krb_error_data){.padata = {.at = data.end, .end = data.end}};
-    struct cursor c = inner(data, BER_SEQUENCE);
+    struct cursor c = krb_inner(data, BER_SEQUENCE);
     if (ber_peek(&c) == BER_SEQUENCE) {
         to->padata = c;
         return;
@@ -687,9 +685,9 @@ void krb_read_error_data(struct cursor data, struct krb_error_data *to)
     while (!cursor_done(&c)) {
         struct ber e = ber_next(&c);
         if (e.tag == EXPLICIT(1)) {
-            type = inner_int(e.value);
+            type = krb_inner_int(e.value);
         } else if (e.tag == EXPLICIT(2) && type == 3) {
-            struct cursor status = inner(e.value, BER_OCTET_STRING);
+            struct cursor status = krb_inner(e.value, BER_OCTET_STRING);
             if (cursor_left(&status) >= 4) {
                 to->status = cursor_le32(&status);
                 to->has_status = true;
