@@ -125,7 +125,7 @@ static void judge_response(struct ntlm_message *to)
 static void read_authenticate(struct bytes message, struct cursor *c, uint32_t flags, struct ntlm_message *to)
 {
     enum { LM, NT, DOMAIN, USER, WORKSTATION, SESSION_KEY, FIELDS };
-    struct field f[FIELDS];
+    struct field f[FIELDS] = {0};
     size_t header = message.size;
     for (int i = LM; i <= WORKSTATION; i++) {
         f[i] = read_field(c);
@@ -153,6 +153,9 @@ static void read_authenticate(struct bytes message, struct cursor *c, uint32_t f
     to->workstation = payload(message, f[WORKSTATION], to);
     to->lm_response = payload(message, f[LM], to);
     to->nt_response = payload(message, f[NT], to);
+    bool cut = to->cut; /* a message that lacks no more than this one tells all it has to tell */
+    to->session_key = payload(message, f[SESSION_KEY], to);
+    to->cut = cut;
     judge_response(to);
 }
 

@@ -63,7 +63,8 @@ struct ntlm_message {
 
     struct bytes lm_response;
     struct bytes nt_response;
-    uint16_t lm_length; /* as announced */
+    struct bytes session_key; /* AUTHENTICATE: EncryptedRandomSessionKey */
+    uint16_t lm_length;       /* as announced */
     uint16_t nt_length;
     bool mic; /* there is room for one, and it is not zero */
     enum ntlm_variant variant;

@@ -22,13 +22,12 @@ struct context_kerberos {
     bool mutual;                  /* an AP-REP is to come */
 };
 
-/* One direction of NTLM's sealing. */
+/* One direction of NTLM's sealing; without extended session security the first is that of both. */
 struct ntlm_half {
     uint8_t signing_key[16];
     uint8_t sealing_key[16];
     uint8_t rc4[258];  /* state of the stream cipher: i, j, S */
     uint32_t sequence; /* the number that comes next */
-    bool lost;         /* a message is missing: the stream cannot be read on */
 };
 
 struct context_ntlm {
