@@ -11,7 +11,8 @@
 #define NAME_MAX_BYTES 512
 #define ETYPE_NT_HASH  23
 
-/* A name of the message as UTF-8. What is in an OEM code page is taken for Latin-1: ASCII is the same in all. */
+/* A name of the message as UTF-8. What is in an OEM code page is taken for Latin-1: ASCII is the same in all.
+ */
 static struct bytes name_utf8(struct bytes name, bool unicode, uint8_t to[NAME_MAX_BYTES])
 {
     bool cut = false;
@@ -65,8 +66,7 @@ void operation_ntlm(struct key_request *r)
     bool any = false;
     uint32_t at = 0;
     const uint8_t *hash;
-    while (result == UNSEAL_WRONG_KEY &&
-           (hash = keyring_nt_hash(r->holder->keyring, account, domain, &at))) {
+    while (result == UNSEAL_WRONG_KEY && (hash = keyring_nt_hash(r->holder->keyring, account, domain, &at))) {
         any = true;
         result = ntlm_keys_derive(hash, challenge.data, &m, &made);
     }

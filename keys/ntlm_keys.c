@@ -19,14 +19,15 @@
  * library's towupper depends on a locale, and locales are files. */
 static uint16_t upper(uint16_t c)
 {
-    if ((c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) || (c >= 0x3b1 && c <= 0x3cb && c != 0x3c2) ||
-        (c >= 0x430 && c <= 0x44f))
+    if ((c >= 'a' && c <= 'z') || (c >= 0xe0 && c <= 0xfe && c != 0xf7) ||
+        (c >= 0x3b1 && c <= 0x3cb && c != 0x3c2) || (c >= 0x430 && c <= 0x44f))
         return (uint16_t)(c - 0x20);
     if (c >= 0x450 && c <= 0x45f)
         return (uint16_t)(c - 0x50);
     if (c == 0xff)
         return 0x178;
-    /* Latin Extended-A: pairs, upper case first on even numbers, but on odd ones in the middle and at the end. */
+    /* Latin Extended-A: pairs, upper case first on even numbers, but on odd ones in the middle and at the
+     * end. */
     if ((c >= 0x100 && c <= 0x137 && c != 0x130 && c != 0x131) || (c >= 0x14a && c <= 0x177) ||
         (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf))
         return c & 0xfffe;
@@ -123,8 +124,8 @@ static bool ntlmv1(const uint8_t nt_hash[16], const uint8_t challenge[8], const 
     return true;
 }
 
-/* 3.3.2. NTOWFv2 = HMAC_MD5(NT hash, UPPER(user) || domain), NTProofStr = HMAC_MD5(NTOWFv2, challenge || temp),
- * SessionBaseKey = HMAC_MD5(NTOWFv2, NTProofStr) */
+/* 3.3.2. NTOWFv2 = HMAC_MD5(NT hash, UPPER(user) || domain), NTProofStr = HMAC_MD5(NTOWFv2, challenge ||
+ * temp), SessionBaseKey = HMAC_MD5(NTOWFv2, NTProofStr) */
 static bool ntlmv2(const uint8_t nt_hash[16], const uint8_t challenge[8], const struct ntlm_message *m,
                    uint8_t base[16])
 {

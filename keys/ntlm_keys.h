@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What an NTLM authentication agrees on ([MS-NLMP] 3.3, 3.4.5): from an NT hash, the server's challenge and the
- * client's AUTHENTICATE_MESSAGE to session, signing and sealing keys. Pure. Inside of keys/.
+ * What an NTLM authentication agrees on ([MS-NLMP] 3.3, 3.4.5): from an NT hash, the server's challenge and
+ * the client's AUTHENTICATE_MESSAGE to session, signing and sealing keys. Pure. Inside of keys/.
  */
 #pragma once
 
@@ -19,8 +19,8 @@
 #define NTLM_FLAG_56           0x80000000u
 
 /* Whether the account whose NT hash this is made the response to that challenge, and then all keys. FINE;
- * WRONG_KEY: another hash made it; UNSUPPORTED: its session key comes from an LM hash, or there is no NT response.
- * `to` is zeroed unless FINE. */
+ * WRONG_KEY: another hash made it; UNSUPPORTED: its session key comes from an LM hash, or there is no NT
+ * response. `to` is zeroed unless FINE. */
 enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t challenge[8],
                                     const struct ntlm_message *authenticate, struct context_ntlm *to);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * NTLM's signing and sealing ([MS-NLMP] 3.4.2 to 3.4.4). A message is decrypted with a copy of its direction's
- * cipher; only when its signature proves right the copy takes the original's place. So neither a damaged nor a
- * repeated message can break what follows it. A message that was not captured does: how far it moved the cipher
- * nobody knows.
+ * NTLM's signing and sealing ([MS-NLMP] 3.4.2 to 3.4.4). A message is decrypted with a copy of its
+ * direction's cipher; only when its signature proves right the copy takes the original's place. So neither a
+ * damaged nor a repeated message can break what follows it. A message that was not captured does: how far it
+ * moved the cipher nobody knows.
  */
 #include "keys/ntlm_keys.h"
 #include "keys/operations.h"
@@ -129,7 +129,8 @@ static enum unseal_result open_plain(const struct context_ntlm *context, struct 
     struct cursor c = cursor_of(stated + 4, 8);
     uint32_t crc = cursor_le32(&c);
     uint32_t sequence = cursor_le32(&c);
-    bool fine = sequence == half->sequence && (crc == checksum_plain(s, false) || crc == checksum_plain(s, true));
+    bool fine =
+        sequence == half->sequence && (crc == checksum_plain(s, false) || crc == checksum_plain(s, true));
     /* The number is sealed too: behind a hole nothing can be told from damage. */
     enum unseal_result result = half->sequence ? UNSEAL_ORDER : UNSEAL_WRONG_KEY;
     if (fine) {
