@@ -161,6 +161,9 @@ static void operation_forget(struct key_request *r)
 }
 
 static const key_operation operations[] = {
+    [UNSEAL_SMB] = operation_smb,
+    [UNSEAL_SMB_MESSAGE] = operation_smb_message,
+    [UNSEAL_SMB_SIGNATURE] = operation_smb_signature,
     [UNSEAL_FORGET] = operation_forget,
 };
 
