@@ -23,10 +23,10 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
     h->keyring = keyring_new(limits->tickets ? limits->tickets : DEFAULT_MAX);
     h->contexts = contexts_new(limits->contexts ? limits->contexts : DEFAULT_MAX);
     h->complaints = complaints_new();
+    h->objects = key_objects_new();
+    h->krb5 = kerberos_context_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    /* Without a profile: nothing is read from files. */
-    bool fine = krb5_init_context_profile(NULL, 0, &h->krb5) == 0;
-    if (!fine || !h->keyring || !h->contexts || !h->complaints || !h->plain)
+    if (!h->keyring || !h->contexts || !h->complaints || !h->objects || !h->krb5 || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -39,6 +39,7 @@ void key_holder_destroy(struct key_holder **holder_p)
     keyring_destroy(&h->keyring);
     contexts_destroy(&h->contexts);
     complaints_destroy(&h->complaints);
+    key_objects_destroy(&h->objects);
     sodium_free(h->plain);
     if (h->krb5)
         krb5_free_context(h->krb5);
@@ -151,6 +152,23 @@ void complain(struct key_holder *holder, enum unseal_result result, struct bytes
     complaints_add(holder->complaints, &c);
 }
 
+/* --- plain text --- */
+
+uint8_t *plain_take(struct key_holder *holder, size_t size)
+{
+    if (size > UNSEAL_REQUEST_MAX - holder->plain_used)
+        return NULL;
+    uint8_t *to = holder->plain + holder->plain_used;
+    holder->plain_used += size;
+    return to;
+}
+
+static void wipe_plain(struct key_holder *holder)
+{
+    sodium_memzero(holder->plain, holder->plain_used);
+    holder->plain_used = 0;
+}
+
 /* --- operations --- */
 
 static void operation_forget(struct key_request *r)
@@ -184,6 +202,7 @@ void key_holder_answer(struct key_holder *holder, uint32_t line, struct bytes re
         answer_result(&r, UNSEAL_UNSUPPORTED);
     else
         operations[operation](&r);
+    wipe_plain(holder);
     /* What did not fit is no answer: half of one would be read as something else. */
     if (answer->full) {
         answer->size = before;
@@ -196,6 +215,12 @@ void key_holder_status(const struct key_holder *holder, struct key_holder_status
 {
     *to = holder->status;
     to->contexts = contexts_count(holder->contexts);
+    struct keyring_counts counts;
+    keyring_count(holder->keyring, &counts);
+    to->keytabs = counts.keytabs;
+    to->keys = counts.keys;
+    to->refused = counts.refused;
+    to->tickets = counts.tickets;
 }
 
 bool key_holder_complaint_at(const struct key_holder *holder, size_t index, struct key_holder_complaint *to)

@@ -7,6 +7,7 @@
 
 #include "keys/context.h"
 #include "keys/holder.h"
+#include "keys/kerberos_crypto.h"
 
 struct key_holder {
     struct keyring *keyring;
@@ -14,9 +15,11 @@ struct key_holder {
     struct exchanges *exchanges; /* kerberos_kdc.c: requests to KDCs that wait for their reply */
     struct channels *channels;   /* netlogon.c: session keys by computer */
     struct complaints *complaints;
+    struct key_objects *objects; /* of session keys */
     krb5_context krb5;
     struct key_holder_status status;
-    uint8_t *plain; /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted; wiped after each request */
+    uint8_t *plain;    /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted */
+    size_t plain_used; /* what was taken of it; wiped after each request */
 };
 
 struct key_request {
@@ -37,6 +40,9 @@ struct security_context *request_context(struct key_request *r, enum direction *
 void answer_result(struct key_request *r, enum unseal_result result);
 void answer_plain(struct key_request *r, enum unseal_result result, const void *plain, size_t size);
 void answer_context(struct key_request *r, enum unseal_result result, const struct security_context *context);
+
+/* Memory for plain text, until the answer is written; NULL when there is no more. */
+uint8_t *plain_take(struct key_holder *holder, size_t size);
 
 /* Notes that a key was wanted in vain. `principal` may be NULL. */
 void complain(struct key_holder *holder, enum unseal_result result, struct bytes realm,
@@ -105,6 +111,6 @@ enum unseal_result kerberos_decrypt(struct key_holder *holder, krb5_key key, int
 /* The same with a key that has no object of its own yet. */
 enum unseal_result kerberos_decrypt_with(struct key_holder *holder, const struct key_material *key,
                                          int32_t usage, struct bytes cipher, uint8_t *to, size_t *size);
-/* Whether Picket reads that type: 17, 18, 19, 20, 23; not DES, not the export RC4. */
-bool kerberos_etype_known(int32_t etype);
 krb5_key kerberos_key_object(struct key_holder *holder, struct long_term_key *key);
+/* Of a session key; NULL for an unknown type. Valid until the next call: to be used at once. */
+krb5_key kerberos_session_object(struct key_holder *holder, const struct key_material *key);
