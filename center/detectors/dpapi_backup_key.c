@@ -41,6 +41,8 @@ static void remember(struct detection *d, const struct observation *o)
         bind->type = type;
 }
 
+/* What Windows clients do not do: [MS-BKRP] 3.2.4. SPNEGO may end in NTLM: servers offer both, and such
+ * clients only do without mutual authentication then (notes 4 and 17 of its appendix B). */
 static const char *suspicion(const struct detection *d, const struct observation *o)
 {
     if (o->kind == ACTIVITY_LSA_SECRET) {
@@ -73,6 +75,9 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_text(alert, "operation", observation_text(o, FIELD_RPC_OPERATION));
     if (o->kind == ACTIVITY_LSA_SECRET)
         alert_put_text(alert, "secret", observation_text(o, FIELD_RPC_NAME));
+    else
+        alert_explain(alert, "The service gives away the public half of the key, or the caller's own secrets "
+                             "([MS-BKRP] 3.1.4.1); tools that ask it look for more.");
     alert_explain(alert, "This key opens everything that DPAPI keeps for the users of the domain: passwords, "
                          "certificates, cookies. It cannot be changed.");
     explain_end(alert, o);
@@ -88,14 +93,12 @@ const struct detector detector_dpapi_backup_key = {
     .mitre = "T1555.004",
     .doc =
         "The secret G$BCKUPKEY_... of a domain controller is opened or read through LSARPC ([MS-LSAD] "
-        "3.1.4.6), "
-        "which only tools do; or the backup key service ([MS-BKRP]) is asked for the key by one that does "
-        "not "
-        "speak as Windows does: that specification demands SPNEGO and sealing, tools authenticate by NTLM "
-        "alone "
-        "or leave the call open. A sealed call with SPNEGO is what each Windows client makes when a user's "
-        "password changes: nothing is raised for it. Rule, no learning. Inside encrypted SMB 3 it is not "
-        "seen.",
+        "3.1.4.6), which only tools do; or the backup key service ([MS-BKRP]) is asked by one that does not "
+        "speak as Windows does: that specification demands SPNEGO and sealing (3.2.4), tools authenticate by "
+        "NTLM alone or leave the call open. A sealed call with SPNEGO is what each Windows client makes when "
+        "a user's password changes, whether SPNEGO ends in Kerberos or in NTLM (appendix B, notes 4 and 17), "
+        "and the service gives the private key to nobody (3.1.4.1.3, 3.1.4.1.4): nothing is raised for it. "
+        "Rule, no learning. Inside encrypted SMB 3 it is not seen.",
     .advice =
         "Take the source off the network; treat all that users of the domain keep by DPAPI as known to the "
         "attacker, for the key cannot be replaced without a new domain.",
