@@ -61,9 +61,10 @@ struct observation {
     struct party group;
     const struct ticket *ticket; /* the presented ticket, where it was seen being issued; NULL else */
 
-    /* Of an event: the same logon was seen on the wire as well, so it is not to be counted once more. What
-     * says no more than the wire did is left out; what is here says something more. */
-    bool on_wire;
+    /* The same logon was told before, with the same outcome: this is its event, or, when that came first,
+     * what was seen of it on the wire. It says something more (what does not is left out), and is not to be
+     * counted once more. */
+    bool told;
 
     /* Of what is watched here: all that the tickets and accounts come from was seen from the beginning. */
     bool tickets_watched; /* a ticket that was not seen issued was not issued by a watched controller (for as

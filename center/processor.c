@@ -16,7 +16,7 @@ static const struct state_form forms[TABLES] = {
     [TABLE_NODES] = {"nodes", 1, 8, 16384, 7 * CLOCK_DAY},
     [TABLE_SEEN] = {"seen", 1, 40, 262144, 15 * CLOCK_MINUTE},
     [TABLE_EVENTS] = {"events", 1, 8, 262144, CLOCK_HOUR},
-    [TABLE_LOGONS] = {"logons", 1, 24, 65536, 2 * CLOCK_MINUTE},
+    [TABLE_LOGONS] = {"logons", 2, 24, 65536, 2 * CLOCK_MINUTE},
     [TABLE_KDCS] = {"issuers", 1, 8, 4096, 7 * CLOCK_DAY},
     /* With the version of the tickets: without them nothing was watched. */
     [TABLE_WATCH] = {"watch", 2, 8, 1, 0},

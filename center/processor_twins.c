@@ -23,8 +23,10 @@ struct event {
 /* Logons of one account from one address in one way. */
 struct logons {
     uint32_t wire, events; /* lately, and those of them that are spoken for */
-    uint64_t status;       /* of the last one on the wire */
-    uint64_t has_status;
+    uint16_t early;        /* events that came before what the wire tells of them */
+    uint16_t has_status;
+    uint32_t early_at; /* seconds since 1970, of the last of them */
+    uint64_t status;   /* of the last one on the wire */
 };
 
 _Static_assert(sizeof(struct seen) == 40 && sizeof(struct event) == 8 && sizeof(struct logons) == 24,
@@ -234,16 +236,33 @@ static struct subject logon_key(const struct processor *self, const struct obser
                            subject_of_pair(self->seed, o->account.subject, where));
 }
 
-static void note_wire(struct processor *self, const struct observation *o, enum way way)
+#define EARLY_BY 10 /* seconds that an event's time may be off from the wire's */
+
+/* An event that came first is of the same time: what is not is another logon's, which the wire never showed.
+ */
+static bool early_event_told(struct logons *logons, int64_t time)
+{
+    int64_t off = time / CLOCK_SECOND - logons->early_at;
+    if (logons->early == 0 || off > EARLY_BY || off < -EARLY_BY)
+        return false;
+    logons->early--;
+    return true;
+}
+
+/* Whether an event told it before. */
+static bool note_wire(struct processor *self, const struct observation *o, enum way way)
 {
     struct logons *logons =
         state_table_use(self->tables[TABLE_LOGONS], logon_key(self, o, way), o->time, NULL);
     if (!logons || logons->wire == UINT32_MAX)
-        return;
+        return false;
+    if (early_event_told(logons, o->time))
+        return true;
     logons->wire++;
     logons->has_status =
         observation_has(o, FIELD_STATUS) || observation_has(o, FIELD_ISSUED_TICKET_FINGERPRINT);
     logons->status = observation_uint(o, FIELD_STATUS, 0);
+    return false;
 }
 
 /* What the event tells beyond the wire: an outcome where the wire showed none, or why it failed where the
@@ -258,27 +277,38 @@ static bool says_more(const struct logons *logons, const struct observation *o)
     return logons->status == STATUS_LOGON_FAILURE || (status == 0) != (logons->status == 0);
 }
 
+/* All that the wire told is spoken for: it may tell this one yet. */
+static bool event_is_early(struct logons *logons, int64_t time)
+{
+    const uint32_t at = (uint32_t)(time / CLOCK_SECOND);
+    if (logons->events < logons->wire)
+        return false;
+    if (at > logons->early_at + EARLY_BY)
+        logons->early = 0;
+    if (logons->early < UINT16_MAX)
+        logons->early++;
+    logons->early_at = at;
+    return true;
+}
+
 bool processor_is_wire_twin(struct processor *self, struct observation *o)
 {
     enum way way = way_of_wire(o);
     if (!party_is(&o->account))
         return false;
     if (way != WAY_NONE) {
-        note_wire(self, o, way);
+        o->told = note_wire(self, o, way);
         if (way == WAY_NTLM)
             note_wire(self, o, WAY_LOGON);
         return false;
     }
     way = way_of_event(o);
-    struct subject key = logon_key(self, o, way);
-    const struct logons *known =
-        way == WAY_NONE ? NULL : state_table_look(self->tables[TABLE_LOGONS], key, o->time);
-    if (!known || known->events >= known->wire)
-        return false;
-    struct logons *logons = state_table_use(self->tables[TABLE_LOGONS], key, o->time, NULL);
-    if (!logons)
+    struct logons *logons =
+        way == WAY_NONE ? NULL
+                        : state_table_use(self->tables[TABLE_LOGONS], logon_key(self, o, way), o->time, NULL);
+    if (!logons || event_is_early(logons, o->time))
         return false;
     logons->events++;
-    o->on_wire = true;
+    o->told = logons->has_status && (logons->status == 0) == (observation_uint(o, FIELD_STATUS, 0) == 0);
     return way != WAY_LOGON && !says_more(logons, o);
 }

@@ -59,7 +59,7 @@ static void observe(struct detection *d, const struct observation *o)
     uint32_t accounts = distinct_window_add(&r->accounts, item, o->time, width);
     uint32_t weak = is_weak ? distinct_window_add(&r->weak, item, o->time, width)
                             : distinct_window_value(&r->weak, o->time, width);
-    uint32_t today = baseline_add(&r->days, o->time, 1);
+    uint32_t today = baseline_add(&r->days, o->time, !o->told);
     bool habit = baseline_days_of(&r->days, 1) >= detection_setting(d, SETTING_HABIT);
     double probability = habit ? baseline_tail(&r->days, today) : 0;
     bool many = (is_weak && weak >= detection_setting(d, SETTING_WEAK)) ||

@@ -41,10 +41,12 @@ static const enum activity_kind kinds[] = {
 static enum outcome guess_of(const struct observation *o)
 {
     enum outcome outcome = authentication_outcome(o);
-    if (outcome == OUTCOME_EXISTS)
+    bool ntlm = strcmp(authentication_protocol(o), "NTLM") == 0;
+    /* The event of NTLM tells no address, so what was told was counted for another source. */
+    if (outcome == OUTCOME_EXISTS || (o->told && !ntlm))
         return OUTCOME_NONE;
     if (outcome == OUTCOME_UNKNOWN)
-        return strcmp(authentication_protocol(o), "NTLM") == 0 ? OUTCOME_WRONG : OUTCOME_NONE;
+        return ntlm ? OUTCOME_WRONG : OUTCOME_NONE;
     if (outcome == OUTCOME_LOCKED && o->kind == ACTIVITY_KERBEROS_AS && !request_is_preauthenticated(o))
         return OUTCOME_NONE;
     return outcome;

@@ -33,7 +33,7 @@ static const enum activity_kind kinds[] = {AUTHENTICATION_KINDS, ACTIVITY_NONE};
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     (void)d;
-    enum outcome outcome = authentication_outcome(o);
+    enum outcome outcome = o->told ? OUTCOME_NONE : authentication_outcome(o);
     return outcome == OUTCOME_WRONG || outcome == OUTCOME_LOCKED || outcome == OUTCOME_SUCCESS
                ? o->account.subject
                : (struct subject){0};

@@ -30,7 +30,7 @@ static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_AS, ACTIVITY_KERBER
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     (void)d;
-    enum outcome outcome = authentication_outcome(o);
+    enum outcome outcome = o->told ? OUTCOME_NONE : authentication_outcome(o);
     bool interesting = outcome == OUTCOME_WRONG || outcome == OUTCOME_SUCCESS;
     return interesting && o->account.kind == SUBJECT_COMPUTER ? o->account.subject : (struct subject){0};
 }

@@ -265,6 +265,28 @@ static void as_on(struct world *world, const char *computer, const char *account
     world_send(world);
 }
 
+/* 4771 and what the wire tells, whichever comes first. */
+static void a_guess_is_counted_once(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 10; i++) {
+        if (i % 2)
+            as(world, 9, "alice", 24, 18);
+        struct activity_writer *w = world_begin(world, ACTIVITY_WINDOWS_KERBEROS_AS, 9);
+        activity_put_text(w, FIELD_ACCOUNT, "alice");
+        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, "PICKET.LAB");
+        activity_put_uint(w, FIELD_STATUS, 24);
+        activity_put_int(w, FIELD_PREAUTH_TYPE, 2);
+        world_send(world);
+        assert_int_equal(world->count, i == 9);
+        if (i % 2 == 0)
+            as(world, 9, "alice", 24, 18);
+    }
+    assert_true(world_number(world, "tries") == 10);
+    world_free(world);
+}
+
 /* The owner's telephone goes on with the old password; somebody who sits down there guesses others'. */
 static void an_old_password_at_home_is_no_guess(void **state)
 {
@@ -692,6 +714,7 @@ int main(void)
         cmocka_unit_test(old_smb_is_heard),
         cmocka_unit_test(learning_is_waited_for),
         cmocka_unit_test(what_fails_every_day_is_known),
+        cmocka_unit_test(a_guess_is_counted_once),
         cmocka_unit_test(an_old_password_at_home_is_no_guess),
         cmocka_unit_test(guesses_from_many_sources),
         cmocka_unit_test(simple_binds),

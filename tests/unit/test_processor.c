@@ -468,18 +468,40 @@ static void test_event_of_what_was_on_the_wire(void **state)
 {
     struct world *w = *state;
     assert_true(event_4776(w, 0xc000006a)); /* nothing on the wire */
-    assert_false(w->o.on_wire);
+    assert_false(w->o.told);
+    w->now += CLOCK_MINUTE;
     ntlm(w, 0xc000006d);
+    assert_false(w->o.told);
     ntlm(w, 0xc000006d);
     assert_false(event_4776(w, 0xc000006a));
     assert_true(event_4776(w, 0xc0000064)); /* says that there is no such account: the wire did not */
-    assert_true(w->o.on_wire);
+    assert_true(w->o.told);
     assert_true(event_4776(w, 0xc000006a)); /* a third one */
-    assert_false(w->o.on_wire);
+    assert_false(w->o.told);
     ntlm(w, 0);
     w->now += 10 * CLOCK_MINUTE;
     assert_true(event_4776(w, 0)); /* much later */
-    assert_false(w->o.on_wire);
+    assert_false(w->o.told);
+}
+
+/* The event log was faster than the capture. */
+static void test_event_before_what_is_on_the_wire(void **state)
+{
+    struct world *w = *state;
+    assert_true(event_4776(w, 0xc000006a));
+    assert_true(event_4776(w, 0xc000006a));
+    assert_false(w->o.told);
+    ntlm(w, 0xc000006d);
+    assert_true(w->o.told);
+    ntlm(w, 0xc000006d);
+    assert_true(w->o.told);
+    ntlm(w, 0xc000006d); /* a third one */
+    assert_false(w->o.told);
+    assert_false(event_4776(w, 0xc000006a));
+    assert_true(event_4776(w, 0xc000006a));
+    w->now += 20 * CLOCK_SECOND;
+    ntlm(w, 0xc000006d); /* much later: another one */
+    assert_false(w->o.told);
 }
 
 static void account_session(struct world *w, const char *status)
@@ -626,6 +648,7 @@ int main(void)
         TEST(test_two_sensors),
         TEST(test_same_event_twice),
         TEST(test_event_of_what_was_on_the_wire),
+        TEST(test_event_before_what_is_on_the_wire),
         TEST(test_vpn_session),
         TEST(test_targets),
         TEST(test_resolution),
