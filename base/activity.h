@@ -138,6 +138,7 @@ void activity_list_int(struct activity_writer *w, int64_t value);
 void activity_list_string(struct activity_writer *w, const void *text, size_t size);
 void activity_list_utf16(struct activity_writer *w, const void *text, size_t size);
 void activity_list_address(struct activity_writer *w, const struct ip_address *address);
+void activity_list_sid(struct activity_writer *w, const void *sid, size_t size);
 void activity_list_end(struct activity_writer *w);
 
 /* Completes the record: its bytes stand in w->bytes, valid until the next begin. */

@@ -348,6 +348,16 @@ void activity_list_address(struct activity_writer *w, const struct ip_address *a
         close_value(w, put_binary(to, address->bytes, size));
 }
 
+void activity_list_sid(struct activity_writer *w, const void *sid, size_t size)
+{
+    size_t whole = sid_size(sid, size);
+    if (!whole)
+        return;
+    uint8_t *to = open_item(w, MSGPACK_HEADER_MAX + SID_BYTES_MAX);
+    if (to)
+        close_value(w, put_binary(to, sid, (uint32_t)whole));
+}
+
 void activity_list_end(struct activity_writer *w)
 {
     if (!w->list_at)
