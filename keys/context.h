@@ -36,10 +36,17 @@ struct context_ntlm {
     struct ntlm_half half[2]; /* by enum direction */
 };
 
-struct context_netlogon {
+/* A domain controller has channels to many others, all under its own name: the latest of a computer. */
+#define NETLOGON_KEYS_MAX 4
+
+struct netlogon_key {
     uint8_t session_key[16];
-    bool aes;
-    bool strong;
+    bool aes; /* otherwise strong: MD5 and RC4 */
+};
+
+struct context_netlogon {
+    uint8_t count;
+    struct netlogon_key keys[NETLOGON_KEYS_MAX]; /* the latest first, until one fitted */
 };
 
 struct context_smb {

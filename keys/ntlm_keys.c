@@ -72,15 +72,14 @@ static void update_text(struct hmac_md5_ctx *mac, struct bytes text, bool unicod
 
 /* --- responses --- */
 
-/* DES with 56 bits: each 7 get a bit of parity (which nobody looks at). */
-static void des_7(const uint8_t key[7], const uint8_t from[8], uint8_t to[8])
+void ntlm_des(const uint8_t key[7], const uint8_t from[8], uint8_t to[8])
 {
     uint8_t spread[8];
     struct des_ctx des;
     uint64_t bits = 0;
     for (int i = 0; i < 7; i++)
         bits = bits << 8 | key[i];
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 8; i++) /* behind each seven there is room for parity, at which nobody looks */
         spread[i] = (uint8_t)(bits >> (49 - 7 * i) << 1);
     des_set_key(&des, spread); /* says when a key is weak: it is used as it is */
     des_encrypt(&des, 8, to, from);
@@ -94,7 +93,7 @@ static void desl(const uint8_t key[16], const uint8_t from[8], uint8_t to[24])
     uint8_t keys[21] = {0};
     memcpy(keys, key, 16);
     for (size_t i = 0; i < 3; i++)
-        des_7(keys + 7 * i, from, to + 8 * i);
+        ntlm_des(keys + 7 * i, from, to + 8 * i);
     sodium_memzero(keys, sizeof keys);
 }
 

@@ -26,3 +26,6 @@ enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t cha
 
 /* The keys of both directions, from session_key and flags of `to`; sequences begin at 0. */
 void ntlm_keys_expand(struct context_ntlm *to);
+
+/* One block of DES with a key of 56 bits ([MS-NLMP] 6: DES); NETLOGON's credentials are made with it too. */
+void ntlm_des(const uint8_t key[7], const uint8_t from[8], uint8_t to[8]);

@@ -6,7 +6,7 @@
  * moved the cipher nobody knows.
  */
 #include "keys/ntlm_keys.h"
-#include "keys/operations.h"
+#include "keys/rpc_parts.h"
 
 #include <nettle/arcfour.h>
 #include <nettle/hmac.h>
@@ -172,17 +172,14 @@ enum unseal_result ntlm_unwrap(struct context_ntlm *context, enum direction dire
 enum unseal_result ntlm_rpc(struct context_ntlm *context, enum direction direction,
                             const struct rpc_sealed *sealed, uint8_t *to, size_t *size)
 {
-    struct cursor c = cursor_of_bytes(sealed->pdu);
-    struct sealed s = {.to = to};
-    s.before = cursor_take(&c, sealed->stub_at);
-    s.message = cursor_take(&c, sealed->stub_size);
-    size_t behind = sealed->stub_at + sealed->stub_size;
-    if (c.failed || sealed->token_at < behind)
+    struct rpc_parts parts;
+    if (!rpc_parts_of(sealed, &parts) || parts.token.size < SIGNATURE_SIZE)
         return UNSEAL_MALFORMED;
-    s.after = cursor_take(&c, sealed->token_at - behind);
-    s.signature = cursor_take(&c, SIGNATURE_SIZE);
-    if (c.failed)
-        return UNSEAL_MALFORMED;
+    struct sealed s = {.signature = {.data = parts.token.data, .size = SIGNATURE_SIZE},
+                       .message = parts.stub,
+                       .before = parts.before,
+                       .after = parts.after,
+                       .to = to};
     enum unseal_result result = open_message(context, direction, &s);
     if (result == UNSEAL_FINE)
         *size = s.message.size;
