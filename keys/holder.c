@@ -22,11 +22,12 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
         return NULL;
     h->keyring = keyring_new(limits->tickets ? limits->tickets : DEFAULT_MAX);
     h->contexts = contexts_new(limits->contexts ? limits->contexts : DEFAULT_MAX);
+    h->channels = channels_new();
     h->complaints = complaints_new();
     h->objects = key_objects_new();
     h->krb5 = kerberos_context_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    if (!h->keyring || !h->contexts || !h->complaints || !h->objects || !h->krb5 || !h->plain)
+    if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->objects || !h->krb5 || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -38,6 +39,7 @@ void key_holder_destroy(struct key_holder **holder_p)
         return;
     keyring_destroy(&h->keyring);
     contexts_destroy(&h->contexts);
+    channels_destroy(&h->channels);
     complaints_destroy(&h->complaints);
     key_objects_destroy(&h->objects);
     sodium_free(h->plain);
@@ -179,9 +181,16 @@ static void operation_forget(struct key_request *r)
 }
 
 static const key_operation operations[] = {
+    [UNSEAL_NTLM] = operation_ntlm,
+    [UNSEAL_WRAP] = operation_wrap,
+    [UNSEAL_RPC] = operation_rpc,
+    [UNSEAL_PRIV] = operation_priv,
+    [UNSEAL_MIC] = operation_mic,
     [UNSEAL_SMB] = operation_smb,
     [UNSEAL_SMB_MESSAGE] = operation_smb_message,
     [UNSEAL_SMB_SIGNATURE] = operation_smb_signature,
+    [UNSEAL_NETLOGON] = operation_netlogon,
+    [UNSEAL_NETLOGON_CONTEXT] = operation_netlogon_context,
     [UNSEAL_FORGET] = operation_forget,
 };
 

@@ -22,7 +22,6 @@
 #define CHANNELS_MAX  4096u
 #define NAME_BYTES    64u
 #define ACCOUNT_BYTES 256u
-#define ETYPE_NT_HASH 23
 
 /* NegotiateFlags (3.1.4.2) */
 #define FLAG_STRONG_KEYS 0x00004000u
@@ -171,7 +170,7 @@ static struct bytes utf8_of(struct bytes utf16, uint8_t to[ACCOUNT_BYTES])
 
 static void complain_of(struct key_holder *holder, enum unseal_result result, struct bytes account)
 {
-    struct key_holder_complaint c = {.result = result, .etype = ETYPE_NT_HASH};
+    struct key_holder_complaint c = {.result = result, .etype = ETYPE_RC4};
     if (account.size)
         memcpy(c.principal, account.data,
                account.size < sizeof c.principal ? account.size : sizeof c.principal - 1);

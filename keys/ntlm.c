@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define NAME_MAX_BYTES 512
-#define ETYPE_NT_HASH  23
 
 /* A name of the message as UTF-8. What is in an OEM code page is taken for Latin-1: ASCII is the same in all.
  */
@@ -28,7 +27,7 @@ static struct bytes name_utf8(struct bytes name, bool unicode, uint8_t to[NAME_M
 
 static void complain_of(struct key_holder *holder, struct bytes account, struct bytes domain)
 {
-    struct key_holder_complaint c = {.result = UNSEAL_NO_KEY, .etype = ETYPE_NT_HASH};
+    struct key_holder_complaint c = {.result = UNSEAL_NO_KEY, .etype = ETYPE_RC4};
     size_t room = sizeof c.principal - 2;
     size_t size = account.size < room ? account.size : room;
     if (size)

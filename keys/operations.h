@@ -61,11 +61,11 @@ void operation_ap_request(struct key_request *r);
 void operation_ap_reply(struct key_request *r);
 /* ntlm.c */
 void operation_ntlm(struct key_request *r);
-/* holder.c: by the context's kind to gss_krb5.c, ntlm_seal.c or netlogon.c */
+/* messages.c: by the context's kind to gss_krb5.c, ntlm_seal.c or netlogon.c */
 void operation_wrap(struct key_request *r);
 void operation_rpc(struct key_request *r);
 void operation_mic(struct key_request *r);
-/* gss_krb5.c */
+/* kerberos_priv.c */
 void operation_priv(struct key_request *r);
 /* smb.c */
 void operation_smb(struct key_request *r);
@@ -77,8 +77,8 @@ void operation_netlogon_context(struct key_request *r);
 struct channels *channels_new(void);
 void channels_destroy(struct channels **channels_p);
 
-/* --- mechanisms: plain text of a message; `to` has UNSEAL_MESSAGE_MAX bytes. Nothing of it may be used
- * unless they return UNSEAL_FINE. --- */
+/* --- mechanisms: plain text of a message; `to` has as many bytes as the token or PDU. Nothing of it may be
+ * used unless they return UNSEAL_FINE; only then *size is written. --- */
 
 struct rpc_sealed {
     struct bytes pdu;

@@ -2,7 +2,7 @@
  *
  * NTLM by keys: the examples of [MS-NLMP] 4.2, then what a wire does to sealed messages.
  */
-#include "unit.h"
+#include "tests/unit/unit.h"
 
 #include "capture/unseal.h"
 #include "keys/ntlm_keys.h"
