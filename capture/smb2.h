@@ -40,6 +40,7 @@ enum smb2_flags {
     SMB2_FLAG_RESPONSE = 0x1,
     SMB2_FLAG_ASYNC = 0x2,
     SMB2_FLAG_RELATED = 0x4,
+    SMB2_FLAG_SIGNED = 0x8,
 };
 
 enum smb2_fsctl { /* [MS-FSCC] 2.3, [MS-SMB2] 2.2.31 */

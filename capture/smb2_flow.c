@@ -138,6 +138,7 @@ static void negotiate_request(struct dissect *d, struct smb2_context *s)
         w = dissect_begin(d, ACTIVITY_SMB_NEGOTIATE);
     put_negotiate_request(w, &s->part->header, &m);
     dissect_defer(d, smb_negotiation_key());
+    smb_unseal_negotiate(d, s->part);
     flow->negotiating = true;
 }
 
@@ -181,8 +182,10 @@ static void negotiate_response(struct dissect *d, struct smb2_context *s)
         dissect_defer(d, smb_negotiation_key());
         return;
     }
-    if (parsed)
+    if (parsed) {
         flow->dialect = m.dialect;
+        smb_unseal_negotiated(d, s->part, &m);
+    }
     struct activity_writer *w = dissect_resume(d, smb_negotiation_key());
     flow->negotiating = false;
     if (!w)
@@ -213,6 +216,7 @@ static void session_request(struct dissect *d, struct smb2_context *s)
         smb_count_token(d, m.token);
         return;
     }
+    smb_unseal_setup(d, session, s->part);
     if (m.token.size)
         gss_token(d, &session->gss, cursor_of_bytes(m.token), "smb", session->number);
     note_call(d, s, session->head.key, false);
@@ -235,6 +239,12 @@ static void session_request(struct dissect *d, struct smb2_context *s)
     session->waiting = true;
 }
 
+enum { /* 2.2.6 SessionFlags */
+       SESSION_IS_GUEST = 1,
+       SESSION_IS_NULL = 2,
+       SESSION_ENCRYPT_DATA = 4,
+};
+
 static void session_response(struct dissect *d, struct smb2_context *s)
 {
     const struct smb2_header *h = &s->part->header;
@@ -250,14 +260,21 @@ static void session_response(struct dissect *d, struct smb2_context *s)
     }
     if (m.token.size)
         gss_token(d, &session->gss, cursor_of_bytes(m.token), "smb", session->number);
-    if (more)
+    if (more) {
+        smb_unseal_setup(d, session, s->part);
         return;
+    }
+    bool keyed = h->status == 0 && !(m.flags & (SESSION_IS_GUEST | SESSION_IS_NULL));
+    if (keyed)
+        smb_unseal_established(d, session);
     struct activity_writer *w = smb_session_outcome(d, session, h->status);
     if (w) {
+        if (keyed)
+            smb_unseal_put_verdict(d, session, s->part, w);
         if (h->status == 0) {
-            activity_put_bool(w, FIELD_GUEST, m.flags & 1);
-            activity_put_bool(w, FIELD_NULL_SESSION, m.flags & 2);
-            activity_put_bool(w, FIELD_SESSION_ENCRYPTED, m.flags & 4);
+            activity_put_bool(w, FIELD_GUEST, m.flags & SESSION_IS_GUEST);
+            activity_put_bool(w, FIELD_NULL_SESSION, m.flags & SESSION_IS_NULL);
+            activity_put_bool(w, FIELD_SESSION_ENCRYPTED, m.flags & SESSION_ENCRYPT_DATA);
         }
         dissect_emit(d);
     }
@@ -347,6 +364,7 @@ static void create_request(struct dissect *d, struct smb2_context *s)
     file->deleted = m.options & 0x1000;
     file->version = 2;
     file->unicode = true;
+    file->unsealed = d->unsealed;
     file->name_size = (uint16_t)size;
     memcpy(file->name, m.name.data, size);
     file->pipe = (uint8_t)smb_pipe_by_name(smb_tree_find(d, s->session_id, s->tree_id), m.name, true);
@@ -730,7 +748,7 @@ static void count_cut_header(struct dissect *d, struct cursor c)
     count(d, cursor_le16(&c), is_response);
 }
 
-void smb2_flow_message(struct dissect *d, struct cursor c)
+void smb2_flow_message(struct dissect *d, struct cursor c, bool whole)
 {
     struct smb_flow *flow = d->state;
     struct compound compound = {0};
@@ -756,6 +774,8 @@ void smb2_flow_message(struct dissect *d, struct cursor c)
         }
         compound.session_id = s.session_id;
         compound.tree_id = s.tree_id;
+        if (whole)
+            smb_unseal_check(d, smb_session_find(d, s.session_id), &part);
         if (is_response)
             response(d, &s);
         else
@@ -769,14 +789,32 @@ void smb2_flow_message(struct dissect *d, struct cursor c)
 
 /* --- encrypted, compressed --- */
 
-void smb2_flow_encrypted(struct dissect *d, struct cursor c)
+static void unsealed_message(struct dissect *d, struct bytes plain)
+{
+    struct cursor c = cursor_of_bytes(plain);
+    d->unsealed = true;
+    if (memcmp(plain.data, "\xfeSMB", 4) == 0)
+        smb2_flow_message(d, c, false); /* its integrity is that of the encryption */
+    else if (memcmp(plain.data, "\xfcSMB", 4) == 0)
+        smb2_flow_compressed(d, c, plain.size);
+    else
+        dissect_malformed(d, PROTOCOL_SMB);
+    d->unsealed = false;
+}
+
+void smb2_flow_encrypted(struct dissect *d, struct cursor c, bool whole)
 {
     struct smb2_transform m;
+    struct bytes plain;
     d->counts->smb2_encrypted_pdus++;
-    dissect_sealed(d, PROTOCOL_SMB);
-    if (!smb2_transform_parse(c, &m))
+    bool parsed = smb2_transform_parse(c, &m);
+    struct smb_session *session = parsed && m.session_id ? smb_session_begin(d, m.session_id, 0) : NULL;
+    struct bytes message = {c.at, cursor_left(&c)};
+    if (session && whole && smb_unseal_message(d, session, message, &plain)) {
+        unsealed_message(d, plain);
         return;
-    struct smb_session *session = m.session_id ? smb_session_begin(d, m.session_id, 0) : NULL;
+    }
+    dissect_sealed(d, PROTOCOL_SMB);
     if (!session)
         return;
     if (!session->sealed_since)

@@ -150,7 +150,7 @@ static struct frame smb_frame(struct dissect *d, struct bytes start)
         want = smb2_flow_want(d, inner, length, &more);
         break;
     case SMB_ENCRYPTED:
-        want = SMB2_TRANSFORM_SIZE;
+        want = smb_unseal_want(d, inner, length, &more);
         break;
     case SMB_COMPRESSED:
         want = COMPRESSED_WANT;
@@ -330,15 +330,16 @@ static void smb_message(struct dissect *d, struct cursor c)
     }
     if (cursor_left(&c) < 4)
         return;
+    bool whole = !d->truncated && cursor_left(&c) == nbss_length(head.data);
     switch (dialect_of(c.at)) {
     case SMB_1:
         smb1_flow_message(d, c);
         break;
     case SMB_2:
-        smb2_flow_message(d, c);
+        smb2_flow_message(d, c, whole);
         break;
     case SMB_ENCRYPTED:
-        smb2_flow_encrypted(d, c);
+        smb2_flow_encrypted(d, c, whole);
         break;
     case SMB_COMPRESSED:
         smb2_flow_compressed(d, c, nbss_length(head.data));

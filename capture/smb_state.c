@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "capture/smb_state.h"
 #include "base/utf8.h"
+#include "capture/unseal.h"
 
 const struct smb_table_kind smb_objects_kind = {sizeof(struct smb_object_slot), SMB_OBJECTS_MAX};
 const struct smb_table_kind smb_calls_kind = {sizeof(struct smb_call), SMB_CALLS_MAX};
@@ -442,6 +443,8 @@ void smb_file_end(struct dissect *d, struct smb_file *file, bool closed)
     /* Calls on the pipe that wait are written first: one activity is under construction at a time. */
     if (file->association)
         dcerpc_end(d, &file->association);
+    bool unsealed = d->unsealed; /* of what ended it */
+    d->unsealed |= file->unsealed;
     struct activity_writer *w = begin_at(d, ACTIVITY_SMB_OPEN, file->opened);
     put_open(d, w, file);
     if (file->head.pending) {
@@ -459,6 +462,7 @@ void smb_file_end(struct dissect *d, struct smb_file *file, bool closed)
         activity_put_duration(w, FIELD_DURATION, d->time > file->opened ? d->time - file->opened : 0);
     }
     dissect_emit(d);
+    d->unsealed = unsealed;
     file_free(d, file);
 }
 
@@ -479,6 +483,7 @@ struct smb_file *smb_file_unseen(struct dissect *d, uint64_t key, uint64_t sessi
     if (!file)
         return NULL;
     file->unseen = true;
+    file->unsealed = d->unsealed;
     file->session_id = session_id;
     file->scope = version == 1 ? SMB1_TREES : session_id;
     file->tree_id = tree_id;
@@ -659,8 +664,11 @@ void smb_session_end(struct dissect *d, struct smb_session *session)
     }
     if (session->sealed_messages[TO_SERVER] || session->sealed_messages[TO_CLIENT])
         emit_sealed(d, session);
+    smb_unseal_end(d, session);
     if (!session->gss.pending)
         gss_end(d, &session->gss);
+    else
+        unseal_forget(d, session->gss.context);
     smb_object_free(d, session);
 }
 
@@ -669,9 +677,13 @@ void smb_flow_gap(struct dissect *d)
     const struct smb_flow *flow = d->state;
     for (uint32_t i = 0; i < flow->objects.capacity; i++) {
         const struct smb_object_slot *slot = object_slot(flow, i);
+        if (!slot->key)
+            continue;
         struct smb_file *file = (struct smb_file *)slot->object;
-        if (slot->key && file->head.type == SMB_OBJECT_FILE && file->association)
+        if (file->head.type == SMB_OBJECT_FILE && file->association)
             dcerpc_gap(d, file->association);
+        else if (file->head.type == SMB_OBJECT_SESSION)
+            smb_unseal_gap((struct smb_session *)slot->object);
     }
 }
 

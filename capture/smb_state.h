@@ -85,6 +85,7 @@ struct smb_session {
     uint64_t sealed_messages[2]; /* by enum direction */
     uint64_t sealed_bytes[2];
     struct gss_exchange gss;
+    struct smb_session_keys *keys; /* smb_unseal.c; NULL without an unsealer */
 };
 
 enum smb_share {
@@ -135,6 +136,7 @@ struct smb_file {
     uint8_t version; /* 1 or 2 */
     uint8_t pipe;    /* enum smb_pipe_state */
     bool unseen;     /* its opening was not captured */
+    bool unsealed;   /* its opening was encrypted, and read through a key */
     bool directory;
     bool deleted;
     bool security_changed;
@@ -170,6 +172,7 @@ struct smb_flow {
     uint64_t related_create; /* key of the last CREATE's message id, and of the file that it opened */
     uint64_t related_file;
     struct dcerpc_shared *rpc_contexts; /* what the pipes know of each other */
+    struct smb_negotiated *negotiated;  /* smb_unseal.c; NULL without an unsealer */
     uint8_t *smb1_dialects;             /* offered; until the answer */
     uint16_t smb1_dialects_size;
     uint16_t dialect; /* of SMB 2 */
@@ -270,11 +273,36 @@ void smb_session_noted(struct dissect *d, const struct smb_session *session);
 /* The activity that waits for the end of the set-up, d->activity again; NULL when none does. */
 struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_session *session, uint32_t status);
 
+/* --- what can be read and checked through keys (smb_unseal.c); nothing without an unsealer --- */
+
+void smb_unseal_negotiate(struct dissect *d, const struct smb2_part *request);
+void smb_unseal_negotiated(struct dissect *d, const struct smb2_part *reply,
+                           const struct smb2_negotiate_response *m);
+/* A leg of a set-up that is part of what the keys depend on: each request, and each reply but the last. */
+void smb_unseal_setup(struct dissect *d, struct smb_session *session, const struct smb2_part *leg);
+/* A leg may be missing. */
+void smb_unseal_gap(struct smb_session *session);
+/* The set-up succeeded, of a session with keys (no guest, not anonymous). */
+void smb_unseal_established(struct dissect *d, struct smb_session *session);
+void smb_unseal_end(struct dissect *d, struct smb_session *session);
+/* How much of an encrypted message is wanted, as smb2_flow_want. */
+uint64_t smb_unseal_want(struct dissect *d, struct bytes start, uint64_t total, uint32_t *more);
+/* A whole message from its transform header on. False: it stays sealed. */
+bool smb_unseal_message(struct dissect *d, const struct smb_session *session, struct bytes message,
+                        struct bytes *plain);
+/* Checks the signature of a whole message, when it is one of those that are checked (docs/keytab.md); a bad
+ * one becomes an activity. `session` may be NULL. */
+void smb_unseal_check(struct dissect *d, const struct smb_session *session, const struct smb2_part *part);
+/* Whether the signature of a set-up's last reply is right. */
+void smb_unseal_put_verdict(struct dissect *d, const struct smb_session *session,
+                            const struct smb2_part *part, struct activity_writer *w);
+
 /* --- the two versions --- */
 
 void smb1_flow_message(struct dissect *d, struct cursor c);
-void smb2_flow_message(struct dissect *d, struct cursor c);
-void smb2_flow_encrypted(struct dissect *d, struct cursor c);
+/* `whole`: not only its leading bytes. */
+void smb2_flow_message(struct dissect *d, struct cursor c, bool whole);
+void smb2_flow_encrypted(struct dissect *d, struct cursor c, bool whole);
 /* `size`: what the whole message takes on the wire. */
 void smb2_flow_compressed(struct dissect *d, struct cursor c, uint64_t size);
 /* Leading bytes (from the protocol id) that are needed of a message of `total` bytes, of which those in
