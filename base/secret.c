@@ -29,6 +29,20 @@ bool secret_file_check(const char *path, struct fault *fault)
     return true;
 }
 
+int secret_file_open(const char *path, struct fault *fault)
+{
+    struct stat is;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would block */
+    bool fine = descriptor >= 0 && fstat(descriptor, &is) == 0;
+    if (!fine)
+        fault_say(fault, "%s: %s", path, strerror(errno));
+    if (fine && private_file(&is, path, fault))
+        return descriptor;
+    if (descriptor >= 0)
+        close(descriptor);
+    return -1;
+}
+
 static bool read_line(int descriptor, const char *path, struct secret *secret, struct fault *fault)
 {
     while (secret->size < SECRET_MAX) {

@@ -22,3 +22,6 @@ void secret_wipe(struct secret *secret);
 
 /* Whether a file that holds secrets (a keytab) is a plain one that only its owner can read. */
 bool secret_file_check(const char *path, struct fault *fault);
+
+/* The same, opened for reading: the descriptor, which is the caller's and closes on exec, or -1. */
+int secret_file_open(const char *path, struct fault *fault);

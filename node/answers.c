@@ -186,6 +186,7 @@ static void give_view(const struct answers *self, struct cluster_driver *driver,
         .input_count = facts.input_count,
         .naming = asks ? &naming : NULL,
         .quota = self->governor ? &facts.quota : NULL,
+        .keys = self->keys,
     };
     view_answer(w, request, &source);
 }

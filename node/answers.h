@@ -11,6 +11,7 @@
 #include "node/directory_service.h"
 #include "node/event_service.h"
 #include "node/governor_service.h"
+#include "node/key_client.h"
 #include "node/naming_service.h"
 #include "node/outbox.h"
 #include "node/resolution.h"
@@ -30,6 +31,7 @@ struct answers {
     struct event_service *events;  /* NULL: no input of events is wanted */
     struct naming_service *naming; /* NULL: computers are not asked for their names */
     struct governor_service *governor; /* NULL: not started yet */
+    struct key_client *keys;           /* NULL: nothing is unsealed */
     struct health *health;
     /* Reads the configuration again and says what came of it; false: it has faults and the one before stays.
      */

@@ -138,6 +138,30 @@ static void write_governor(struct text *t, const struct answers *self)
     gauge(t, "picket_capture_paused", "1: nothing is captured, for others need the host.", s.decision.paused);
 }
 
+static void write_keys(struct text *t, const struct answers *self)
+{
+    struct key_client_snapshot s;
+    if (!self->keys)
+        return;
+    key_client_snapshot(self->keys, &s);
+    gauge(t, "picket_keys_running", "1: the process that holds the keys runs.", s.running);
+    gauge(t, "picket_keys_keytabs_faulty", "Keytabs that could not be read.", s.faulty);
+    gauge(t, "picket_keys", "Keys that can be used.", s.holder.keys);
+    gauge(t, "picket_keys_complaints", "Keys that traffic wanted in vain, at most 256.", s.complaints);
+    gauge(t, "picket_keys_memory_bytes", "Memory of the process that holds the keys.", s.memory);
+    counter(t, "picket_keys_restarts_total", "Times that this process ended.", s.restarts);
+    metric_family(t, "picket_keys_results_total", METRIC_COUNTER,
+                  "What was sealed, by what became of it; since that process was started.");
+    metric_uint(t, "picket_keys_results_total", "result", "unsealed", s.holder.unsealed);
+    metric_uint(t, "picket_keys_results_total", "result", "missing", s.holder.missing);
+    metric_uint(t, "picket_keys_results_total", "result", "other_version", s.holder.other_kvno);
+    metric_uint(t, "picket_keys_results_total", "result", "wrong", s.holder.wrong);
+    metric_uint(t, "picket_keys_results_total", "result", "refused_type", s.holder.refused_etype);
+    counter(t, "picket_keys_asked_total", "Questions of capture threads.", s.lines.asked);
+    counter(t, "picket_keys_unanswered_total", "Of them, not answered in time, or not asked.",
+            s.lines.timed_out + s.lines.skipped + s.lines.lost);
+}
+
 static void write_health(struct text *t, const struct answers *self)
 {
     struct health_issue issue;
@@ -164,5 +188,6 @@ void answers_metrics(const struct answers *self, struct cluster_driver *driver, 
     write_resolution(t, self);
     write_inputs(t, self);
     write_governor(t, self);
+    write_keys(t, self);
     write_health(t, self);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "node/capture_group.h"
 #include "node/command.h"
+#include "node/key_report.h"
 #include "node/option.h"
 #include "node/output.h"
 #include "node/schema.h"
@@ -20,7 +21,8 @@
 #include <unistd.h>
 
 const char command_capture_options[] =
-    "  --config FILE         takes the settings of FILE's section `capture`; options after it override them\n"
+    "  --config FILE         takes the settings of FILE's sections `capture` and `keys`; options after it\n"
+    "                        override them\n"
     "  -i, --interface NAME  the interface to capture; may be given several times\n"
     "  --threads K           threads for each interface; flows are spread among them (1)\n"
     "  --controller ADDRESS  a domain controller: only its traffic is captured; may be given several times\n"
@@ -34,6 +36,7 @@ const char command_capture_options[] =
     "  --batches FILE        writes the activities to FILE, in compressed batches, instead of the table\n"
     "  --stats               the summary as one JSON object on standard error\n"
     "  --decode RULE         tcp/PORT=PROTOCOL or udp/PORT=PROTOCOL\n"
+    "  --keytab FILE         keys to read with what is sealed; may be given several times\n"
     "\n"
     "Runs until it is interrupted (SIGINT, SIGTERM); the summary follows. An interface that vanishes is "
     "waited\n"
@@ -46,6 +49,8 @@ struct capture_job {
     struct config *config;      /* owns what it gave to the settings */
     bool interfaces_configured; /* -i replaces those of the file */
     struct capture_settings settings;
+    struct key_options keys;
+    struct key_client *key_client; /* NULL: no keytab */
 
     struct output *output;
     struct capture_group group;
@@ -153,7 +158,7 @@ static int use_config(struct capture_job *job, const char *path)
     job->interfaces_configured = job->settings.interfaces_count == 0;
     if (!capture_settings_use(&job->settings, config, job->interfaces_configured, fault))
         return command_misused("capture", "%s: %s", path, fault);
-    return EXIT_FINE;
+    return key_options_use(&job->keys, config) ? EXIT_FINE : command_misused("capture", KEY_OPTIONS_MANY);
 }
 
 static int parse_option(struct capture_job *job, int c)
@@ -212,6 +217,10 @@ static int parse_option(struct capture_job *job, int c)
         if (!decode_rules_add(&job->settings.rules, optarg))
             return command_misused("capture", "--decode %s: %s", optarg, decode_rules_error(optarg));
         break;
+    case 'k':
+        if (!key_options_add(&job->keys, optarg))
+            return command_misused("capture", KEY_OPTIONS_MANY);
+        break;
     case 'h':
         command_print_help(command_find("capture"), stdout);
         exit(EXIT_FINE);
@@ -224,21 +233,14 @@ static int parse_option(struct capture_job *job, int c)
 static int parse(struct capture_job *job, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"interface", required_argument, NULL, 'i'},
-        {"threads", required_argument, NULL, 't'},
-        {"controller", required_argument, NULL, 'C'},
-        {"ports", required_argument, NULL, 'p'},
-        {"filter", required_argument, NULL, 'f'},
-        {"snaplen", required_argument, NULL, 'S'},
-        {"ring", required_argument, NULL, 'r'},
-        {"memory", required_argument, NULL, 'm'},
-        {"json", no_argument, NULL, 'j'},
-        {"batches", required_argument, NULL, 'b'},
-        {"stats", no_argument, NULL, 's'},
-        {"decode", required_argument, NULL, 'd'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},  {"interface", required_argument, NULL, 'i'},
+        {"threads", required_argument, NULL, 't'}, {"controller", required_argument, NULL, 'C'},
+        {"ports", required_argument, NULL, 'p'},   {"filter", required_argument, NULL, 'f'},
+        {"snaplen", required_argument, NULL, 'S'}, {"ring", required_argument, NULL, 'r'},
+        {"memory", required_argument, NULL, 'm'},  {"json", no_argument, NULL, 'j'},
+        {"batches", required_argument, NULL, 'b'}, {"stats", no_argument, NULL, 's'},
+        {"decode", required_argument, NULL, 'd'},  {"keytab", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     int c, status;
     opterr = 0;
@@ -280,6 +282,14 @@ static void finish_workers(struct capture_job *job, struct engine_stats *total)
     }
 }
 
+static void print_keys(struct capture_job *job, FILE *out)
+{
+    if (!job->key_client)
+        return;
+    key_client_refresh(job->key_client);
+    key_report_print(job->key_client, out, stderr);
+}
+
 static void print_totals(struct capture_job *job, const struct engine_stats *total)
 {
     struct capture_totals t;
@@ -290,6 +300,7 @@ static void print_totals(struct capture_job *job, const struct engine_stats *tot
             "  received by the kernel: %" PRIu64 "; dropped: %" PRIu64 " by the kernel, %" PRIu64
             " by the interface, %" PRIu64 " activities for want of room; interface lost %" PRIu64 " times\n",
             t.received, t.dropped, t.ifdropped, t.refused, t.absences);
+    print_keys(job, out);
     if (job->stats)
         summary_print_json(total, stderr);
 }
@@ -297,6 +308,7 @@ static void print_totals(struct capture_job *job, const struct engine_stats *tot
 static void free_job(struct capture_job *job)
 {
     capture_group_free(&job->group);
+    key_client_destroy(&job->key_client);
     close(job->signal_descriptor);
     config_destroy(&job->config);
 }
@@ -304,10 +316,17 @@ static void free_job(struct capture_job *job)
 static int run(struct capture_job *job)
 {
     struct engine_stats *total = calloc(1, sizeof(*total));
+    unsigned lines = (unsigned)job->settings.interfaces_count * job->settings.threads;
     if (!total || !prepare_signals(job)) {
         free(total);
         return command_failed("capture", strerror(errno));
     }
+    if (!key_options_start(&job->keys, lines, &key_line_live, &job->key_client)) {
+        free(total);
+        free_job(job);
+        return EXIT_FAILED;
+    }
+    job->settings.keys = job->key_client;
     char fault[CAPTURE_FAULT_MAX];
     bool started = capture_group_start(&job->group, &job->settings, fault);
     if (!started) {

@@ -104,6 +104,8 @@ static bool start_worker(struct capture_group *group, const struct capture_setti
     worker->options = &settings->options;
     worker->rules = &settings->rules;
     worker->allowance = settings->allowance;
+    if (settings->keys)
+        worker->unsealer = key_client_unsealer(settings->keys, (unsigned)group->workers_count);
     worker->stop_descriptor = group->stop_descriptor;
     worker->wake_descriptor = group->wake_descriptor;
     if (!capture_worker_start(worker)) {

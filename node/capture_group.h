@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "capture/filter.h"
 #include "node/capture_worker.h"
+#include "node/key_client.h"
 
 #define INTERFACES_MAX    16
 #define THREADS_MAX       16
@@ -26,6 +27,7 @@ struct capture_settings {
     char filter_text[FILTER_TEXT_MAX];
     struct engine_options options;
     struct decode_rules rules;
+    struct key_client *keys; /* started, with a line for each thread; NULL: nothing is unsealed */
 };
 
 /* Takes the section `capture` of a file (node/schema.c); its strings must live as long as the settings. False

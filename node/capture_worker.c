@@ -241,7 +241,9 @@ bool capture_worker_start(struct capture_worker *worker)
     worker->source = live_source_open(&worker->live, worker->error, sizeof(worker->error), &again);
     if (!worker->source)
         return false;
-    worker->engine = engine_new(worker->options, emit, worker);
+    struct engine_options options = *worker->options;
+    options.unsealer = worker->unsealer;
+    worker->engine = engine_new(&options, emit, worker);
     worker->ring = ring_new(CAPTURE_RING_BYTES);
     if (!worker->engine || !worker->ring) {
         snprintf(worker->error, sizeof(worker->error), "out of memory");

@@ -49,6 +49,7 @@ struct capture_worker {
     struct live_options live;
     const struct engine_options *options;
     const struct decode_rules *rules;
+    const struct unsealer *unsealer;     /* who holds the keys; NULL: nobody */
     struct capture_allowance *allowance; /* NULL: no limits */
     int stop_descriptor;                 /* becomes readable when the thread is to end */
     int wake_descriptor;                 /* written to when the ring has got records */

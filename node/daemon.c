@@ -56,6 +56,7 @@ struct daemon {
     struct resolution *resolution; /* NULL: nothing is captured and nothing heard */
     struct event_service *events;  /* NULL: likewise */
     struct naming_service *naming; /* NULL: computers are not asked for their names */
+    struct key_client *keys;       /* NULL: nothing is unsealed */
     bool driver_started, directory_started, capturing;
     int signal_descriptor;
     int ended_descriptor; /* readable when the driver ended by itself */
@@ -215,6 +216,8 @@ static bool reload(void *context, char *said, size_t size)
     use_filter(self, config);
     if (self->events)
         event_service_renew(self->events);
+    if (self->keys)
+        key_client_renew(self->keys);
     *reloaded = (struct reloaded){.before = self->reloaded, .config = config};
     self->reloaded = reloaded;
     return true;
@@ -334,6 +337,20 @@ static void agree_on_fingerprints(struct daemon *self)
     identity_destroy(&identity);
 }
 
+/* Before the first packet. What is wrong with a keytab is told, and does not keep the rest from working. */
+static void start_keys(struct daemon *self)
+{
+    struct fault fault;
+    struct key_line_limits limits = key_line_live;
+    unsigned lines = (unsigned)self->settings.interfaces_count * self->settings.threads;
+    if (!self->keys)
+        return;
+    limits.timeout = self->config->keys_timeout;
+    if (!key_client_start(self->keys, lines, &limits, &fault))
+        log_error("what is sealed is not read, or not all of it: %s", fault.text);
+    self->settings.keys = self->answers.keys = self->keys;
+}
+
 static bool start_capture(struct daemon *self)
 {
     char fault[CAPTURE_FAULT_MAX];
@@ -344,6 +361,7 @@ static bool start_capture(struct daemon *self)
     self->settings = self->config->capture;
     agree_on_fingerprints(self);
     self->settings.allowance = &self->allowance;
+    start_keys(self);
     capture_allowance_init(&self->allowance);
     if (capture_group_start(&self->capture, &self->settings, fault)) {
         self->answers.capture = &self->capture;
@@ -352,6 +370,11 @@ static bool start_capture(struct daemon *self)
     }
     log_error("%s", fault);
     return false;
+}
+
+static void count_keys(void *context, int64_t *cpu, uint64_t *memory)
+{
+    key_client_usage(context, cpu, memory);
 }
 
 static bool start_governor(struct daemon *self)
@@ -366,6 +389,8 @@ static bool start_governor(struct daemon *self)
         .ring_bytes = (uint64_t)self->settings.ring_bytes,
         .health = self->health,
         .yielding = &self->yielding,
+        .helpers = self->settings.keys ? count_keys : NULL,
+        .helpers_context = self->keys,
     };
     self->governor = self->answers.governor = governor_service_start(&config, &fault);
     if (!self->governor)
@@ -735,7 +760,7 @@ static int verdict(const struct daemon *self, bool started)
     return started && how != DRIVER_FAILED ? EXIT_FINE : EXIT_FAILED;
 }
 
-int daemon_run(const struct node_config *config)
+int daemon_run(const struct node_config *config, struct key_client *keys)
 {
     struct daemon *self = calloc(1, sizeof(*self));
     if (!self) {
@@ -743,6 +768,7 @@ int daemon_run(const struct node_config *config)
         return EXIT_FAILED;
     }
     self->config = config;
+    self->keys = keys;
     atomic_init(&self->answered, true);
     yielding_init(&self->yielding);
     pthread_mutex_init(&self->report_lock, NULL);

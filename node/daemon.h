@@ -14,4 +14,5 @@
 
 /* Runs until it is told to end. The exit status: EXIT_FINE, EXIT_FAILED, or DAEMON_REVOKED. */
 #define DAEMON_REVOKED 4
-int daemon_run(const struct node_config *config);
+/* `keys`: who unseals, not started yet; NULL: nobody. */
+int daemon_run(const struct node_config *config, struct key_client *keys);

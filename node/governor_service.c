@@ -214,6 +214,18 @@ static void take_reserve(struct governor_service *self)
     pthread_mutex_unlock(&self->lock);
 }
 
+/* Processes of ours beside this one are ours to answer for. */
+static void add_helpers(const struct governor_service *self, struct host_sample *sample)
+{
+    int64_t cpu = 0;
+    uint64_t memory = 0;
+    if (!self->config.helpers)
+        return;
+    self->config.helpers(self->config.helpers_context, &cpu, &memory);
+    sample->process_cpu += cpu;
+    sample->process_memory += (int64_t)memory;
+}
+
 static void decide(struct governor_service *self, int64_t now)
 {
     const struct host_source *host = self->config.host;
@@ -221,6 +233,8 @@ static void decide(struct governor_service *self, int64_t now)
     struct governor_reading reading = {0};
     struct capture_totals totals = {0};
     bool readable = host->sample(host->context, &sample);
+    if (readable)
+        add_helpers(self, &sample);
     if (self->config.capture)
         capture_group_totals(self->config.capture, &totals);
     if (readable && self->sampled)
@@ -349,6 +363,8 @@ static void first_sample(struct governor_service *self)
     self->turned = monotonic(self);
     self->next = self->turned + (FIRST_PERIOD < self->config.period ? FIRST_PERIOD : self->config.period);
     self->sampled = host->sample(host->context, &self->before);
+    if (self->sampled)
+        add_helpers(self, &self->before);
 }
 
 struct governor_service *governor_service_new(const struct governor_service_config *config,

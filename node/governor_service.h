@@ -25,6 +25,10 @@ struct governor_service_config {
     struct yielding *yielding;           /* what the work that can wait is told; NULL: nobody is */
     int64_t period;                      /* ns; 0: GOVERNOR_PERIOD */
     const struct clock *clock;           /* NULL: the system's */
+    /* Processes of ours beside this one: CPU in ns since they were started, bytes now. NULL: there are none.
+     */
+    void (*helpers)(void *context, int64_t *cpu, uint64_t *memory);
+    void *helpers_context;
 };
 
 /* Before the capture's threads start: they may do anything until the governor has decided. */

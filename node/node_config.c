@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "node/event_service.h"
 #include "node/governor.h"
 #include "node/naming_service.h"
@@ -350,6 +351,22 @@ static bool take_capture(struct node_config *to, const char *path)
     return true;
 }
 
+static bool take_keys(struct node_config *to, const char *path)
+{
+    struct fault fault;
+    size_t n = config_count(to->config, "keys/keytab");
+    if (n > KEY_HOLDER_KEYTABS_MAX)
+        return wrong(path, "keys/keytab: %d at most", KEY_HOLDER_KEYTABS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        to->keytabs[i] = config_string_at(to->config, "keys/keytab", i);
+        if (!secret_file_check(to->keytabs[i], &fault))
+            return wrong(path, "keys/keytab: %s", fault.text);
+    }
+    to->keys = (struct key_client_config){.keytabs = to->keytabs, .keytab_count = n, .guest = true};
+    to->keys_timeout = config_int(to->config, "keys/timeout");
+    return true;
+}
+
 static bool check_reserve(const struct node_config *to, const char *path)
 {
     unsigned least = to->reserve_cpu < to->reserve_memory ? to->reserve_cpu : to->reserve_memory;
@@ -424,7 +441,7 @@ static bool take_all(struct node_config *to, const char *path)
     take_plain(to);
     return take_name(to, path) && take_endpoints(to, path) && take_advertised(to, path) &&
            take_seeds(to, path) && take_directories(to, path) && take_accounts(to, path) &&
-           take_store(to, path) && take_center(to, path) && take_capture(to, path) &&
+           take_store(to, path) && take_center(to, path) && take_capture(to, path) && take_keys(to, path) &&
            check_reserve(to, path) && check_metrics(to, path) && check_inputs(to, path);
 }
 

@@ -7,6 +7,7 @@
 #include "cluster/driver.h"
 #include "node/capture_group.h"
 #include "node/directory_probe.h"
+#include "node/key_client.h"
 #include "node/sender.h"
 #include "sync/directory.h"
 
@@ -34,6 +35,9 @@ struct node_config {
     struct sender_config sender;          /* server_count 0: nobody receives */
     unsigned reserve_cpu, reserve_memory; /* percent of the host that stays free, whoever uses the rest */
     struct capture_settings capture;
+    struct key_client_config keys; /* keytab_count 0: nothing is unsealed */
+    const char *keytabs[KEY_HOLDER_KEYTABS_MAX];
+    int64_t keys_timeout; /* ns */
 };
 
 /* Reads a file, tells every fault of it to standard error, and sets the log as it says. NULL when there was

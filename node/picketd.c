@@ -124,17 +124,37 @@ static int read_token(struct job *job)
     return EXIT_FINE;
 }
 
-/* Before any thread is there and any byte of others is read. */
-static bool give_up_rights(const struct node_config *config)
+struct keys_to_start {
+    const struct node_config *config;
+    struct key_client *client;
+};
+
+/* No program can be run later. */
+static bool start_keys(void *context, struct fault *fault)
 {
+    struct keys_to_start *keys = context;
+    const struct node_config *config = keys->config;
+    if (config->keys.keytab_count == 0)
+        return true;
+    keys->client = key_client_new(&config->keys, fault);
+    return keys->client != NULL;
+}
+
+/* Before any thread is there and any byte of others is read. */
+static bool give_up_rights(const struct node_config *config, struct key_client **keys_p)
+{
+    struct keys_to_start keys = {.config = config};
     char run[PATH_SIZE];
     struct fault fault;
-    struct privileges wanted = {.user = config->user, .directories = {config->state, run}};
+    struct privileges wanted = {
+        .user = config->user, .directories = {config->state, run}, .last = start_keys, .context = &keys};
     snprintf(run, sizeof(run), "%s", config->socket);
     char *slash = strrchr(run, '/');
     if (slash && slash != run)
         *slash = '\0';
-    if (privileges_drop(&wanted, &fault))
+    bool fine = privileges_drop(&wanted, &fault);
+    *keys_p = keys.client;
+    if (fine)
         return true;
     fprintf(stderr, "picketd: %s\n", fault.text);
     return false;
@@ -145,10 +165,11 @@ static int run(struct job *job)
     struct node_config *config = node_config_load(job->config);
     if (!config)
         return EXIT_FAILED;
+    struct key_client *keys = NULL;
     int status = EXIT_FINE;
     if (job->check)
         printf("%s: fine\n", job->config);
-    else if (!give_up_rights(config))
+    else if (!give_up_rights(config, &keys))
         status = EXIT_FAILED;
     else if (job->join)
         status = join_run(config->state, config->name, job->token);
@@ -156,8 +177,9 @@ static int run(struct job *job)
     job->token = NULL;
     if (status == EXIT_FINE && !job->check) {
         node_config_use_pushed(&config);
-        status = daemon_run(config);
+        status = daemon_run(config, keys);
     }
+    key_client_destroy(&keys);
     node_config_free(&config);
     return status;
 }

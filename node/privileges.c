@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOCKED          ((rlim_t)64 << 20)
+#define LOCKED          ((rlim_t)512 << 20)
 #define BIT(capability) (1u << (capability))
 /* Packets of an interface; RADIUS and syslog on their ports. */
 #define KEPT (BIT(CAP_NET_RAW) | BIT(CAP_NET_BIND_SERVICE))
@@ -185,5 +185,7 @@ bool privileges_drop(const struct privileges *wanted, struct fault *fault)
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
         return fault_say(fault, "no new privileges: %s", strerror(errno));
+    if (wanted->last && !wanted->last(wanted->context, fault))
+        return false;
     return refuse_calls(fault);
 }

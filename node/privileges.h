@@ -12,6 +12,9 @@
 struct privileges {
     const char *user;           /* what root becomes; NULL: stays, without root's rights */
     const char *directories[4]; /* are made for that user when they do not exist; NULL ends */
+    /* As that user, while programs can still be run; NULL: nothing. False: the reason is in the fault. */
+    bool (*last)(void *context, struct fault *fault);
+    void *context;
 };
 
 /* False with the reason: then the process should not go on. Without root it only forgoes what is left. */

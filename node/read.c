@@ -7,6 +7,7 @@
 #include "node/command.h"
 #include "node/decode_rule.h"
 #include "node/event_log.h"
+#include "node/key_report.h"
 #include "node/offline_resolver.h"
 #include "node/option.h"
 #include "node/output.h"
@@ -28,6 +29,7 @@ const char command_read_options[] =
     "                      /var/lib/picket/directory, also while it runs\n"
     "  --decode RULE       tcp/PORT=PROTOCOL or udp/PORT=PROTOCOL: flows with that server port speak that\n"
     "                      protocol; may be given several times\n"
+    "  --keytab FILE       keys to read with what is sealed; may be given several times\n"
     "  --memory MB         the most that flows and reassembly may take (192)\n"
     "\n"
     "FILE is a capture, a Windows event log (.evtx) or what --batches wrote, recognised by its beginning; - "
@@ -45,6 +47,8 @@ struct read_job {
     const char *batches;
     struct engine_options options;
     struct decode_rules rules;
+    struct key_options key_options;
+    struct key_client *keys; /* NULL: no keytab */
 
     struct offline_resolver *resolver; /* NULL: nothing is resolved */
     struct output *outputs[2];
@@ -274,11 +278,17 @@ static int read_file(struct read_job *job, const char *path)
 static int parse(struct read_job *job, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},         {"counts", no_argument, NULL, 'c'},
-        {"stats", no_argument, NULL, 's'},        {"batches", required_argument, NULL, 'b'},
-        {"decode", required_argument, NULL, 'd'}, {"memory", required_argument, NULL, 'm'},
-        {"resolve", no_argument, NULL, 'r'},      {"store", required_argument, NULL, 'S'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+        {"json", no_argument, NULL, 'j'},
+        {"counts", no_argument, NULL, 'c'},
+        {"stats", no_argument, NULL, 's'},
+        {"batches", required_argument, NULL, 'b'},
+        {"decode", required_argument, NULL, 'd'},
+        {"memory", required_argument, NULL, 'm'},
+        {"resolve", no_argument, NULL, 'r'},
+        {"store", required_argument, NULL, 'S'},
+        {"keytab", required_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
     opterr = 0;
@@ -308,6 +318,10 @@ static int parse(struct read_job *job, int argc, char **argv)
         case 'S':
             job->store = optarg;
             job->resolve = true;
+            break;
+        case 'k':
+            if (!key_options_add(&job->key_options, optarg))
+                return command_misused("read", KEY_OPTIONS_MANY);
             break;
         case 'r':
             job->resolve = true;
@@ -344,6 +358,14 @@ static void print_counts(struct read_job *job)
     free(text);
 }
 
+static void print_keys(struct read_job *job)
+{
+    if (!job->keys)
+        return;
+    key_client_refresh(job->keys);
+    key_report_print(job->keys, job->json || job->counts ? NULL : stdout, stderr);
+}
+
 static void print_totals(struct read_job *job)
 {
     const struct event_log_counts *logs = job->logs;
@@ -357,6 +379,7 @@ static void print_totals(struct read_job *job)
                (unsigned long long)logs->ignored, (unsigned long long)logs->invalid);
     if (!job->json && !job->counts && job->from_batches > 0)
         printf("%llu activities\n", (unsigned long long)job->from_batches);
+    print_keys(job);
     if (job->stats)
         summary_print_json(&job->total, stderr);
 }
@@ -367,12 +390,17 @@ int command_read(int argc, char **argv)
     int status = parse(&job, argc, argv);
     if (status != EXIT_FINE)
         return status;
+    if (!key_options_start(&job.key_options, 1, &key_line_file, &job.keys))
+        return EXIT_FAILED;
+    if (job.keys)
+        job.options.unsealer = key_client_unsealer(job.keys, 0);
     job.total_counts = calloc(1, sizeof(*job.total_counts));
     job.logs = calloc(1, sizeof(*job.logs));
     if (!job.total_counts || !job.logs || !open_outputs(&job) || !open_resolver(&job)) {
         if (!job.total_counts || !job.logs)
             command_failed("read", strerror(ENOMEM));
         close_outputs(&job);
+        key_client_destroy(&job.keys);
         free(job.logs);
         free(job.total_counts);
         return EXIT_FAILED;
@@ -386,6 +414,7 @@ int command_read(int argc, char **argv)
     print_totals(&job);
     if (fflush(stdout) != 0 || ferror(stdout))
         status = command_failed("standard output", strerror(errno));
+    key_client_destroy(&job.keys);
     free(job.logs);
     free(job.total_counts);
     return status;

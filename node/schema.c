@@ -29,6 +29,7 @@ static const struct config_section sections[] = {
     {.key = "naming", .doc = "Asking computers for their names (docs/resolver.md)."},
     {.key = "governor", .doc = "What Picket leaves to others on its host (good-guest.md)."},
     {.key = "capture", .doc = "What is captured from the network, and what it may cost."},
+    {.key = "keys", .doc = "Keytabs to read with what is sealed (docs/keytab.md)."},
 };
 
 static const struct config_rule rules[] = {
@@ -460,13 +461,27 @@ static const struct config_rule rules[] = {
      .doc =
          "Memory of each capture thread for flows, reassembly and dissectors. When it is used up, the flows "
          "idle for longest go first."},
+    {.key = "keys/keytab",
+     .type = CONFIG_PATH,
+     .list = true,
+     .doc =
+         "Keytabs, MIT format, at most sixteen, that only their owner may read (0600). Read again when they "
+         "change; the list itself at the next start. Not set: nothing is unsealed."},
+    {.key = "keys/timeout",
+     .type = CONFIG_DURATION,
+     .min = CLOCK_MILLISECOND,
+     .max = 10 * CLOCK_SECOND,
+     .preset = "5ms",
+     .doc = "How long a capture thread waits for an answer of the process that holds the keys. What is not "
+            "answered by then counts as sealed."},
 };
 
 const struct config_schema node_schema = {
     .title = "Configuration",
     .introduction =
         "The keys of Picket's configuration file: `picketd --config FILE` reads all of it, `picket "
-        "capture --config FILE` the section `capture`. `picketd --check --config FILE` says whether it is "
+        "capture --config FILE` the sections `capture` and `keys`. `picketd --check --config FILE` says "
+        "whether it is "
         "right.\n",
     .sections = sections,
     .section_count = sizeof sections / sizeof sections[0],

@@ -161,6 +161,26 @@ static void show_capture(const struct show_style *style, const json_t *answer)
               show_number(capture, "activities_dropped", 0));
 }
 
+static void show_keys(const struct show_style *style, const json_t *answer)
+{
+    const json_t *keys = json_object_get(answer, "keys"), *keytabs = json_object_get(keys, "keytabs");
+    if (!json_is_object(keys))
+        return;
+    show_line(style, NULL,
+              "keys here: %" PRId64 " of %zu keytabs, %" PRId64 " unsealed; sealed: %" PRId64
+              " for want of a key, %" PRId64 " of another version, %" PRId64 " with a wrong key, %" PRId64
+              " unanswered%s",
+              show_number(keys, "keys", 0), json_array_size(keytabs), show_number(keys, "unsealed", 0),
+              show_number(keys, "missing", 0), show_number(keys, "other_version", 0),
+              show_number(keys, "wrong", 0), show_number(keys, "unanswered", 0),
+              json_is_true(json_object_get(keys, "running")) ? "" : "; their holder does not run");
+    for (size_t i = 0; i < json_array_size(keytabs); i++) {
+        const char *fault = show_text(json_array_get(keytabs, i), "fault");
+        if (fault)
+            show_line(style, YELLOW, " ! %s", fault);
+    }
+}
+
 static void show_delivery(const struct show_style *style, const json_t *answer)
 {
     const json_t *delivery = json_object_get(answer, "delivery");
@@ -220,6 +240,7 @@ void show_status(const struct show_style *style, const json_t *answer)
     show_problems(style, answer);
     show_counts(style, answer);
     show_capture(style, answer);
+    show_keys(style, answer);
     show_host(style, answer);
     show_delivery(style, answer);
     show_input_counts(style, answer);

@@ -29,6 +29,8 @@ struct view_directory {
     const char *reason; /* of the last failure; NULL */
 };
 
+struct key_client;
+
 struct view_capture {
     unsigned interfaces, absent;
     uint64_t packets, activities, dropped, activities_dropped;
@@ -60,6 +62,7 @@ struct view_source {
     const struct view_capture *capture;    /* NULL: this node does not capture */
     const struct view_delivery *delivery;  /* node/view_delivery.h; NULL: not known */
     const struct governor_snapshot *quota; /* NULL: nobody governs */
+    struct key_client *keys;               /* NULL: nothing is unsealed */
 };
 
 /* Answers a request that does not change anything and is no stream. */

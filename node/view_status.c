@@ -3,6 +3,7 @@
  * The state of the fleet on one screen: counts, problems, domains.
  */
 #include "node/duration.h"
+#include "node/key_report.h"
 #include "node/view_delivery.h"
 #include "node/view_internal.h"
 
@@ -228,4 +229,8 @@ void view_status(struct json_writer *w, const struct view_source *source)
     view_delivery_write(w, source->delivery);
     write_inputs(w, source);
     write_naming(w, source->naming);
+    if (source->keys)
+        key_report_json(w, "keys", source->keys);
+    else
+        json_write_null(w, "keys");
 }
