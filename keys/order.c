@@ -22,7 +22,7 @@ struct bytes order_write(const struct order *order, uint8_t buffer[ORDER_MAX])
     return written(&w);
 }
 
-static void put_status(struct msgpack_writer *w, const struct report *report)
+static void put_status(struct msgpack_writer *w, const struct order_report *report)
 {
     const struct key_holder_status *s = &report->status;
     const uint64_t counters[] = {s->keytabs,    s->keys,  s->refused,      s->tickets,
@@ -36,7 +36,7 @@ static void put_status(struct msgpack_writer *w, const struct report *report)
     msgpack_put_uint(w, report->memory);
 }
 
-static void put_complaints(struct msgpack_writer *w, const struct report *report)
+static void put_complaints(struct msgpack_writer *w, const struct order_report *report)
 {
     msgpack_put_array(w, report->complaint_count);
     for (uint32_t i = 0; i < report->complaint_count; i++) {
@@ -51,10 +51,10 @@ static void put_complaints(struct msgpack_writer *w, const struct report *report
     }
 }
 
-struct bytes report_write(const struct report *report, uint8_t buffer[REPORT_MAX])
+struct bytes order_report_write(const struct order_report *report, uint8_t buffer[ORDER_REPORT_MAX])
 {
     struct msgpack_writer w;
-    msgpack_writer_init(&w, buffer, REPORT_MAX);
+    msgpack_writer_init(&w, buffer, ORDER_REPORT_MAX);
     msgpack_put_array(&w, 4);
     msgpack_put_uint(&w, report->kind);
     msgpack_put_uint(&w, report->number);
@@ -133,7 +133,7 @@ bool order_read(struct order *order, struct bytes bytes)
     return !c.failed && cursor_done(&c);
 }
 
-static void read_status(struct cursor *c, struct report *report)
+static void read_status(struct cursor *c, struct order_report *report)
 {
     struct key_holder_status *s = &report->status;
     uint32_t *const small[] = {&s->keytabs, &s->keys, &s->refused, &s->tickets, &s->contexts};
@@ -167,10 +167,10 @@ static void read_complaint(struct cursor *c, struct key_holder_complaint *to)
     next_text(c, to->principal, sizeof(to->principal));
 }
 
-static void read_complaints(struct cursor *c, struct report *report)
+static void read_complaints(struct cursor *c, struct order_report *report)
 {
     struct msgpack_item list = msgpack_next(c);
-    if (list.type != MSGPACK_ARRAY || list.count > REPORT_COMPLAINTS) {
+    if (list.type != MSGPACK_ARRAY || list.count > ORDER_COMPLAINTS_MAX) {
         cursor_fail(c);
         return;
     }
@@ -179,10 +179,10 @@ static void read_complaints(struct cursor *c, struct report *report)
         read_complaint(c, &report->complaints[i]);
 }
 
-bool report_read(struct report *report, struct bytes bytes)
+bool order_report_read(struct order_report *report, struct bytes bytes)
 {
     struct cursor c = cursor_of_bytes(bytes);
-    *report = (struct report){0};
+    *report = (struct order_report){0};
     if (!open_list(&c, 4))
         return false;
     report->kind = next_kind(&c);

@@ -14,10 +14,10 @@
 #include "base/fault.h"
 #include "keys/holder.h"
 
-#define ORDER_NAME_MAX    ((size_t)4096)
-#define ORDER_MAX         (ORDER_NAME_MAX + 64)
-#define REPORT_COMPLAINTS 16u
-#define REPORT_MAX        ((size_t)8 * 1024)
+#define ORDER_NAME_MAX       ((size_t)4096)
+#define ORDER_MAX            (ORDER_NAME_MAX + 64)
+#define ORDER_COMPLAINTS_MAX 16u
+#define ORDER_REPORT_MAX     ((size_t)8 * 1024)
 
 enum order_kind {
     ORDER_KEYTAB = 1,
@@ -33,7 +33,7 @@ struct order {
     char name[ORDER_NAME_MAX]; /* of a keytab */
 };
 
-struct report {
+struct order_report {
     enum order_kind kind;
     uint64_t number;
     bool fine;
@@ -43,11 +43,11 @@ struct report {
     int64_t cpu;      /* ns that the process used */
     uint64_t memory;  /* bytes that it takes, at most so far */
     uint32_t complaint_count;
-    struct key_holder_complaint complaints[REPORT_COMPLAINTS];
+    struct key_holder_complaint complaints[ORDER_COMPLAINTS_MAX];
 };
 
 /* Its bytes in `buffer`; empty when it does not fit. */
 struct bytes order_write(const struct order *order, uint8_t buffer[ORDER_MAX]);
 bool order_read(struct order *order, struct bytes bytes);
-struct bytes report_write(const struct report *report, uint8_t buffer[REPORT_MAX]);
-bool report_read(struct report *report, struct bytes bytes);
+struct bytes order_report_write(const struct order_report *report, uint8_t buffer[ORDER_REPORT_MAX]);
+bool order_report_read(struct order_report *report, struct bytes bytes);

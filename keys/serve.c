@@ -24,7 +24,7 @@ struct service {
     uint8_t *packet;            /* LINE_PACKET_MAX; plain text and keys' shadows: locked, wiped */
     uint8_t *answer;            /* LINE_ANSWER_MAX */
     struct order order;
-    struct report report;
+    struct order_report report;
 };
 
 /* --- lines --- */
@@ -114,7 +114,7 @@ static bool load_from(struct service *self, int descriptor, struct fault *fault)
 static void load(struct service *self, int descriptor)
 {
     struct fault fault = {0};
-    struct report *report = &self->report;
+    struct order_report *report = &self->report;
     report->fine = descriptor >= 0
                        ? load_from(self, descriptor, &fault)
                        : key_holder_load(self->holder, self->order.name, (struct bytes){0}, &fault);
@@ -138,8 +138,8 @@ static void tell_status(struct service *self)
 
 static void tell_complaints(struct service *self)
 {
-    struct report *report = &self->report;
-    while (report->complaint_count < REPORT_COMPLAINTS &&
+    struct order_report *report = &self->report;
+    while (report->complaint_count < ORDER_COMPLAINTS_MAX &&
            key_holder_complaint_at(self->holder, self->order.index + (size_t)report->complaint_count,
                                    &report->complaints[report->complaint_count]))
         report->complaint_count++;
@@ -147,8 +147,8 @@ static void tell_complaints(struct service *self)
 
 static void obey(struct service *self, int descriptor)
 {
-    uint8_t buffer[REPORT_MAX];
-    self->report = (struct report){.kind = self->order.kind, .number = self->order.number};
+    uint8_t buffer[ORDER_REPORT_MAX];
+    self->report = (struct order_report){.kind = self->order.kind, .number = self->order.number};
     switch (self->order.kind) {
     case ORDER_LINE:
         take_line(self, self->order.index, descriptor);
@@ -166,7 +166,7 @@ static void obey(struct service *self, int descriptor)
     }
     if (descriptor >= 0)
         close(descriptor);
-    line_send(self->control, report_write(&self->report, buffer), -1);
+    line_send(self->control, order_report_write(&self->report, buffer), -1);
 }
 
 static void hear_control(struct service *self)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "node/capture_group.h"
 #include "node/command.h"
+#include "node/key_options.h"
 #include "node/key_report.h"
 #include "node/option.h"
 #include "node/output.h"
@@ -322,8 +323,9 @@ static int run(struct capture_job *job)
         return command_failed("capture", strerror(errno));
     }
     if (!key_options_start(&job->keys, lines, &key_line_live, &job->key_client)) {
+        close(job->signal_descriptor);
+        config_destroy(&job->config);
         free(total);
-        free_job(job);
         return EXIT_FAILED;
     }
     job->settings.keys = job->key_client;

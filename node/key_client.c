@@ -61,7 +61,7 @@ struct key_client {
     uint64_t failures;  /* as of then: nothing new, nothing to ask */
     uint64_t ended_cpu; /* of holders that ended */
     struct order order;
-    struct report report;
+    struct order_report report;
 
     /* Under the lock: */
     pthread_mutex_t lock;
@@ -177,7 +177,7 @@ static bool wait_readable(struct key_client *client, int64_t deadline)
 /* The order's report in client->report. False: it is gone, or hangs. */
 static bool obtain(struct key_client *client, int descriptor)
 {
-    uint8_t buffer[REPORT_MAX], text[ORDER_MAX];
+    uint8_t buffer[ORDER_REPORT_MAX], text[ORDER_MAX];
     client->order.number = ++client->number;
     struct bytes order = order_write(&client->order, text);
     if (client->control < 0 || order.size == 0 || !line_send(client->control, order, descriptor))
@@ -190,7 +190,7 @@ static bool obtain(struct key_client *client, int descriptor)
             close(unwanted);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
             return false;
-        if (got > 0 && report_read(&client->report, (struct bytes){buffer, (size_t)got}) &&
+        if (got > 0 && order_report_read(&client->report, (struct bytes){buffer, (size_t)got}) &&
             client->report.number == client->number && client->report.kind == client->order.kind)
             return true;
     }
@@ -313,7 +313,7 @@ static bool ask_status(struct key_client *client)
     client->order = (struct order){.kind = ORDER_STATUS};
     if (!obtain(client, -1))
         return false;
-    const struct report *report = &client->report;
+    const struct order_report *report = &client->report;
     bool first = client->snapshot.sandbox == 0 && client->snapshot.memory == 0;
     pthread_mutex_lock(&client->lock);
     client->snapshot.running = true;
@@ -374,9 +374,9 @@ static bool ask_complaints(struct key_client *client)
 {
     static const size_t size = sizeof(struct key_holder_complaint);
     struct key_holder_complaint *all = calloc(KEY_CLIENT_COMPLAINTS_MAX, size);
-    uint32_t count = 0, got = REPORT_COMPLAINTS;
+    uint32_t count = 0, got = ORDER_COMPLAINTS_MAX;
     bool fine = all != NULL;
-    while (fine && got == REPORT_COMPLAINTS && count + got <= KEY_CLIENT_COMPLAINTS_MAX) {
+    while (fine && got == ORDER_COMPLAINTS_MAX && count + got <= KEY_CLIENT_COMPLAINTS_MAX) {
         client->order = (struct order){.kind = ORDER_COMPLAINTS, .index = count};
         fine = obtain(client, -1);
         got = fine ? client->report.complaint_count : 0;

@@ -7,6 +7,7 @@
 #include "node/command.h"
 #include "node/decode_rule.h"
 #include "node/event_log.h"
+#include "node/key_options.h"
 #include "node/key_report.h"
 #include "node/offline_resolver.h"
 #include "node/option.h"
