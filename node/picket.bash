@@ -106,7 +106,7 @@ _picket() {
         mapfile -t COMPREPLY < <(compgen -W "$protocols" -- "$current")
         return
         ;;
-    --batches | --config | --store)
+    --batches | --config | --store | --keytab)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
@@ -148,14 +148,14 @@ _picket() {
         ;;
     read)
         if [[ $current == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --resolve --store --decode --memory --help" -- "$current")
+            mapfile -t COMPREPLY < <(compgen -W "--json --counts --batches --stats --resolve --store --decode --keytab --memory --help" -- "$current")
         else
             mapfile -t COMPREPLY < <(compgen -f -- "$current")
         fi
         ;;
     capture)
         mapfile -t COMPREPLY < <(compgen -W "--config -i --interface --threads --controller --ports --filter --snaplen --ring
-            --memory --json --batches --stats --decode --help" -- "$current")
+            --memory --json --batches --stats --decode --keytab --help" -- "$current")
         ;;
     help)
         mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
