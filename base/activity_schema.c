@@ -132,7 +132,13 @@ enum {
 };
 _Static_assert(ACTIVITY_KINDS < SLOTS / 2 && ACTIVITY_FIELDS < SLOTS / 2, "raise SLOTS");
 
+/* Both ends of a name, eight bytes each: of up to 16 bytes that is all of it. */
+struct ends {
+    uint64_t head, tail;
+};
+
 struct slot {
+    struct ends ends;
     uint16_t number; /* + 1; 0: free */
     uint16_t size;   /* of the name */
 };
@@ -157,22 +163,23 @@ static uint64_t load(const char *from, size_t size)
     return value;
 }
 
-/* Of the size and the ends of the name, eight bytes each: on the path of every field that is read. Names are
- * ours and the table is at most half full: nobody gains by choosing collisions. */
-static unsigned first_slot(const char *name, size_t size)
+static struct ends ends_of(const char *name, size_t size)
 {
-    uint64_t head, tail;
-    if (size >= 8) {
-        head = load(name, 8);
-        tail = load(name + size - 8, 8);
-    } else if (size >= 4) {
-        head = load(name, 4);
-        tail = load(name + size - 4, 4);
-    } else {
-        head = size ? (uint64_t)(uint8_t)name[0] << 8 | (uint8_t)name[size / 2] : 0;
-        tail = size ? (uint8_t)name[size - 1] : 0;
-    }
-    uint64_t hash = (head ^ size) * UINT64_C(0x9e3779b97f4a7c15) ^ tail * UINT64_C(0xc2b2ae3d27d4eb4f);
+    if (size >= 8)
+        return (struct ends){load(name, 8), load(name + size - 8, 8)};
+    if (size >= 4)
+        return (struct ends){load(name, 4), load(name + size - 4, 4)};
+    if (size == 0)
+        return (struct ends){0};
+    return (struct ends){(uint64_t)(uint8_t)name[0] << 8 | (uint8_t)name[size / 2], (uint8_t)name[size - 1]};
+}
+
+/* On the path of every field that is read. Names are ours and the table is at most half full: nobody gains by
+ * choosing collisions. */
+static unsigned first_slot(struct ends ends, size_t size)
+{
+    uint64_t hash =
+        (ends.head ^ size) * UINT64_C(0x9e3779b97f4a7c15) ^ ends.tail * UINT64_C(0xc2b2ae3d27d4eb4f);
     return (unsigned)((hash ^ hash >> 32) >> 8) % SLOTS;
 }
 
@@ -180,10 +187,11 @@ static void index_add(struct index *index, unsigned number)
 {
     const char *name = name_of(index, number);
     size_t size = strlen(name);
-    unsigned slot = first_slot(name, size);
+    const struct ends ends = ends_of(name, size);
+    unsigned slot = first_slot(ends, size);
     while (index->slots[slot].number)
         slot = (slot + 1) % SLOTS;
-    index->slots[slot] = (struct slot){(uint16_t)(number + 1), (uint16_t)size};
+    index->slots[slot] = (struct slot){ends, (uint16_t)(number + 1), (uint16_t)size};
 }
 
 static void make_indexes(void)
@@ -197,9 +205,11 @@ static void make_indexes(void)
 static unsigned index_find(const struct index *index, const char *name, size_t size, unsigned none)
 {
     pthread_once(&indexed, make_indexes);
-    for (unsigned at = first_slot(name, size); index->slots[at].number; at = (at + 1) % SLOTS) {
+    const struct ends ends = ends_of(name, size);
+    for (unsigned at = first_slot(ends, size); index->slots[at].number; at = (at + 1) % SLOTS) {
         const struct slot *slot = &index->slots[at];
-        if (slot->size == size && memcmp(name_of(index, slot->number - 1u), name, size) == 0)
+        if (slot->size == size && slot->ends.head == ends.head && slot->ends.tail == ends.tail &&
+            (size <= 16 || memcmp(name_of(index, slot->number - 1u), name, size) == 0))
             return slot->number - 1u;
     }
     return none;

@@ -135,11 +135,9 @@ static struct msgpack_item signed_item(struct cursor *c, int64_t value)
 
 static struct msgpack_item run_item(struct cursor *c, enum msgpack_type type, uint32_t size)
 {
-    struct msgpack_item item = {.type = type};
-    if (type == MSGPACK_EXTENSION)
-        item.extension = (int8_t)cursor_u8(c);
-    item.bytes = cursor_take(c, size);
-    return whole(c, item);
+    int8_t extension = type == MSGPACK_EXTENSION ? (int8_t)cursor_u8(c) : 0;
+    struct bytes bytes = cursor_take(c, size);
+    return whole(c, (struct msgpack_item){.type = type, .bytes = bytes, .extension = extension});
 }
 
 /* Every item takes a byte at least: a count beyond the bytes that are left is a lie. */
@@ -167,7 +165,7 @@ static struct msgpack_item float64_item(struct cursor *c)
     return whole(c, (struct msgpack_item){.type = MSGPACK_DOUBLE, .real = value});
 }
 
-struct msgpack_item msgpack_next(struct cursor *c)
+struct msgpack_item msgpack_next_any(struct cursor *c)
 {
     if (!cursor_need(c, 1))
         return invalid(c);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/checkpoint.h"
 
+#include "center/state_value.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +31,12 @@ struct checkpoint {
     int64_t stale[STALE_MAX];
     uint8_t *changes; /* struct change and value, one after the other */
     size_t size, capacity;
-    uint64_t count;
+    size_t *order; /* where each begins, by table and key: so pages of the store are met once */
+    size_t count, order_capacity;
     uint64_t position; /* of what was gathered */
     bool failed;       /* no memory */
     struct checkpoint_status status;
+    uint8_t packed[STATE_VALUE_MAX];
 };
 
 struct checkpoint *checkpoint_new(uint64_t workspace, uint32_t shard)
@@ -50,6 +54,7 @@ void checkpoint_destroy(struct checkpoint **checkpoint)
     if (!*checkpoint)
         return;
     free((*checkpoint)->changes);
+    free((*checkpoint)->order);
     free(*checkpoint);
     *checkpoint = NULL;
 }
@@ -107,6 +112,19 @@ static uint32_t table_of(struct checkpoint *self, const char *owner, const struc
     return self->table_count++;
 }
 
+static bool reserve_order(struct checkpoint *self)
+{
+    if (self->count < self->order_capacity)
+        return true;
+    size_t capacity = self->order_capacity ? 2 * self->order_capacity : 4096;
+    size_t *larger = realloc(self->order, capacity * sizeof(*larger));
+    if (!larger)
+        return false;
+    self->order = larger;
+    self->order_capacity = capacity;
+    return true;
+}
+
 static bool reserve(struct checkpoint *self, size_t size)
 {
     size_t capacity = self->capacity ? self->capacity : 65536;
@@ -131,20 +149,40 @@ static void gather_one(void *context, const char *owner, const struct state_form
                             .table = table_of(self, owner, form),
                             .size = value ? form->value_size : GONE};
     size_t size = value ? form->value_size : 0;
-    if (self->failed || change.table == TABLES_MAX || !reserve(self, sizeof(change) + size)) {
+    if (self->failed || change.table == TABLES_MAX || !reserve_order(self) ||
+        !reserve(self, sizeof(change) + size)) {
         self->failed = true;
         return;
     }
+    self->order[self->count++] = self->size;
     memcpy(self->changes + self->size, &change, sizeof(change));
     if (size)
         memcpy(self->changes + self->size + sizeof(change), value, size);
     self->size += sizeof(change) + size;
-    self->count++;
+}
+
+/* Changes of one key stay in their order: it may be gone and then there again. */
+static int compare_changes(const void *a, const void *b, void *context)
+{
+    const struct checkpoint *self = context;
+    const size_t x_at = *(const size_t *)a, y_at = *(const size_t *)b;
+    struct change x, y;
+    memcpy(&x, self->changes + x_at, sizeof(x));
+    memcpy(&y, self->changes + y_at, sizeof(y));
+    if (x.table != y.table)
+        return x.table < y.table ? -1 : 1;
+    if (x.key.high != y.key.high)
+        return x.key.high < y.key.high ? -1 : 1;
+    if (x.key.low != y.key.low)
+        return x.key.low < y.key.low ? -1 : 1;
+    return (x_at > y_at) - (x_at < y_at);
 }
 
 bool checkpoint_gather(struct checkpoint *self, struct pipeline *pipeline, uint64_t position)
 {
     pipeline_changes(pipeline, gather_one, self);
+    if (self->count)
+        qsort_r(self->order, self->count, sizeof(*self->order), compare_changes, self);
     self->position = position;
     return !self->failed;
 }
@@ -166,7 +204,8 @@ static bool write_change(struct checkpoint *self, struct store *store, const str
     int64_t table = number_of(self, store, change->table);
     if (change->size == GONE)
         return store_state_remove(store, table, change->key);
-    return store_state_put(store, table, change->key, change->touched, (struct bytes){value, change->size});
+    return store_state_put(store, table, change->key, change->touched,
+                           state_value_pack(self->packed, value, change->size));
 }
 
 bool checkpoint_write(struct checkpoint *self, struct store *store, int64_t wall)
@@ -175,10 +214,10 @@ bool checkpoint_write(struct checkpoint *self, struct store *store, int64_t wall
     bool fine = true;
     for (uint32_t i = 0; i < self->stale_count && fine; i++)
         fine = store_states_clear(store, self->stale[i]);
-    for (size_t at = 0; at < self->size && fine;) {
-        memcpy(&change, self->changes + at, sizeof(change));
-        fine = write_change(self, store, &change, self->changes + at + sizeof(change));
-        at += sizeof(change) + (change.size == GONE ? 0 : change.size);
+    for (size_t i = 0; i < self->count && fine; i++) {
+        const uint8_t *at = self->changes + self->order[i];
+        memcpy(&change, at, sizeof(change));
+        fine = write_change(self, store, &change, at + sizeof(change));
     }
     return fine && store_position_put(store, self->workspace, self->shard, self->position, wall);
 }

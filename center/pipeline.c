@@ -2,9 +2,11 @@
 #include "center/pipeline.h"
 
 #include "base/clock.h"
+#include "base/msgpack.h"
 #include "center/detection.h"
 #include "center/processor.h"
 #include "center/profile.h"
+#include "center/state_value.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct pipeline {
     struct pipeline_counters counters;
     struct activity activity;
     struct observation observation;
+    uint8_t value[STATE_VALUE_MAX]; /* that is put back */
 };
 
 static void want(struct pipeline *self, unsigned runner, const struct detector *detector)
@@ -129,25 +132,21 @@ static int64_t plausible_time(struct pipeline *self, int64_t time, int64_t recei
     return time > 0 ? time : received;
 }
 
-bool pipeline_activity(struct pipeline *self, struct bytes record, struct activity_place place,
-                       int64_t received, const uint8_t node[16])
+/* At what was decoded. */
+static void look(struct pipeline *self, struct bytes record, struct activity_place place, int64_t received,
+                 const uint8_t node[16])
 {
-    struct cursor c = cursor_of_bytes(record);
-    if (!activity_decode(&c, &self->activity) || !cursor_done(&c)) {
-        self->counters.malformed++;
-        return false;
-    }
     self->counters.activities++;
     if (self->activity.kind == ACTIVITY_NONE) {
         self->counters.unknown_kinds++;
-        return true;
+        return;
     }
     self->activity.time = plausible_time(self, self->activity.time, received);
     keep_time(self, self->activity.time);
     struct observation *o = &self->observation;
     if (!processor_observe(self->processor, &self->activity, record, place, node, o)) {
         self->counters.twins++;
-        return true;
+        return;
     }
     profiler_look(self->profiler, o);
     if (self->config.observed)
@@ -158,6 +157,30 @@ bool pipeline_activity(struct pipeline *self, struct bytes record, struct activi
             detection_runner_observe(runner, o);
     }
     profiler_learn(self->profiler, o);
+}
+
+bool pipeline_activity(struct pipeline *self, struct bytes record, struct activity_place place,
+                       int64_t received, const uint8_t node[16])
+{
+    struct cursor c = cursor_of_bytes(record);
+    if (!activity_decode(&c, &self->activity) || !cursor_done(&c)) {
+        self->counters.malformed++;
+        return false;
+    }
+    look(self, record, place, received, node);
+    return true;
+}
+
+bool pipeline_next(struct pipeline *self, struct cursor *c, struct activity_place place, int64_t received,
+                   const uint8_t node[16])
+{
+    const struct cursor begin = *c;
+    if (!activity_decode(c, &self->activity)) {
+        self->counters.malformed++;
+        *c = begin;
+        return msgpack_skip(c);
+    }
+    look(self, (struct bytes){begin.at, (size_t)(c->at - begin.at)}, place, received, node);
     return true;
 }
 
@@ -230,9 +253,10 @@ bool pipeline_restore(struct pipeline *self, const char *owner, const char *tabl
 {
     struct table_search search = {.owner = owner, .name = table};
     each_table(self, is_not_it, &search);
-    if (!search.found || state_table_form(search.found)->version != version ||
-        state_table_form(search.found)->value_size != value.size ||
-        !state_table_restore(search.found, key, touched, value.data))
+    const struct state_form *form = search.found ? state_table_form(search.found) : NULL;
+    if (!form || form->version != version || form->value_size > sizeof(self->value) ||
+        !state_value_unpack(self->value, form->value_size, value) ||
+        !state_table_restore(search.found, key, touched, self->value))
         return false;
     const struct memory *memory =
         search.found == self->memory ? state_table_look(self->memory, memory_key, 0) : NULL;

@@ -39,14 +39,18 @@ void pipeline_destroy(struct pipeline **pipeline);
  * counts as from then. `node`: which sensor. False: it is no activity, and has been counted. */
 bool pipeline_activity(struct pipeline *pipeline, struct bytes record, struct activity_place place,
                        int64_t received, const uint8_t node[16]);
+/* Likewise the one at the cursor, which stands behind it then. What is no activity is counted and left out;
+ * false: there is nothing that could be. */
+bool pipeline_next(struct pipeline *pipeline, struct cursor *records, struct activity_place place,
+                   int64_t received, const uint8_t node[16]);
 
 /* What changed since the last call: `owner` and `table` name the table, `version` is that of its values;
  * NULL: it is gone. */
 typedef void (*pipeline_change)(void *context, const char *owner, const struct state_form *form,
                                 struct subject key, int64_t touched, const void *value);
 void pipeline_changes(struct pipeline *pipeline, pipeline_change visit, void *context);
-/* Puts back what an earlier run gave. False: nobody knows it any more (another version), or there is no room.
- */
+/* Puts back what an earlier run gave, packed (center/state_value.h) or not. False: nobody knows it any more
+ * (another version), or there is no room. */
 bool pipeline_restore(struct pipeline *pipeline, const char *owner, const char *table, uint32_t version,
                       struct subject key, int64_t touched, struct bytes value);
 

@@ -243,19 +243,9 @@ static void count_damaged(struct shard *self, const struct log_entry *entry)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* The record at the cursor; false when there is none. */
-static bool next_record(struct cursor *c, struct bytes *record)
-{
-    const uint8_t *begin = c->at;
-    if (!msgpack_skip(c))
-        return false;
-    *record = (struct bytes){begin, (size_t)(c->at - begin)};
-    return true;
-}
-
 static void take_activities(struct shard *self, const struct log_entry *entry)
 {
-    struct bytes content = entry->content, record;
+    struct bytes content = entry->content;
     uint64_t count;
     if (!self->activities)
         self->activities = batch_reader_new();
@@ -266,8 +256,9 @@ static void take_activities(struct shard *self, const struct log_entry *entry)
     }
     struct cursor c = batch_reader_records(self->activities, &count);
     struct activity_place place = {.position = entry->position};
-    for (; place.index < count && next_record(&c, &record); place.index++)
-        pipeline_activity(self->pipeline, record, place, entry->wall, entry->origin.node.bytes);
+    while (place.index < count &&
+           pipeline_next(self->pipeline, &c, place, entry->wall, entry->origin.node.bytes))
+        place.index++;
 }
 
 static void take_entities(struct shard *self, const struct log_entry *entry)

@@ -8,10 +8,11 @@
 
 #define FIRST_CAPACITY 64u
 
-/* What stands before a value in the hash table. */
+/* What stands before a value in the hash table, which is aligned behind it. */
 struct slot {
     int64_t touched;
-    uint64_t changed; /* noted to be given out; a whole word, so that the value behind it is aligned */
+    uint32_t changed; /* noted to be given out */
+    uint32_t given;   /* was given out, or restored: its end has to be told */
 };
 
 struct state_table {
@@ -93,8 +94,10 @@ static bool grow(struct hash_table **table, uint32_t value_size, uint32_t most, 
 }
 
 /* A subject whose end cannot be noted is had back by a restart, and expires then. */
-static void note_gone(struct state_table *self, const void *key)
+static void note_gone(struct state_table *self, const void *key, const struct slot *slot)
 {
+    if (!slot->given)
+        return;
     if (grow(&self->gone, 1, self->form->capacity, self->seed))
         hash_table_insert(self->gone, key, NULL);
 }
@@ -146,7 +149,7 @@ static bool is_newer(void *context, const void *key, void *value)
     const struct slot *slot = value;
     if (slot->touched >= bound->oldest)
         return true;
-    note_gone(bound->table, key);
+    note_gone(bound->table, key, slot);
     return false;
 }
 
@@ -194,8 +197,11 @@ static struct slot *insert(struct state_table *self, struct subject key, bool *a
         return slot;
     if (!grow(&self->values, slot_size(self), self->form->capacity, self->seed))
         push_out(self);
-    hash_table_remove(self->gone, &key);
-    return hash_table_insert(self->values, &key, NULL);
+    bool was_given = hash_table_count(self->gone) && hash_table_remove(self->gone, &key);
+    slot = hash_table_insert(self->values, &key, NULL);
+    if (slot)
+        slot->given = was_given;
+    return slot;
 }
 
 void *state_table_use(struct state_table *self, struct subject key, int64_t now, bool *added)
@@ -228,8 +234,11 @@ const void *state_table_look(const struct state_table *self, struct subject key,
 
 void state_table_forget(struct state_table *self, struct subject key)
 {
-    if (hash_table_remove(self->values, &key))
-        note_gone(self, &key);
+    const struct slot *slot = hash_table_find(self->values, &key);
+    if (!slot)
+        return;
+    note_gone(self, &key, slot);
+    hash_table_remove(self->values, &key);
 }
 
 /* Not each time: a walk costs as much as there is, and whose time is over is not had back anyway. */
@@ -265,6 +274,7 @@ void state_table_changes(struct state_table *self,
         if (slot && slot->changed) { /* one that went and came back stands here twice */
             visit(context, self->changed[i], slot->touched, value_of(slot));
             slot->changed = 0;
+            slot->given = 1;
         }
     }
     self->changed_count = 0;
@@ -281,6 +291,7 @@ bool state_table_restore(struct state_table *self, struct subject key, int64_t t
         return false;
     slot->touched = touched;
     slot->changed = 0;
+    slot->given = 1;
     memcpy(value_of(slot), value, self->form->value_size);
     return true;
 }

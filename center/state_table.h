@@ -42,8 +42,8 @@ void state_table_each(const struct state_table *table,
                       void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
                       void *context);
 
-/* What changed since the last call: for each subject the value, or NULL when it is gone. After it all of it
- * counts as kept. */
+/* What changed since the last call: for each subject the value, or NULL when it is gone (of one that came and
+ * went since then nothing is told). After it all of it counts as kept. */
 void state_table_changes(struct state_table *table,
                          void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
                          void *context);

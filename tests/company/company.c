@@ -473,3 +473,11 @@ struct directory_view company_directory(struct company *company)
                                    .controllers = directory_controllers,
                                    .context = company};
 }
+
+void company_accounts(const struct company *company,
+                      void (*visit)(void *context, const char *name, const uint8_t guid[16], uint32_t facts),
+                      void *context)
+{
+    for (uint32_t i = 0; i < company->account_count; i++)
+        visit(context, company->accounts[i].name, company->accounts[i].guid, company->accounts[i].facts);
+}

@@ -36,6 +36,10 @@ void company_hour(struct company *company, uint32_t hour, company_sink sink, voi
 
 /* Its directory, as the center would have it. */
 struct directory_view company_directory(struct company *company);
+/* Everybody in it: sAMAccountName, objectGUID, facts (center/directory_view.h). */
+void company_accounts(const struct company *company,
+                      void (*visit)(void *context, const char *name, const uint8_t guid[16], uint32_t facts),
+                      void *context);
 
 /* -- attacks -------------------------------------------------------------------------------------- */
 

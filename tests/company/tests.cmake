@@ -16,3 +16,10 @@ file(GLOB company_captures ${PROJECT_SOURCE_DIR}/../shared/data/lab/*.pcap)
 add_custom_target(bench-center
   COMMAND bench_center_pipeline ${company_captures}
   DEPENDS bench_center_pipeline USES_TERMINAL)
+# The whole center: from the wire to the store: tests/bench/center_load.py (target `bench-center-load`).
+add_executable(center_load EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/bench/center_load.c)
+target_link_libraries(center_load PRIVATE company picket_daemon)
+set_target_properties(center_load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-center-load
+  COMMAND ${PROJECT_SOURCE_DIR}/tests/bench/center_load.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS center_load pcapmix picket picketd picket-center USES_TERMINAL)
