@@ -20,6 +20,7 @@ static const struct state_form forms[TABLES] = {
     [TABLE_KDCS] = {"issuers", 1, 8, 4096, 7 * CLOCK_DAY},
     /* With the version of the tickets: without them nothing was watched. */
     [TABLE_WATCH] = {"watch", 2, 8, 1, 0},
+    [TABLE_SENSORS] = {"sensors", 1, 8, 16384, CLOCK_DAY},
 };
 
 struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed)
@@ -201,6 +202,10 @@ bool processor_observe(struct processor *self, const struct activity *a, struct 
         .activity = a, .kind = a->kind, .time = a->time, .place = place, .record = record};
     if (a->kind == ACTIVITY_RESOLUTION) {
         learn_resolution(self, a, to);
+        return false;
+    }
+    if (a->kind == ACTIVITY_CAPTURE_REPORT) {
+        processor_report(self, to, node);
         return false;
     }
     if (processor_is_repeated(self, a, node))

@@ -20,6 +20,7 @@ enum processor_tables {
     TABLE_LOGONS,    /* logons on the wire that events may tell again */
     TABLE_KDCS,      /* controllers that were seen issuing tickets */
     TABLE_WATCH,     /* since when everything was seen */
+    TABLE_SENSORS,   /* how far each that captures has told */
     TABLES
 };
 
@@ -92,6 +93,8 @@ void processor_session(struct processor *self, struct observation *o);
 
 /* Finds the presented ticket, and whose it is; remembers the issued one. */
 void processor_tickets(struct processor *self, struct observation *o);
+/* What a sensor tells of its own eyes (activity "capture_report"). */
+void processor_report(struct processor *self, const struct observation *o, const uint8_t node[16]);
 /* The activity is of now: what is watched goes on. */
 void processor_watch(struct processor *self, const struct observation *o);
 

@@ -12,6 +12,8 @@
 #define TICKET_LIFE   (10 * CLOCK_HOUR) /* of a domain that says nothing else: its default */
 #define CLOCK_SKEW    (5 * CLOCK_MINUTE)
 #define KDC_IS_SILENT (CLOCK_DAY) /* a controller that issued nothing for so long may not be seen */
+#define REPORT_IS_DUE                                                                                        \
+    (45 * CLOCK_SECOND) /* of a sensor: four of its periods, and what an activity may wait */
 
 struct watch {
     int64_t since; /* everything was seen from here on */
@@ -21,6 +23,11 @@ struct issuer {
     int64_t issued; /* last time */
 };
 
+struct sensor {
+    int64_t reported; /* up to then it told what it saw */
+};
+
+_Static_assert(sizeof(struct sensor) == 8, "as processor.c has it");
 _Static_assert(sizeof(struct watch) == 8 && sizeof(struct issuer) == 8, "as processor.c has it");
 
 static const struct subject watch_key = {1, 1};
@@ -161,8 +168,42 @@ static uint64_t forgotten(const struct processor *self)
 void processor_gap(struct processor *self, int64_t time)
 {
     struct watch *watch = state_table_use(self->tables[TABLE_WATCH], watch_key, time, NULL);
-    if (watch)
+    if (watch && watch->since < time)
         watch->since = time;
+}
+
+/* A sensor says how far it has watched, and what it missed. */
+void processor_report(struct processor *self, const struct observation *o, const uint8_t node[16])
+{
+    struct sensor *sensor =
+        state_table_use(self->tables[TABLE_SENSORS], subject_of_guid(node), o->time, NULL);
+    if (sensor && sensor->reported < o->time)
+        sensor->reported = o->time;
+    if (!observation_has(o, FIELD_CAPTURED_FROM) || observation_has(o, FIELD_PACKETS_DROPPED) ||
+        observation_has(o, FIELD_KERBEROS_SHED) || observation_has(o, FIELD_ACTIVITIES_LOST) ||
+        observation_bool(o, FIELD_CAPTURE_BLIND))
+        processor_gap(self, o->time);
+}
+
+struct sensors {
+    int64_t now;
+    bool late;
+};
+
+static void see_sensor(void *to, struct subject key, int64_t touched, const void *value)
+{
+    struct sensors *s = to;
+    const struct sensor *sensor = value;
+    (void)key;
+    s->late = s->late || (s->now - sensor->reported > REPORT_IS_DUE && s->now - touched <= CLOCK_DAY);
+}
+
+/* What a sensor saw that is away, or whose batches are on their way, is not known yet. */
+static bool all_have_told(const struct processor *self, int64_t now)
+{
+    struct sensors sensors = {.now = now};
+    state_table_each(self->tables[TABLE_SENSORS], see_sensor, &sensors);
+    return !sensors.late;
 }
 
 struct controllers {
@@ -180,8 +221,9 @@ static void see_controller(void *to, const uint8_t guid[16])
     c->silent += !issuer || c->now - issuer->issued > KDC_IS_SILENT;
 }
 
-/* From a time on that is longer ago than tickets live nothing was missed, and every controller of the domain
- * was seen issuing tickets. A ticket that nobody saw being issued then came from none of them. */
+/* From a time on that is longer ago than tickets live nothing was missed, every sensor has told all up to
+ * now, and every controller of the domain was seen issuing tickets. A ticket that nobody saw being issued
+ * then came from none of them. */
 static bool all_is_watched(struct processor *self, const struct observation *o)
 {
     const struct watch *watch = state_table_look(self->tables[TABLE_WATCH], watch_key, o->time);
@@ -197,7 +239,7 @@ static bool all_is_watched(struct processor *self, const struct observation *o)
         life = TICKET_LIFE;
     return is_known && o->time - watch->since > life + CLOCK_SKEW &&
            self->directory->controllers(self->directory->context, realm, see_controller, &controllers) &&
-           controllers.count > 0 && controllers.silent == 0;
+           controllers.count > 0 && controllers.silent == 0 && all_have_told(self, o->time);
 }
 
 void processor_watch(struct processor *self, const struct observation *o)

@@ -108,6 +108,7 @@ static bool start_worker(struct capture_group *group, const struct capture_setti
         worker->unsealer = key_client_unsealer(settings->keys, (unsigned)group->workers_count);
     worker->stop_descriptor = group->stop_descriptor;
     worker->wake_descriptor = group->wake_descriptor;
+    worker->losses = &group->losses;
     if (!capture_worker_start(worker)) {
         snprintf(fault, CAPTURE_FAULT_MAX, "%s: %s", settings->interfaces[interface], worker->error);
         capture_worker_free(worker);
@@ -121,6 +122,7 @@ bool capture_group_start(struct capture_group *group, const struct capture_setti
                          char fault[CAPTURE_FAULT_MAX])
 {
     group->workers_count = 0;
+    atomic_init(&group->losses, 0);
     group->stop_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     group->wake_descriptor = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (group->stop_descriptor < 0 || group->wake_descriptor < 0) {

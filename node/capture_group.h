@@ -41,7 +41,8 @@ bool capture_settings_finish(struct capture_settings *settings, char fault[CAPTU
 
 struct capture_group {
     int stop_descriptor;
-    int wake_descriptor; /* readable when activities wait; -1: not started */
+    int wake_descriptor;          /* readable when activities wait; -1: not started */
+    atomic_uint_least64_t losses; /* another number: something was lost */
     size_t workers_count;
     struct capture_worker workers[WORKERS_MAX];
 };

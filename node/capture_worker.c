@@ -21,6 +21,7 @@
 #define PURSE_WAIT        5 /* ms */
 #define NICE              10
 #define TURN              (100 * CLOCK_MILLISECOND)
+#define LOSS_TURN         (20 * CLOCK_MILLISECOND) /* counters are no older than this when an activity leaves */
 #define DELAY_FIRST       (250 * CLOCK_MILLISECOND)
 #define DELAY_MAX         (5 * CLOCK_SECOND)
 /* Packets rest in the kernel's blocks for a while: time that passes without packets follows that late. */
@@ -31,25 +32,17 @@ static int64_t monotonic(void)
     return clock_monotonic(clock_system());
 }
 
-static void emit(void *context, enum activity_kind kind, int64_t time, struct bytes record)
+static void count_loss(struct capture_worker *worker)
 {
-    struct capture_worker *worker = context;
-    (void)kind;
-    (void)time;
-    if (worker->direct) {
-        worker->direct->record(worker->direct, record);
-        return;
-    }
-    /* A full ring refuses and counts: capture never waits for whoever writes. */
-    ring_push(worker->ring, record.data, record.size);
-    worker->woke = true;
+    atomic_fetch_add_explicit(worker->losses, 1, memory_order_release);
 }
 
-static void give(void *context, const struct packet *packet)
+/* All in which it is said that something was not seen. */
+static uint64_t losses_of(const struct capture_worker *worker, const struct live_counters *now,
+                          const struct engine_stats *stats)
 {
-    struct capture_worker *worker = context;
-    worker->last_packet = packet->time;
-    engine_packet(worker->engine, packet);
+    return worker->before.dropped + now->dropped + worker->before.ifdropped + now->ifdropped +
+           stats->protocol[PROTOCOL_KERBEROS].shed_packets + worker->blinks;
 }
 
 static void publish(struct capture_worker *worker)
@@ -74,6 +67,35 @@ static void publish(struct capture_worker *worker)
         atomic_store_explicit(&shed->packets, stats->protocol[i].shed_packets, memory_order_relaxed);
         atomic_store_explicit(&shed->bytes, stats->protocol[i].shed_bytes, memory_order_relaxed);
     }
+    uint64_t lost = losses_of(worker, &now, stats);
+    if (lost != worker->lost)
+        count_loss(worker);
+    worker->lost = lost;
+    worker->published = monotonic();
+}
+
+static void emit(void *context, enum activity_kind kind, int64_t time, struct bytes record)
+{
+    struct capture_worker *worker = context;
+    (void)kind;
+    (void)time;
+    if (worker->direct) {
+        worker->direct->record(worker->direct, record);
+        return;
+    }
+    if (monotonic() - worker->published > LOSS_TURN)
+        publish(worker);
+    /* A full ring refuses and counts: capture never waits for whoever writes. */
+    if (!ring_push(worker->ring, record.data, record.size))
+        count_loss(worker);
+    worker->woke = true;
+}
+
+static void give(void *context, const struct packet *packet)
+{
+    struct capture_worker *worker = context;
+    worker->last_packet = packet->time;
+    engine_packet(worker->engine, packet);
 }
 
 static void close_source(struct capture_worker *worker)
@@ -84,6 +106,7 @@ static void close_source(struct capture_worker *worker)
     worker->before.dropped += last.dropped;
     worker->before.ifdropped += last.ifdropped;
     live_source_close(&worker->source);
+    worker->blinks++;
 }
 
 /* The interface vanished: tried again after a delay that doubles. */
@@ -202,7 +225,6 @@ static void be_a_guest(struct capture_worker *worker)
 static void *run(void *context)
 {
     struct capture_worker *worker = context;
-    int64_t publish_at = 0;
     if (worker->allowance)
         stand_back();
     for (;;) {
@@ -222,10 +244,8 @@ static void *run(void *context)
             uint64_t one = 1;
             worker->woke = write(worker->wake_descriptor, &one, sizeof(one)) < 0;
         }
-        if (monotonic() >= publish_at) {
+        if (monotonic() - worker->published >= TURN)
             publish(worker);
-            publish_at = monotonic() + TURN;
-        }
         be_a_guest(worker);
     }
     /* What waits in the kernel still belongs to the run. */

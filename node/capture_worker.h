@@ -53,6 +53,7 @@ struct capture_worker {
     struct capture_allowance *allowance; /* NULL: no limits */
     int stop_descriptor;                 /* becomes readable when the thread is to end */
     int wake_descriptor;                 /* written to when the ring has got records */
+    atomic_uint_least64_t *losses;       /* counts up when something was lost, before what comes behind it */
 
     struct ring *ring;
     struct output *direct; /* once the thread has ended: activities go there, past the ring */
@@ -73,6 +74,9 @@ struct capture_worker {
     uint64_t memory;
     bool paused;
     bool woke;
+    int64_t published;
+    uint64_t blinks; /* times that the interface was closed */
+    uint64_t lost;   /* as was published: packets, and blinks */
 };
 
 /* Prepares and starts it; false (with worker->error) when the interface cannot be captured at all. */

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "cluster/identity.h"
 #include "node/answers.h"
+#include "node/capture_report.h"
 #include "node/command.h"
 #include "node/control.h"
 #include "node/directory_service.h"
@@ -50,6 +51,7 @@ struct daemon {
     struct capture_allowance allowance;
     struct yielding yielding; /* what the governor says to work that can wait */
     struct capture_group capture;
+    struct capture_reports *reports; /* NULL: nothing is captured */
     struct governor_service *governor;
     struct health *health;
     struct metrics *metrics;       /* NULL: nobody may ask */
@@ -283,6 +285,8 @@ static bool look_up(void *context, const struct lookup_key *key, enum lookup_pri
 static void take_activity(void *context, struct bytes record, uint64_t tag)
 {
     struct daemon *self = context;
+    if (self->reports)
+        capture_reports_hear(self->reports);
     outbox_record(self->outbox, record, tag);
 }
 
@@ -366,7 +370,10 @@ static bool start_capture(struct daemon *self)
     if (capture_group_start(&self->capture, &self->settings, fault)) {
         self->answers.capture = &self->capture;
         self->answers.interfaces = (unsigned)self->config->capture.interfaces_count;
-        return true;
+        self->reports = capture_reports_new(&self->capture, self->outbox);
+        if (!self->reports)
+            log_error("out of memory");
+        return self->reports != NULL;
     }
     log_error("%s", fault);
     return false;
@@ -632,6 +639,9 @@ static void end(struct daemon *self)
         capture_group_stop(&self->capture);
     naming_service_stop(self->naming);
     resolution_stop(&self->resolution);
+    if (self->reports)
+        capture_reports_look(self->reports);
+    capture_reports_destroy(&self->reports);
     naming_service_destroy(&self->naming);
     outbox_stop(&self->outbox);
     sender_stop(&self->sender);
@@ -709,6 +719,8 @@ static void show_life(struct daemon *self)
         self->status_at = now + STATUS_PERIOD;
     if (watchdog)
         self->watchdog_at = now + self->watchdog;
+    if (status && self->reports)
+        capture_reports_look(self->reports);
     if (status || watchdog)
         send_ping(self, status);
 }

@@ -145,3 +145,8 @@ set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEO
 add_test(NAME fleet_state COMMAND Python3::Interpreter ${integration}/fleet_state.py --picketd $<TARGET_FILE:picketd>
   --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
 set_tests_properties(fleet_state PROPERTIES LABELS slow TIMEOUT 900)
+
+# What a sensor did not see is known to the center.
+add_test(NAME capture_loss COMMAND Python3::Interpreter ${integration}/capture_loss.py --picketd $<TARGET_FILE:picketd>
+  --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
+set_tests_properties(capture_loss PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)

@@ -214,13 +214,16 @@ class Judge:
 PARTS = {"account": "account_", "service": "service_owner", "target": "target_", "group": "group_", "destination": "destination_"}
 
 
+OF_THE_SENSOR = ("resolution", "capture_report")  # nobody did anything there
+
+
 def complete(activities):
     """What resolution records tell, as a center applies it: (activities that were completed, records)."""
     completed, records = set(), [a for a in activities if a["kind"] == "resolution"]
     for r in records:
         begins, ends = nanoseconds(r["valid_from"]), nanoseconds(r["valid_to"])
         for i, a in enumerate(activities):
-            if a["kind"] == "resolution" or not begins <= nanoseconds(a["time"]) <= ends:
+            if a["kind"] in OF_THE_SENSOR or not begins <= nanoseconds(a["time"]) <= ends:
                 continue
             if "completed_id" in r:
                 if r["completed_id"] in a.get("unresolved_ids", ()):
@@ -392,7 +395,7 @@ def main():
             late = complete(activities)
             judge = Judge(truth)
             for a in activities:
-                if a["kind"] != "resolution":
+                if a["kind"] not in OF_THE_SENSOR:
                     judge.judge(a)
             return report(judge, late, played, options)
 

@@ -399,6 +399,90 @@ static void test_all_is_watched(void **state)
     assert_false(w->o.tickets_watched);
 }
 
+static void report(struct world *w, const uint8_t *node, bool first, enum activity_field loss)
+{
+    begin(w, ACTIVITY_CAPTURE_REPORT);
+    if (!first)
+        activity_put_time(&w->writer, FIELD_CAPTURED_FROM, w->now - 10 * CLOCK_SECOND);
+    activity_put_uint(&w->writer, FIELD_PACKETS_CAPTURED, 1000);
+    if (loss == FIELD_CAPTURE_BLIND)
+        activity_put_bool(&w->writer, loss, true);
+    else if (loss)
+        activity_put_uint(&w->writer, loss, 1);
+    assert_false(observe_from(w, node));
+}
+
+/* A ticket is issued, and one that nobody saw being issued is presented; both sensors tell of themselves. */
+static void pass_hours(struct world *w, int hours, const uint8_t *silent)
+{
+    struct guid controller = world_guid(11);
+    for (int i = 0; i < 6 * hours; i++) {
+        w->now += 10 * CLOCK_MINUTE;
+        ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, (uint64_t)w->now, "krbtgt/CORP.EXAMPLE");
+        put(w, FIELD_DESTINATION_COMPUTER, "DC1");
+        put(w, FIELD_DESTINATION_COMPUTER_DOMAIN, "corp.example");
+        activity_put_uuid(&w->writer, FIELD_DESTINATION_COMPUTER_GUID, controller.bytes);
+        activity_put_uint(&w->writer, FIELD_DESTINATION_CONFIDENCE, 100);
+        assert_true(observe(w));
+        if (silent != node_a)
+            report(w, node_a, false, 0);
+        if (silent != node_b)
+            report(w, node_b, false, 0);
+    }
+}
+
+static bool is_watched(struct world *w)
+{
+    present(w, 777);
+    assert_true(observe(w));
+    return w->o.tickets_watched;
+}
+
+/* What a sensor did not see, or has not told yet, is not absent. */
+static void test_blind_sensors(void **state)
+{
+    static const enum activity_field losses[] = {FIELD_PACKETS_DROPPED, FIELD_KERBEROS_SHED,
+                                                 FIELD_ACTIVITIES_LOST, FIELD_CAPTURE_BLIND};
+    struct world *w = *state;
+    give_directory(w);
+    pass_hours(w, 11, NULL);
+    assert_true(is_watched(w));
+    for (unsigned i = 0; i < sizeof losses / sizeof *losses; i++) {
+        report(w, node_b, false, losses[i]);
+        assert_false(is_watched(w));
+        pass_hours(w, 10, NULL);
+        assert_false(is_watched(w));
+        pass_hours(w, 1, NULL);
+        assert_true(is_watched(w));
+    }
+    report(w, node_b, false, FIELD_PACKETS_SHED); /* no tickets among them */
+    assert_true(is_watched(w));
+    report(w, node_b, true, 0); /* it was started anew */
+    assert_false(is_watched(w));
+    pass_hours(w, 11, NULL);
+    assert_true(is_watched(w));
+    /* One is late: its tickets may be on their way. */
+    w->now += 40 * CLOCK_SECOND;
+    report(w, node_a, false, 0);
+    assert_true(is_watched(w));
+    w->now += 10 * CLOCK_SECOND;
+    assert_false(is_watched(w));
+    report(w, node_b, false, 0);
+    assert_true(is_watched(w));
+    /* A clock that goes back changes nothing. */
+    w->now -= 5 * CLOCK_SECOND;
+    report(w, node_a, false, FIELD_PACKETS_DROPPED);
+    w->now += 5 * CLOCK_SECOND;
+    assert_false(is_watched(w));
+    pass_hours(w, 11, NULL);
+    assert_true(is_watched(w));
+    /* One that was taken away is waited for for a day. */
+    pass_hours(w, 1, node_b);
+    assert_false(is_watched(w));
+    pass_hours(w, 24, node_b);
+    assert_true(is_watched(w));
+}
+
 static void test_two_sensors(void **state)
 {
     struct world *w = *state;
@@ -645,6 +729,7 @@ int main(void)
         TEST(test_tickets),
         TEST(test_delegation),
         TEST(test_all_is_watched),
+        TEST(test_blind_sensors),
         TEST(test_two_sensors),
         TEST(test_same_event_twice),
         TEST(test_event_of_what_was_on_the_wire),

@@ -71,6 +71,4 @@ target_link_libraries(test_api_routes PRIVATE PkgConfig::JANSSON)
 set_tests_properties(test_service PROPERTIES LABELS threads TIMEOUT 300
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
 set_tests_properties(test_notify PROPERTIES LABELS threads)
-# Measures what a thread gets of a processor: with others beside it, it gets less.
-set_tests_properties(test_governor_service PROPERTIES RUN_SERIAL TRUE)
 target_link_libraries(test_fleet_view PRIVATE PkgConfig::JANSSON)
