@@ -190,6 +190,9 @@ bool krb_kdc_req_body(struct cursor c, struct krb_kdc_req *to)
         case EXPLICIT(9):
             to->addresses = krb_inner(e.value, BER_SEQUENCE);
             break;
+        case EXPLICIT(10):
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->authorization);
+            break;
         case EXPLICIT(11):
             to->tickets = krb_inner(e.value, BER_SEQUENCE);
             break;
@@ -290,6 +293,8 @@ static bool small_message(struct cursor c, struct krb_message *to)
             krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->sealed);
         else if (e.tag == EXPLICIT(2) && to->type == KRB_CRED)
             to->tickets = krb_inner(e.value, BER_SEQUENCE);
+        else if (e.tag == EXPLICIT(3) && to->type == KRB_CRED)
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), &to->credentials);
     }
     return !c.failed;
 }
@@ -668,6 +673,31 @@ bool krb_read_fast_armor(struct cursor value, struct krb_ap_req *armor)
             return krb_read_ap_req(krb_inner(e.value, BER_OCTET_STRING), armor);
     }
     return false;
+}
+
+/* A member of the SEQUENCE in the armored-data of a PA-FX-FAST: an EncryptedData. */
+static bool fast_sealed(struct cursor value, uint8_t tag, struct krb_encrypted *to)
+{
+    *to = (struct krb_encrypted){.present = false};
+    struct cursor c = krb_inner(krb_inner(value, EXPLICIT(0)), BER_SEQUENCE);
+    while (!cursor_done(&c)) {
+        struct ber e = ber_next(&c);
+        if (e.tag == tag)
+            krb_encrypted_read(krb_inner(e.value, BER_SEQUENCE), to);
+    }
+    return to->present;
+}
+
+bool krb_read_fast_sealed(struct cursor value, struct krb_encrypted *request)
+{
+    return fast_sealed(value, EXPLICIT(2), request);
+}
+
+/* PA-FX-FAST-REPLY ::= CHOICE { armored-data [0] KrbFastArmoredRep }
+ * KrbFastArmoredRep ::= SEQUENCE { enc-fast-rep [0] EncryptedData } (RFC 6113 5.4.3) */
+bool krb_read_fast_reply(struct cursor value, struct krb_encrypted *response)
+{
+    return fast_sealed(value, EXPLICIT(0), response);
 }
 
 /* KERB-ERROR-DATA ::= SEQUENCE { data-type [1] INTEGER, data-value [2] OCTET STRING OPTIONAL }; type 3 is

@@ -77,9 +77,10 @@ struct krb_kdc_req {
     int64_t from;
     int64_t till;
     int64_t renew_till;
-    struct cursor etypes;    /* Int32s */
-    struct cursor addresses; /* HostAddresses */
-    struct cursor tickets;   /* additional tickets */
+    struct cursor etypes;               /* Int32s */
+    struct cursor addresses;            /* HostAddresses */
+    struct krb_encrypted authorization; /* enc-authorization-data */
+    struct cursor tickets;              /* additional tickets */
 };
 
 struct krb_kdc_rep {
@@ -119,7 +120,10 @@ struct krb_message {
         struct krb_kdc_rep reply;   /* AS-REP, TGS-REP */
         struct krb_ap_req ap_req;
         struct krb_encrypted sealed; /* AP-REP, KRB-PRIV */
-        struct cursor tickets;       /* KRB-CRED */
+        struct {                     /* KRB-CRED */
+            struct cursor tickets;
+            struct krb_encrypted credentials;
+        };
         struct krb_error error;
     };
 };
@@ -193,6 +197,9 @@ bool krb_read_supported_etypes(struct cursor value, uint32_t *mask);
 bool krb_read_ap_req(struct cursor value, struct krb_ap_req *to);
 /* PA-FX-FAST-REQUEST: the ticket of its armor, when it has an explicit one. */
 bool krb_read_fast_armor(struct cursor value, struct krb_ap_req *armor);
+/* The sealed KrbFastReq of PA-FX-FAST-REQUEST, and the sealed KrbFastResponse of PA-FX-FAST-REPLY. */
+bool krb_read_fast_sealed(struct cursor value, struct krb_encrypted *request);
+bool krb_read_fast_reply(struct cursor value, struct krb_encrypted *response);
 
 /* What a KRB-ERROR's e-data can be. */
 struct krb_error_data {

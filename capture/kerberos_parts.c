@@ -21,7 +21,7 @@ static struct cursor members(struct cursor plain, unsigned tag)
 }
 
 /* EncryptionKey ::= SEQUENCE { keytype [0] Int32, keyvalue [1] OCTET STRING } (5.2.9) */
-static void inner_key(struct cursor member, struct krb_key *to)
+void krb_inner_key(struct cursor member, struct krb_key *to)
 {
     struct cursor c = krb_inner(member, BER_SEQUENCE);
     while (!cursor_done(&c)) {
@@ -54,7 +54,7 @@ static void enc_ticket_member(const struct ber *e, struct krb_enc_ticket *to)
         krb_inner_flags(e->value, &to->flags);
         break;
     case EXPLICIT(1):
-        inner_key(e->value, &to->key);
+        krb_inner_key(e->value, &to->key);
         break;
     case EXPLICIT(2):
         to->client_realm = krb_inner_string(e->value);
@@ -126,7 +126,7 @@ static void authenticator_member(const struct ber *e, struct krb_authenticator *
         to->time = krb_inner_time(e->value);
         break;
     case EXPLICIT(6):
-        inner_key(e->value, &to->subkey);
+        krb_inner_key(e->value, &to->subkey);
         break;
     case EXPLICIT(7):
         to->sequence = (uint32_t)krb_inner_int(e->value);
@@ -158,7 +158,7 @@ static void reply_member(const struct ber *e, struct krb_reply_part *to)
 {
     switch (e->tag) {
     case EXPLICIT(0):
-        inner_key(e->value, &to->key);
+        krb_inner_key(e->value, &to->key);
         break;
     case EXPLICIT(2):
         to->nonce = (uint32_t)krb_inner_int(e->value);
@@ -219,7 +219,7 @@ bool krb_read_ap_rep_part(struct cursor plain, struct krb_ap_rep_part *to)
         } else if (e.tag == EXPLICIT(1)) {
             microseconds = krb_inner_int(e.value);
         } else if (e.tag == EXPLICIT(2)) {
-            inner_key(e.value, &to->subkey);
+            krb_inner_key(e.value, &to->subkey);
         } else if (e.tag == EXPLICIT(3)) {
             to->sequence = (uint32_t)krb_inner_int(e.value);
             to->has_sequence = true;
@@ -280,7 +280,7 @@ bool krb_read_fast_response(struct cursor plain, struct krb_fast_response *to)
         if (e.tag == EXPLICIT(0))
             to->padata = krb_inner(e.value, BER_SEQUENCE);
         else if (e.tag == EXPLICIT(1))
-            inner_key(e.value, &to->strengthen);
+            krb_inner_key(e.value, &to->strengthen);
         else if (e.tag == EXPLICIT(2))
             fast_finished(krb_inner(e.value, BER_SEQUENCE), to);
         else if (e.tag == EXPLICIT(3))

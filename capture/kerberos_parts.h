@@ -14,6 +14,9 @@ struct krb_key {
     struct bytes value;
 };
 
+/* An EncryptionKey, in the member that holds it. */
+void krb_inner_key(struct cursor member, struct krb_key *to);
+
 /* EncTicketPart. Times are nanoseconds since 1970; 0: not there. */
 struct krb_enc_ticket {
     uint32_t flags; /* TicketFlags, bit 0 the highest */

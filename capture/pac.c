@@ -54,6 +54,7 @@ bool pac_signature_read(struct bytes buffer, struct pac_signature_data *to)
     /* Behind it a read-only controller's number may stand (2 bytes): the type says how long it is. */
     size_t size = to->type == -138 ? 16 : to->type == 19 ? 16 : to->type == 20 ? 24 : 12;
     to->signature = cursor_take(&c, size);
+    to->rodc = cursor_left(&c) >= 2 ? cursor_le16(&c) : 0;
     return !c.failed;
 }
 

@@ -41,6 +41,7 @@ struct bytes pac_find(struct bytes pac, uint32_t type);
 struct pac_signature_data {
     int32_t type;           /* of the checksum: -138 HMAC-MD5, 15, 16 HMAC-SHA1-96-AES, 19, 20 */
     struct bytes signature; /* as long as the type says */
+    uint16_t rodc;          /* the read-only controller that signed; 0: a full one */
 };
 bool pac_signature_read(struct bytes buffer, struct pac_signature_data *to);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/complaints.h"
-#include "keys/operations.h"
+#include "keys/exchanges.h"
+#include "keys/kerberos.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -25,9 +26,12 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
     h->channels = channels_new();
     h->complaints = complaints_new();
     h->objects = key_objects_new();
+    h->opened = ticket_cache_new();
+    h->exchanges = exchanges_new();
     h->krb5 = kerberos_context_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->objects || !h->krb5 || !h->plain)
+    if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->objects || !h->opened ||
+        !h->exchanges || !h->krb5 || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -42,6 +46,8 @@ void key_holder_destroy(struct key_holder **holder_p)
     channels_destroy(&h->channels);
     complaints_destroy(&h->complaints);
     key_objects_destroy(&h->objects);
+    ticket_cache_destroy(&h->opened);
+    exchanges_destroy(&h->exchanges);
     sodium_free(h->plain);
     if (h->krb5)
         krb5_free_context(h->krb5);
@@ -51,12 +57,16 @@ void key_holder_destroy(struct key_holder **holder_p)
 
 bool key_holder_load(struct key_holder *holder, const char *name, struct bytes keytab, struct fault *fault)
 {
-    return keyring_load(holder->keyring, name, keytab, fault);
+    bool fine = keyring_load(holder->keyring, name, keytab, fault);
+    if (fine)
+        ticket_cache_clear(holder->opened); /* verdicts on signatures may be others now */
+    return fine;
 }
 
 void key_holder_line_ended(struct key_holder *holder, uint32_t line)
 {
     contexts_line_ended(holder->contexts, line);
+    exchanges_line_ended(holder->exchanges, line);
 }
 
 /* --- arguments and answers --- */
@@ -103,9 +113,9 @@ struct security_context *request_context(struct key_request *r, enum direction *
     return context;
 }
 
-static void note_result(struct key_request *r, enum unseal_result result)
+void count_result(struct key_holder *holder, enum unseal_result result)
 {
-    struct key_holder_status *s = &r->holder->status;
+    struct key_holder_status *s = &holder->status;
     s->unsealed += result == UNSEAL_FINE;
     s->missing += result == UNSEAL_NO_KEY;
     s->other_kvno += result == UNSEAL_OTHER_KVNO;
@@ -115,7 +125,7 @@ static void note_result(struct key_request *r, enum unseal_result result)
 
 void answer_result(struct key_request *r, enum unseal_result result)
 {
-    note_result(r, result);
+    count_result(r->holder, result);
     msgpack_put_array(r->answer, 1);
     msgpack_put_uint(r->answer, result);
 }
@@ -126,7 +136,7 @@ void answer_plain(struct key_request *r, enum unseal_result result, const void *
         answer_result(r, result);
         return;
     }
-    note_result(r, result);
+    count_result(r->holder, result);
     msgpack_put_array(r->answer, 2);
     msgpack_put_uint(r->answer, result);
     msgpack_put_binary(r->answer, plain, size);
@@ -134,7 +144,7 @@ void answer_plain(struct key_request *r, enum unseal_result result, const void *
 
 void answer_context(struct key_request *r, enum unseal_result result, const struct security_context *context)
 {
-    note_result(r, result);
+    count_result(r->holder, result);
     msgpack_put_array(r->answer, 2);
     msgpack_put_uint(r->answer, result);
     msgpack_put_uint(r->answer, context ? context->id : 0);
@@ -165,6 +175,12 @@ uint8_t *plain_take(struct key_holder *holder, size_t size)
     return to;
 }
 
+void plain_give_back(struct key_holder *holder, size_t size)
+{
+    holder->plain_used -= size;
+    sodium_memzero(holder->plain + holder->plain_used, size);
+}
+
 static void wipe_plain(struct key_holder *holder)
 {
     sodium_memzero(holder->plain, holder->plain_used);
@@ -186,6 +202,10 @@ static const key_operation operations[] = {
     [UNSEAL_RPC] = operation_rpc,
     [UNSEAL_PRIV] = operation_priv,
     [UNSEAL_MIC] = operation_mic,
+    [UNSEAL_KDC_REQUEST] = operation_kdc_request,
+    [UNSEAL_KDC_REPLY] = operation_kdc_reply,
+    [UNSEAL_AP_REQUEST] = operation_ap_request,
+    [UNSEAL_AP_REPLY] = operation_ap_reply,
     [UNSEAL_SMB] = operation_smb,
     [UNSEAL_SMB_MESSAGE] = operation_smb_message,
     [UNSEAL_SMB_SIGNATURE] = operation_smb_signature,

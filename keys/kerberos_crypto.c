@@ -49,14 +49,40 @@ krb5_context kerberos_context_new(void)
     return context;
 }
 
-static krb5_key object_of(const struct key_material *key)
+static bool usable(const struct key_material *key)
 {
-    if (!key->size || kerberos_key_size(key->etype) != key->size)
-        return NULL;
-    krb5_keyblock block = {.magic = KV5M_KEYBLOCK,
+    return key->size && kerberos_key_size(key->etype) == key->size;
+}
+
+static krb5_keyblock block_of(const struct key_material *key)
+{
+    return (krb5_keyblock){.magic = KV5M_KEYBLOCK,
                            .enctype = key->etype,
                            .length = key->size,
                            .contents = (krb5_octet *)key->bytes};
+}
+
+bool kerberos_combine(krb5_context krb5, const struct key_material *a, const char *pepper_a,
+                      const struct key_material *b, const char *pepper_b, struct key_material *to)
+{
+    if (!usable(a) || !usable(b))
+        return false;
+    krb5_keyblock first = block_of(a), second = block_of(b), *both = NULL;
+    if (krb5_c_fx_cf2_simple(krb5, &first, pepper_a, &second, pepper_b, &both) != 0)
+        return false;
+    *to = (struct key_material){.etype = both->enctype, .size = (uint8_t)both->length};
+    bool fits = both->length <= sizeof to->bytes;
+    if (fits)
+        memcpy(to->bytes, both->contents, both->length);
+    krb5_free_keyblock(krb5, both);
+    return fits;
+}
+
+static krb5_key object_of(const struct key_material *key)
+{
+    if (!usable(key))
+        return NULL;
+    krb5_keyblock block = block_of(key);
     krb5_key object = NULL;
     return krb5_k_create_key(NULL, &block, &object) == 0 ? object : NULL;
 }

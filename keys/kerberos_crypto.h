@@ -29,3 +29,7 @@ struct key_objects *key_objects_new(void);
 void key_objects_destroy(struct key_objects **objects_p);
 /* NULL for an unknown type or without memory. Valid until the next call: to be used at once. */
 krb5_key key_objects_get(struct key_objects *objects, const struct key_material *key);
+
+/* KRB-FX-CF2 (RFC 6113 5.1): of the type of `a`. False for unknown types or without memory. */
+bool kerberos_combine(krb5_context krb5, const struct key_material *a, const char *pepper_a,
+                      const struct key_material *b, const char *pepper_b, struct key_material *to);

@@ -435,6 +435,11 @@ bool keyring_load(struct keyring *ring, const char *name, struct bytes bytes, st
     return fine;
 }
 
+bool keyring_empty(const struct keyring *ring)
+{
+    return !ring->count && !ring->tickets_used;
+}
+
 void keyring_count(const struct keyring *ring, struct keyring_counts *to)
 {
     *to = (struct keyring_counts){.keys = ring->count, .tickets = ring->tickets_used};
@@ -637,7 +642,7 @@ static struct long_term_key *next_in_stage(struct keyring *ring, struct keyring_
     case STAGE_VERSIONS_ACCOUNT:
         return version_of(s) ? next_of(ring, s, s->candidates[s->stage - STAGE_VERSIONS], false) : NULL;
     case STAGE_TYPE:
-        return s->service && !s->cut ? next_of_type(ring, s) : NULL;
+        return s->service && !s->named && !s->cut ? next_of_type(ring, s) : NULL;
     default:
         return NULL;
     }
@@ -686,7 +691,7 @@ static struct learnt *learnt_place(struct keyring *ring, const struct keyring_se
 void keyring_learn(struct keyring *ring, const struct keyring_search *s, const struct long_term_key *fitted)
 {
     /* What was found by its name is found so again; only services have more than names. */
-    if (s->stage == STAGE_BEGIN || (fitted ? s->stage < STAGE_VERSIONS : s->cut || !s->service))
+    if (s->stage == STAGE_BEGIN || s->named || (fitted ? s->stage < STAGE_VERSIONS : s->cut || !s->service))
         return;
     struct learnt *learnt = learnt_place(ring, s);
     if (fitted) {

@@ -54,6 +54,7 @@ struct keyring_counts {
     uint32_t refused;
     uint32_t tickets;
 };
+bool keyring_empty(const struct keyring *ring); /* neither keys nor session keys */
 void keyring_count(const struct keyring *ring, struct keyring_counts *to);
 
 /* Candidates for what was sealed for a principal: `keyring_next` walks them in the order above, `at` 0 at
@@ -65,6 +66,7 @@ struct keyring_search {
     uint32_t kvno; /* 0: any version, newest first. RODCs put their number into the upper half ([MS-KILE]
                     * 3.1.5.8): it is cut */
     bool service;  /* a service: other accounts and keys of equal type are tried too */
+    bool named;    /* no keys but those that the name leads to */
     /* inside */
     uint32_t at;
     uint32_t stage;

@@ -16,6 +16,7 @@ struct key_holder {
     struct channels *channels;   /* netlogon.c: session keys by computer */
     struct complaints *complaints;
     struct key_objects *objects; /* of session keys */
+    struct ticket_cache *opened; /* kerberos_tickets.c */
     krb5_context krb5;
     struct key_holder_status status;
     uint8_t *plain;    /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted */
@@ -36,6 +37,7 @@ struct bytes request_bytes(struct key_request *r);
 /* A context and a direction, the first arguments of many. NULL: answered already. */
 struct security_context *request_context(struct key_request *r, enum direction *direction);
 
+void count_result(struct key_holder *holder, enum unseal_result result);
 /* Answers, and counts the result. */
 void answer_result(struct key_request *r, enum unseal_result result);
 void answer_plain(struct key_request *r, enum unseal_result result, const void *plain, size_t size);
@@ -43,6 +45,8 @@ void answer_context(struct key_request *r, enum unseal_result result, const stru
 
 /* Memory for plain text, until the answer is written; NULL when there is no more. */
 uint8_t *plain_take(struct key_holder *holder, size_t size);
+/* Gives back what was taken last; it is wiped. */
+void plain_give_back(struct key_holder *holder, size_t size);
 
 /* Notes that a key was wanted in vain. `principal` may be NULL. */
 void complain(struct key_holder *holder, enum unseal_result result, struct bytes realm,
@@ -53,9 +57,6 @@ typedef void (*key_operation)(struct key_request *r);
 /* kerberos_kdc.c */
 void operation_kdc_request(struct key_request *r);
 void operation_kdc_reply(struct key_request *r);
-struct exchanges *exchanges_new(void);
-void exchanges_destroy(struct exchanges **exchanges_p);
-void exchanges_line_ended(struct exchanges *exchanges, uint32_t line);
 /* kerberos_ap.c */
 void operation_ap_request(struct key_request *r);
 void operation_ap_reply(struct key_request *r);

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tickets and authenticators: with which key they open, what is in them, and which were opened before.
+ */
+#include "keys/kerberos.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+#define CACHE_SLOTS 2048u
+#define CACHED_MAX  8192u /* bytes of a ticket that is kept: at most 16 MiB in all */
+
+/* --- parts --- */
+
+struct unsealed_part *part_add(struct unsealed *parts, enum unsealed_kind kind,
+                               const struct krb_encrypted *sealed)
+{
+    if (parts->count == UNSEALED_PARTS_MAX)
+        return NULL;
+    struct unsealed_part *part = &parts->parts[parts->count++];
+    *part = (struct unsealed_part){.kind = kind, .result = UNSEAL_NO_KEY, .etype = sealed->etype};
+    return part;
+}
+
+/* No part leaves but through here. */
+static void put_part(struct key_request *r, const struct unsealed_part *part)
+{
+    struct msgpack_writer *w = r->answer;
+    keys_blank(part->kind, part->plain);
+    msgpack_put_array(w, 6 + PAC_SIGNATURES);
+    msgpack_put_uint(w, part->kind);
+    msgpack_put_uint(w, part->result);
+    if (part->etype < 0)
+        msgpack_put_int(w, part->etype);
+    else
+        msgpack_put_uint(w, (uint64_t)part->etype);
+    msgpack_put_uint(w, part->kvno);
+    msgpack_put_binary(w, part->plain.data, part->plain.size);
+    msgpack_put_uint(w, part->pac);
+    for (int i = 0; i < PAC_SIGNATURES; i++)
+        msgpack_put_uint(w, part->signatures[i]);
+}
+
+/* FINE when any part is; otherwise as the first; FINE too when nothing was sealed. */
+static enum unseal_result result_of(const struct unsealed *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        if (parts->parts[i].result == UNSEAL_FINE)
+            return UNSEAL_FINE;
+    return parts->count ? parts->parts[0].result : UNSEAL_FINE;
+}
+
+static void put_parts(struct key_request *r, const struct unsealed *parts)
+{
+    msgpack_put_array(r->answer, (uint32_t)parts->count);
+    for (size_t i = 0; i < parts->count; i++) {
+        put_part(r, &parts->parts[i]);
+        count_result(r->holder, parts->parts[i].result);
+    }
+}
+
+void answer_parts(struct key_request *r, const struct unsealed *parts)
+{
+    msgpack_put_array(r->answer, 2);
+    msgpack_put_uint(r->answer, result_of(parts));
+    put_parts(r, parts);
+}
+
+void answer_parts_in_context(struct key_request *r, const struct unsealed *parts,
+                             const struct security_context *context)
+{
+    msgpack_put_array(r->answer, 3);
+    msgpack_put_uint(r->answer, result_of(parts));
+    msgpack_put_uint(r->answer, context ? context->id : 0);
+    put_parts(r, parts);
+}
+
+/* --- decryption --- */
+
+void kerberos_complain(struct key_holder *holder, const struct keyring_search *search,
+                       enum unseal_result result)
+{
+    uint32_t held = 0;
+    if (result != UNSEAL_ETYPE && result != UNSEAL_NO_KEY)
+        keyring_why(holder->keyring, search, &held);
+    complain(holder, result, search->realm, search->principal, search->etype, search->kvno, held);
+}
+
+static enum unseal_result decrypt_mixed(struct key_holder *holder, const struct long_term_key *key,
+                                        const struct key_mix *mix, int32_t usage, struct bytes cipher,
+                                        uint8_t *to, size_t *size)
+{
+    struct key_material mixed;
+    enum unseal_result result = UNSEAL_ETYPE;
+    if (kerberos_combine(holder->krb5, mix->with, mix->with_pepper, &key->material, mix->key_pepper, &mixed))
+        result = kerberos_decrypt_with(holder, &mixed, usage, cipher, to, size);
+    sodium_memzero(&mixed, sizeof mixed);
+    return result;
+}
+
+enum unseal_result kerberos_decrypt_for(struct key_holder *holder, struct keyring_search *search,
+                                        const struct key_mix *mix, int32_t usage, struct bytes cipher,
+                                        struct unsealed_part *part, struct long_term_key **fitted)
+{
+    if (!kerberos_etype_known(search->etype))
+        return part->result = UNSEAL_ETYPE;
+    uint8_t *to = plain_take(holder, cipher.size);
+    if (!to || !cipher.size)
+        return part->result = UNSEAL_MALFORMED;
+    struct long_term_key *key;
+    while ((key = keyring_next(holder->keyring, search)) != NULL) {
+        size_t size;
+        part->result =
+            mix ? decrypt_mixed(holder, key, mix, usage, cipher, to, &size)
+                : kerberos_decrypt(holder, kerberos_key_object(holder, key), usage, cipher, to, &size);
+        if (part->result == UNSEAL_MALFORMED)
+            break;
+        if (part->result != UNSEAL_FINE)
+            continue;
+        keyring_learn(holder->keyring, search, key);
+        part->kvno = key->kvno;
+        part->plain = (struct bytes){to, size};
+        if (fitted)
+            *fitted = key;
+        return UNSEAL_FINE;
+    }
+    plain_give_back(holder, cipher.size);
+    if (part->result == UNSEAL_MALFORMED)
+        return part->result;
+    keyring_learn(holder->keyring, search, NULL);
+    uint32_t held;
+    return part->result = (enum unseal_result)keyring_why(holder->keyring, search, &held);
+}
+
+enum unseal_result kerberos_decrypt_session(struct key_holder *holder, const struct key_material *key,
+                                            int32_t usage, const struct krb_encrypted *sealed,
+                                            struct unsealed_part *part)
+{
+    if (!key->size || key->etype != sealed->etype)
+        return part->result = UNSEAL_WRONG_KEY;
+    size_t size;
+    uint8_t *to = plain_take(holder, sealed->cipher.size);
+    if (!to || !sealed->cipher.size)
+        return part->result = UNSEAL_MALFORMED;
+    part->result = kerberos_decrypt_with(holder, key, usage, sealed->cipher, to, &size);
+    if (part->result == UNSEAL_FINE)
+        part->plain = (struct bytes){to, size};
+    else
+        plain_give_back(holder, sealed->cipher.size);
+    return part->result;
+}
+
+/* --- tickets that were opened before --- */
+
+struct cached_ticket {
+    uint8_t hash[crypto_shorthash_siphashx24_BYTES];
+    struct unsealed_part part; /* its plain text is the cache's own; the key in it is blanked */
+    struct key_material session;
+};
+
+struct ticket_cache {
+    uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES];
+    struct cached_ticket *slots;
+};
+
+struct ticket_cache *ticket_cache_new(void)
+{
+    struct ticket_cache *cache = calloc(1, sizeof *cache);
+    if (!cache)
+        return NULL;
+    randombytes_buf(cache->hash_key, sizeof cache->hash_key);
+    cache->slots = sodium_allocarray(CACHE_SLOTS, sizeof *cache->slots);
+    if (!cache->slots) {
+        free(cache);
+        return NULL;
+    }
+    memset(cache->slots, 0, CACHE_SLOTS * sizeof *cache->slots);
+    return cache;
+}
+
+void ticket_cache_clear(struct ticket_cache *cache)
+{
+    for (size_t i = 0; i < CACHE_SLOTS; i++)
+        free((void *)cache->slots[i].part.plain.data);
+    sodium_memzero(cache->slots, CACHE_SLOTS * sizeof *cache->slots);
+}
+
+void ticket_cache_destroy(struct ticket_cache **cache_p)
+{
+    struct ticket_cache *cache = *cache_p;
+    if (!cache)
+        return;
+    ticket_cache_clear(cache);
+    sodium_free(cache->slots);
+    free(cache);
+    *cache_p = NULL;
+}
+
+/* By its cipher text alone: that opens with one key only, whoever's name stands beside it. */
+static struct cached_ticket *cache_slot(struct ticket_cache *cache, struct bytes cipher,
+                                        uint8_t hash[crypto_shorthash_siphashx24_BYTES])
+{
+    crypto_shorthash_siphashx24(hash, cipher.data, cipher.size, cache->hash_key);
+    uint32_t place;
+    memcpy(&place, hash, sizeof place);
+    return &cache->slots[place % CACHE_SLOTS];
+}
+
+static bool from_cache(struct key_holder *holder, const struct cached_ticket *slot,
+                       struct unsealed_part *part, struct key_material *session)
+{
+    enum unsealed_kind kind = part->kind;
+    uint8_t *to = plain_take(holder, slot->part.plain.size);
+    if (!to)
+        return false;
+    memcpy(to, slot->part.plain.data, slot->part.plain.size);
+    *part = slot->part;
+    part->kind = kind;
+    part->plain.data = to;
+    *session = slot->session;
+    return true;
+}
+
+static void into_cache(struct cached_ticket *slot, const uint8_t *hash, const struct unsealed_part *part,
+                       const struct key_material *session)
+{
+    if (part->plain.size > CACHED_MAX)
+        return;
+    uint8_t *copy = realloc((void *)slot->part.plain.data, part->plain.size);
+    if (!copy)
+        return;
+    memcpy(copy, part->plain.data, part->plain.size);
+    memcpy(slot->hash, hash, sizeof slot->hash);
+    slot->part = *part;
+    slot->part.plain.data = copy;
+    slot->session = *session;
+}
+
+/* --- tickets --- */
+
+static krb5_key open_with_others(struct key_holder *holder, const struct krb_ticket *ticket,
+                                 const struct key_material *others, size_t count, struct unsealed_part *part)
+{
+    for (size_t i = 0; i < count; i++)
+        if (kerberos_decrypt_session(holder, &others[i], USAGE_TICKET, &ticket->sealed, part) == UNSEAL_FINE)
+            return kerberos_session_object(holder, &others[i]);
+    return NULL;
+}
+
+/* Its session key taken, its PAC verified, its keys blanked. */
+static void look_inside(struct key_holder *holder, const struct krb_ticket *ticket, krb5_key key,
+                        struct unsealed_part *part, struct key_material *session)
+{
+    struct krb_enc_ticket inside;
+    if (!krb_read_enc_ticket(cursor_of_bytes(part->plain), &inside)) {
+        part->result = UNSEAL_MALFORMED;
+        part->plain = (struct bytes){0};
+        return;
+    }
+    struct bytes pac = krb_find_pac(inside.authorization);
+    part->pac = pac.size > 0;
+    if (part->pac)
+        pac_verify(holder, ticket, key, part->plain, pac, part->signatures);
+    if (key_take(&inside.key, session))
+        keyring_put_ticket(holder->keyring, ticket->sealed.cipher, session);
+    keys_blank(part->kind, part->plain); /* what is kept has no keys */
+}
+
+static void open_anew(struct key_holder *holder, const struct krb_ticket *ticket,
+                      const struct key_material *others, size_t count, struct unsealed_part *part,
+                      struct key_material *session)
+{
+    struct keyring_search search = {.realm = ticket->realm,
+                                    .principal = &ticket->service,
+                                    .etype = ticket->sealed.etype,
+                                    .kvno = ticket->sealed.has_kvno ? ticket->sealed.kvno : 0,
+                                    .service = true};
+    struct long_term_key *fitted = NULL;
+    krb5_key key = open_with_others(holder, ticket, others, count, part);
+    if (!key) {
+        kerberos_decrypt_for(holder, &search, NULL, USAGE_TICKET, ticket->sealed.cipher, part, &fitted);
+        key = fitted ? kerberos_key_object(holder, fitted) : NULL;
+    }
+    if (part->result == UNSEAL_FINE) {
+        look_inside(holder, ticket, key, part, session);
+        return;
+    }
+    keyring_get_ticket(holder->keyring, ticket->sealed.cipher, session);
+    if (part->result != UNSEAL_MALFORMED)
+        kerberos_complain(holder, &search, part->result);
+}
+
+bool kerberos_open_ticket(struct key_holder *holder, enum unsealed_kind kind, const struct krb_ticket *ticket,
+                          const struct key_material *others, size_t count, struct unsealed *parts,
+                          struct key_material *session)
+{
+    memset(session, 0, sizeof *session);
+    struct unsealed_part *part = part_add(parts, kind, &ticket->sealed);
+    if (!part)
+        return false;
+    if (!ticket->sealed.cipher.size) {
+        part->result = UNSEAL_MALFORMED;
+        return false;
+    }
+    uint8_t hash[crypto_shorthash_siphashx24_BYTES];
+    struct cached_ticket *slot = cache_slot(holder->opened, ticket->sealed.cipher, hash);
+    if (slot->part.plain.data && memcmp(slot->hash, hash, sizeof hash) == 0 &&
+        from_cache(holder, slot, part, session))
+        return session->size > 0;
+    open_anew(holder, ticket, others, count, part, session);
+    if (part->result == UNSEAL_FINE)
+        into_cache(slot, hash, part, session);
+    return session->size > 0;
+}
+
+bool kerberos_open_authenticator(struct key_holder *holder, const struct krb_encrypted *sealed, int32_t usage,
+                                 const struct key_material *session, struct unsealed *parts,
+                                 struct krb_authenticator *authenticator, struct key_material *subkey)
+{
+    struct unsealed_part alone = {.kind = UNSEALED_AUTHENTICATOR};
+    struct unsealed_part *part = parts ? part_add(parts, UNSEALED_AUTHENTICATOR, sealed) : &alone;
+    memset(subkey, 0, sizeof *subkey);
+    if (!part || kerberos_decrypt_session(holder, session, usage, sealed, part) != UNSEAL_FINE)
+        return false;
+    if (!krb_read_authenticator(cursor_of_bytes(part->plain), authenticator)) {
+        part->result = UNSEAL_MALFORMED;
+        part->plain = (struct bytes){0};
+        return false;
+    }
+    key_take(&authenticator->subkey, subkey);
+    return true;
+}
