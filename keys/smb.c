@@ -280,7 +280,11 @@ void operation_smb_message(struct key_request *r)
         answer_result(r, UNSEAL_NO_CONTEXT);
         return;
     }
-    uint8_t *plain = r->holder->plain;
+    uint8_t *plain = plain_take(r->holder, transform.cipher.size);
+    if (!plain) {
+        answer_result(r, UNSEAL_MALFORMED);
+        return;
+    }
     enum unseal_result result = decrypt(&context->smb, direction, &transform, plain);
     answer_plain(r, result, plain, transform.cipher.size);
 }
@@ -354,6 +358,7 @@ void operation_smb_signature(struct key_request *r)
         return;
     }
     const struct security_context *context = context_find(r->holder->contexts, id, r->line);
-    bool known = context && context->kind == CONTEXT_SMB;
-    answer_result(r, known ? verify(&context->smb, message, r->holder->plain) : UNSEAL_NO_CONTEXT);
+    uint8_t *room = plain_take(r->holder, message.size);
+    bool known = room && context && context->kind == CONTEXT_SMB;
+    answer_result(r, known ? verify(&context->smb, message, room) : UNSEAL_NO_CONTEXT);
 }
