@@ -18,7 +18,7 @@
 #define ACTIVITY_BYTES_MAX  32768 /* one encoded record */
 #define ACTIVITY_STRING_MAX 4096  /* one string: cut there, and the record says `truncated` */
 #define ACTIVITY_LIST_MAX   256   /* items of one list: cut there, likewise */
-#define ACTIVITY_FIELDS_MAX 128   /* fields in one record */
+#define ACTIVITY_FIELDS_MAX 208   /* fields in one record */
 
 enum activity_kind {
     ACTIVITY_NONE = 0,

@@ -99,7 +99,7 @@ static bool is_own(enum activity_kind kind, enum activity_field field)
 
 static bool has_own_fields(enum activity_kind kind)
 {
-    for (unsigned field = FIELD_TRUNCATED + 1; field < ACTIVITY_FIELDS; field++) {
+    for (unsigned field = FIELD_UNSEALED + 1; field < ACTIVITY_FIELDS; field++) {
         if (is_own(kind, (enum activity_field)field))
             return true;
     }

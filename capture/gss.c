@@ -331,6 +331,8 @@ static void put_ap_req(const struct gss *g, const struct krb_ap_req *ap_req, str
         struct unsealed facts;
         g->exchange->context = unseal_ap_request(g->d, message, &facts);
         krb_put_unsealed(g->d, &facts);
+        krb_unsealed_client(&facts, g->exchange->account, sizeof g->exchange->account, g->exchange->domain,
+                            sizeof g->exchange->domain);
     }
     wait_for_outcome(g);
 }

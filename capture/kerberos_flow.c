@@ -5,6 +5,7 @@
  */
 #include "capture/dissect.h"
 #include "capture/kerberos_activity.h"
+#include "capture/kerberos_unsealed.h"
 #include "capture/protocols.h"
 
 /* -- framing ------------------------------------------------------------------------------------ */
@@ -303,7 +304,13 @@ static enum activity_kind kind_of(uint8_t request)
     return request == KRB_AS_REQ ? ACTIVITY_KERBEROS_AS : ACTIVITY_KERBEROS_TGS;
 }
 
-static void kdc_request(struct dissect *d, const struct krb_message *m)
+/* An exchange's number, unique in the engine: the flow's and the request's in it. */
+static uint64_t exchange_of(const struct dissect *d, uint32_t key)
+{
+    return d->info->number << 32 | key;
+}
+
+static void kdc_request(struct dissect *d, const struct krb_message *m, struct bytes message)
 {
     struct kdc_state *state = d->state;
     const struct krb_kdc_req *request = &m->request;
@@ -322,6 +329,8 @@ static void kdc_request(struct dissect *d, const struct krb_message *m)
     };
     add_waiting(state, &waiting);
     dissect_defer(d, waiting.key);
+    if (!d->truncated)
+        unseal_kdc_request(d, exchange_of(d, waiting.key), message);
 }
 
 /* -- replies ------------------------------------------------------------------------------------ */
@@ -411,7 +420,18 @@ static void put_error(struct activity_writer *w, const struct krb_error *error)
     put_reply_padata(w, data.padata);
 }
 
-static void kdc_answer(struct dissect *d, const struct krb_message *m)
+/* What keys let see of the exchange. */
+static void put_unsealed(struct dissect *d, const struct waiting *request, struct bytes message)
+{
+    enum activity_kind kind = d->activity->kind;
+    struct unsealed facts;
+    if (d->truncated || !unseal_possible(d) || (kind != ACTIVITY_KERBEROS_AS && kind != ACTIVITY_KERBEROS_TGS))
+        return;
+    unseal_kdc_reply(d, exchange_of(d, request->key), message, &facts);
+    krb_put_unsealed(d, &facts);
+}
+
+static void kdc_answer(struct dissect *d, const struct krb_message *m, struct bytes message)
 {
     struct kdc_state *state = d->state;
     struct waiting request = {.type = 0};
@@ -430,6 +450,7 @@ static void kdc_answer(struct dissect *d, const struct krb_message *m)
         put_error(w, &m->error);
     else
         put_reply(d, &request, &m->reply);
+    put_unsealed(d, &request, message);
     dissect_emit(d);
 }
 
@@ -458,6 +479,7 @@ static void kerberos_message(struct dissect *d, struct cursor c)
     if (cursor_done(&c))
         return;
     struct krb_message m;
+    struct bytes message = ber_bytes(c);
     if (!krb_parse(&c, &m)) {
         if (!d->truncated)
             dissect_malformed(d, PROTOCOL_KERBEROS);
@@ -470,12 +492,12 @@ static void kerberos_message(struct dissect *d, struct cursor c)
     switch (m.type) {
     case KRB_AS_REQ:
     case KRB_TGS_REQ:
-        kdc_request(d, &m);
+        kdc_request(d, &m, message);
         break;
     case KRB_AS_REP:
     case KRB_TGS_REP:
     case KRB_ERROR:
-        kdc_answer(d, &m);
+        kdc_answer(d, &m, message);
         break;
     case KRB_CRED:
         krb_emit_cred(d, m.tickets, NULL);

@@ -144,6 +144,7 @@ static size_t sid_of(enum activity_field field, unsigned round, uint8_t to[SID_B
 static void put_list(enum activity_field field, unsigned round, enum activity_type type)
 {
     char text[300];
+    uint8_t sid[SID_BYTES_MAX];
     if (!activity_list_begin(&writer, field))
         return; /* the record is full */
     for (unsigned i = 0; i < LIST; i++) {
@@ -158,6 +159,9 @@ static void put_list(enum activity_field field, unsigned round, enum activity_ty
             break;
         case TYPE_STRING_LIST:
             activity_list_string(&writer, text, text_of(field, round + i, text));
+            break;
+        case TYPE_SID_LIST:
+            activity_list_sid(&writer, sid, sid_of(field, round + i, sid));
             break;
         default:
             activity_list_address(&writer, &address);
@@ -225,6 +229,7 @@ static void check_list(const struct activity_value *value, unsigned round, enum 
 {
     struct cursor items = value->list.items;
     char text[300];
+    uint8_t sid[SID_BYTES_MAX];
     assert_int_equal(value->list.count, LIST);
     for (unsigned i = 0; i < LIST; i++) {
         struct msgpack_item item = msgpack_next(&items);
@@ -243,6 +248,11 @@ static void check_list(const struct activity_value *value, unsigned round, enum 
             size = text_of(value->field, round + i, text);
             assert_int_equal(item.bytes.size, size);
             assert_bytes_equal(item.bytes.data, text, size);
+            break;
+        case TYPE_SID_LIST:
+            size = sid_of(value->field, round + i, sid);
+            assert_int_equal(item.bytes.size, size);
+            assert_bytes_equal(item.bytes.data, sid, size);
             break;
         default:
             check_address(item.bytes, value->field, round + i);
