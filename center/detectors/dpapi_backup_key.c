@@ -76,10 +76,11 @@ static void observe(struct detection *d, const struct observation *o)
     if (o->kind == ACTIVITY_LSA_SECRET)
         alert_put_text(alert, "secret", observation_text(o, FIELD_RPC_NAME));
     else
-        alert_explain(alert, "The service gives away the public half of the key, or the caller's own secrets "
-                             "([MS-BKRP] 3.1.4.1); tools that ask it look for more.");
-    alert_explain(alert, "This key opens everything that DPAPI keeps for the users of the domain: passwords, "
-                         "certificates, cookies. It cannot be changed.");
+        alert_explain(alert,
+                      "The service gives away the public half of that key only, or secrets of the caller "
+                      "([MS-BKRP] 3.1.4.1); tools that ask it look for the private half.");
+    alert_explain(alert, "The private key opens everything that DPAPI keeps for the users of the domain: "
+                         "passwords, certificates, cookies. It cannot be changed.");
     explain_end(alert, o);
     detection_raise(d);
 }

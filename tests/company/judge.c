@@ -467,11 +467,14 @@ static void write_picture(const struct judge *j, const char *path)
     for (uint32_t i = 0; i < j->point_count; i++) {
         const struct point *p = &j->points[i];
         const double x = picture_x(per_day(j, count_false(p)), most), y = picture_y(recall_of(j, p));
-        fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"#2457a6\"/>", x, y,
-                is_sensitivity(p) ? 5 : 3);
-        /* Those that are near each other stand below each other. */
-        fprintf(to, "<text x=\"%.1f\" y=\"%.1f\"%s>%s</text>\n", x > 500 ? x - 8 : x + 8, y + 16 + 14 * i,
-                x > 500 ? " text-anchor=\"end\"" : "", p->name);
+        /* Named below each other, for many lie together; those with most alerts first, so that no lines
+         * cross. */
+        const uint32_t label = 185 + 18 * (j->point_count - 1 - i);
+        fprintf(to,
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"#2457a6\"/>"
+                "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"466\" y2=\"%u\" stroke=\"#bbb\" stroke-width=\"0.7\"/>"
+                "<text x=\"470\" y=\"%u\">%s</text>\n",
+                x, y, is_sensitivity(p) ? 5 : 3, x, y, label - 4, label, p->name);
     }
     fprintf(to, "</svg>\n");
     fclose(to);
