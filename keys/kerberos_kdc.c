@@ -241,8 +241,10 @@ static void open_as_reply(struct kdc_exchange *x, struct unsealed_part *part)
     const struct krb_kdc_rep *reply = &x->reply.reply;
     const struct krb_encrypted *sealed = &reply->sealed;
     struct cursor value;
-    if (find_padata(reply->padata, PA_PK_AS_REP, &value) ||
-        find_padata(reply->padata, PA_PK_AS_REP_OLD, &value)) {
+    /* KDCs that tell what they know of have it too, but empty. */
+    if ((find_padata(reply->padata, PA_PK_AS_REP, &value) ||
+         find_padata(reply->padata, PA_PK_AS_REP_OLD, &value)) &&
+        !cursor_done(&value)) {
         part->result = UNSEAL_UNSUPPORTED; /* the key was agreed on by certificates */
         return;
     }
