@@ -78,16 +78,16 @@ static void take_line(struct service *self, uint32_t index, int socket)
 
 /* --- orders --- */
 
-static bool read_whole(int descriptor, uint8_t *to, size_t size, struct fault *fault)
+static bool read_whole(const char *name, int descriptor, uint8_t *to, size_t size, struct fault *fault)
 {
     for (size_t at = 0; at < size;) {
         ssize_t got = read(descriptor, to + at, size - at);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            return fault_say(fault, "it cannot be read: %s", strerror(errno));
+            return fault_say(fault, "%s: it cannot be read: %s", name, strerror(errno));
         if (got == 0)
-            return fault_say(fault, "it changed while it was read");
+            return fault_say(fault, "%s: it changed while it was read", name);
         at += (size_t)got;
     }
     return true;
@@ -95,18 +95,19 @@ static bool read_whole(int descriptor, uint8_t *to, size_t size, struct fault *f
 
 static bool load_from(struct service *self, int descriptor, struct fault *fault)
 {
+    const char *name = self->order.name;
     off_t size = lseek(descriptor, 0, SEEK_END);
     if (size < 0 || lseek(descriptor, 0, SEEK_SET) != 0)
-        return fault_say(fault, "it cannot be read: %s", strerror(errno));
+        return fault_say(fault, "%s: it cannot be read: %s", name, strerror(errno));
     if (size == 0)
-        return fault_say(fault, "it is empty");
+        return fault_say(fault, "%s: it is empty", name);
     if ((uint64_t)size > KEYTAB_BYTES_MAX)
-        return fault_say(fault, "it is larger than %zu MiB", KEYTAB_BYTES_MAX >> 20);
+        return fault_say(fault, "%s: it is larger than %zu MiB", name, KEYTAB_BYTES_MAX >> 20);
     uint8_t *bytes = sodium_malloc((size_t)size);
     if (!bytes)
-        return fault_say(fault, "there is no memory for it");
-    bool fine = read_whole(descriptor, bytes, (size_t)size, fault) &&
-                key_holder_load(self->holder, self->order.name, (struct bytes){bytes, (size_t)size}, fault);
+        return fault_say(fault, "%s: there is no memory for it", name);
+    bool fine = read_whole(name, descriptor, bytes, (size_t)size, fault) &&
+                key_holder_load(self->holder, name, (struct bytes){bytes, (size_t)size}, fault);
     sodium_free(bytes); /* wipes */
     return fine;
 }

@@ -248,7 +248,6 @@ static void note_keytab(struct key_client *client, struct keytab *keytab, const 
 static bool pass_keytab(struct key_client *client, struct keytab *keytab)
 {
     struct fault fault = {0};
-    char text[FAULT_MAX + KEY_CLIENT_PATH_MAX];
     keytab->taken = keytab->seen = file_stamp(keytab->path);
     int descriptor = secret_file_open(keytab->path, &fault);
     if (descriptor < 0 && keytab->taken.there) {
@@ -262,12 +261,10 @@ static bool pass_keytab(struct key_client *client, struct keytab *keytab)
         close(descriptor);
     if (!here)
         return false;
-    if (client->report.fine) {
+    if (!client->report.fine)
+        note_keytab(client, keytab, client->report.text);
+    else
         note_keytab(client, keytab, descriptor < 0 ? fault.text : "");
-    } else {
-        snprintf(text, sizeof(text), "%s: %s", keytab->path, client->report.text);
-        note_keytab(client, keytab, text);
-    }
     return true;
 }
 

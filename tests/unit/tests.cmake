@@ -73,3 +73,9 @@ set_tests_properties(test_service PROPERTIES LABELS threads TIMEOUT 300
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp)
 set_tests_properties(test_notify PROPERTIES LABELS threads)
 target_link_libraries(test_fleet_view PRIVATE PkgConfig::JANSSON)
+# picket-keys as it ships.
+target_compile_definitions(test_key_client PRIVATE PICKET_KEYS_PROGRAM="$<TARGET_FILE:picket-keys>")
+add_dependencies(test_key_client picket-keys)
+set_tests_properties(test_key_client PROPERTIES LABELS threads TIMEOUT 300
+  ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:die_after_fork=0)
+set_tests_properties(test_key_line PROPERTIES LABELS threads)
