@@ -528,6 +528,7 @@ void dcerpc_end(struct dissect *d, struct dcerpc_association **association_p)
         dissect_free(d, a->contexts, a->contexts_capacity * sizeof *a->contexts);
     if (a->text)
         dissect_free(d, a->text, a->text_size);
+    rpc_netlogon_end(d, a);
     dissect_free(d, a, sizeof *a);
 }
 

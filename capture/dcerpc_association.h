@@ -126,7 +126,8 @@ struct dcerpc_association {
     struct pdu_buffer *buffers;      /* two, by direction; pipes only */
     struct rpc_security *securities; /* contexts that can be read (dcerpc_unseal.c) */
     struct stub_buffer stubs[2];
-    char *text; /* pipe, account and domain, each terminated */
+    struct netlogon_handshake *netlogon; /* rpc_netlogon.c: a secure channel that is being set up */
+    char *text;                          /* pipe, account and domain, each terminated */
     uint16_t contexts_count;
     uint16_t contexts_capacity;
     uint16_t text_size;
@@ -202,6 +203,11 @@ void dcerpc_unseal_netlogon(struct dissect *d, struct dcerpc_association *a, con
 bool dcerpc_unseal_possible(const struct dcerpc_association *a);
 bool dcerpc_unseal_every(const struct dcerpc_association *a);
 void dcerpc_unseal_end(struct dissect *d, struct dcerpc_association *a);
+
+/* -- rpc_netlogon.c ------------------------------------------------------------------------------------- */
+
+/* Gives back what is kept of a handshake. */
+void rpc_netlogon_end(struct dissect *d, struct dcerpc_association *a);
 
 /* -- dcerpc_call.c -------------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "capture/dns.h"
 
 #include "capture/dissect.h"
+#include "capture/dns_tsig.h"
 #include "capture/gss.h"
 #include "capture/protocols.h"
 
@@ -213,6 +214,7 @@ struct summary {
     uint32_t extended_rcode; /* RFC 6891 6.1.3, already shifted */
     const uint8_t *tsig_name;
     struct cursor tsig;
+    const uint8_t *tkey_name;
     struct dns_tkey tkey;
     bool has_tkey;
     uint32_t types;
@@ -295,12 +297,13 @@ static void put_responder(struct dissect *d, struct activity_writer *w)
 }
 
 /* Algorithm Name, ... (RFC 8945 4.2) */
-static void put_signature(struct activity_writer *w, const struct message *m, const struct summary *s)
+static void put_signature(struct dissect *d, const struct message *m, const struct summary *s)
 {
     if (!s->tsig_name)
         return;
-    put_name(w, FIELD_DNS_SIGNER, m, s->tsig_name);
-    put_name(w, FIELD_DNS_SIGNATURE, m, s->tsig.at);
+    put_name(d->activity, FIELD_DNS_SIGNER, m, s->tsig_name);
+    put_name(d->activity, FIELD_DNS_SIGNATURE, m, s->tsig.at);
+    dns_tsig_verify(d, m->whole, s->tsig_name, s->tsig);
 }
 
 /* The header and the questions, counted as they come. False when not even the flags are there. */
@@ -376,6 +379,7 @@ static void note_meta(struct summary *s, const struct dns_record *record)
         s->tsig_name = record->name;
         s->tsig = record->data;
     } else if (record->type == DNS_TYPE_TKEY && !s->has_tkey) {
+        s->tkey_name = record->name;
         s->has_tkey = dns_tkey_read(record, &s->tkey);
     }
 }
@@ -490,7 +494,7 @@ static void transfer_begin(struct dissect *d, struct dns_state *state, const str
     struct activity_writer *w = dissect_begin(d, ACTIVITY_DNS_TRANSFER);
     put_name(w, FIELD_DNS_ZONE, m, m->question[0].name);
     activity_put_uint(w, FIELD_DNS_TYPE, m->question[0].type);
-    put_signature(w, m, s);
+    put_signature(d, m, s);
     if (!state->transfer) {
         dissect_emit(d);
         return;
@@ -604,7 +608,7 @@ static void update_request(struct dissect *d, struct message *m)
     put_names(w, FIELD_DNS_DELETED_NAMES, m, &deleted.names);
     put_uints(w, FIELD_DNS_DELETED_TYPES, deleted.names.count, deleted.types);
     put_addresses(w, FIELD_DNS_DELETED_ADDRESSES, deleted.addresses, deleted.address);
-    put_signature(w, m, &s);
+    put_signature(d, m, &s);
     activity_put_uint(w, FIELD_DNS_RECORD_MAX, s.record_max);
     activity_put_uint(w, FIELD_DNS_REQUEST_SIZE, m->whole.size);
     if (updates > added.names.count + deleted.names.count || d->truncated)
@@ -637,8 +641,14 @@ static void tkey_token(struct dissect *d, struct dns_state *state, const struct 
         return;
     if (!cursor_done(&s->tkey.key))
         gss_token(d, state->gss, s->tkey.key, "dns", 0);
-    if (m->header.flags & DNS_FLAG_RESPONSE)
-        gss_outcome(d, state->gss, s->tkey.error ? s->tkey.error : dns_rcode(&m->header));
+    if (!(m->header.flags & DNS_FLAG_RESPONSE))
+        return;
+    uint32_t status = s->tkey.error ? s->tkey.error : dns_rcode(&m->header);
+    gss_outcome(d, state->gss, status);
+    if (status == 0 && state->gss->context) {
+        dns_tsig_learn(d, m->whole, s->tkey_name, state->gss->context);
+        state->gss->context = 0;
+    }
 }
 
 static void query_request(struct dissect *d, struct dns_state *state, struct message *m)
@@ -660,7 +670,7 @@ static void query_request(struct dissect *d, struct dns_state *state, struct mes
     if (dns_opcode(&m->header) != DNS_OPCODE_QUERY)
         activity_put_uint(w, FIELD_DNS_OPCODE, dns_opcode(&m->header));
     activity_put_bool(w, FIELD_DNS_RECURSION, m->header.flags & DNS_FLAG_RECURSION);
-    put_signature(w, m, &s);
+    put_signature(d, m, &s);
     activity_put_uint(w, FIELD_DNS_REQUEST_SIZE, m->whole.size);
     if (d->truncated)
         w->truncated = true;
@@ -724,7 +734,7 @@ static void dns_close(struct dissect *d)
     if (state->transfer)
         transfer_end(d, state->transfer);
     if (state->gss)
-        gss_outcome_unknown(d, state->gss);
+        gss_end(d, state->gss);
 }
 
 /* RFC 1035 4.2.2: a message is preceded by its length in two bytes. */

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "capture/attempts.h"
+#include "capture/dns_tsig.h"
 #include "capture/engine.h"
 #include "capture/flow_table.h"
 #include "capture/ip_fragments.h"
@@ -62,6 +63,7 @@ struct engine {
     struct flow quoted;     /* its flow, for the time of the call */
     int64_t revisited;      /* when the request that dissect_revisit took up began; 0: none */
     uint64_t sip_key[2];
+    struct tsig_keys tsig_keys;
 
     const struct protocol *signatures[2][ENGINE_SIGNATURES]; /* by transport; NULL ends */
     struct expected *expected;

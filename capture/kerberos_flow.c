@@ -5,6 +5,7 @@
  */
 #include "capture/dissect.h"
 #include "capture/kerberos_activity.h"
+#include "capture/kerberos_password.h"
 #include "capture/kerberos_unsealed.h"
 #include "capture/protocols.h"
 
@@ -540,6 +541,7 @@ const struct protocol protocol_kerberos = {
 struct kpasswd_state {
     uint32_t asked;
     uint32_t answered;
+    struct kpasswd_contexts contexts;
 };
 
 static bool kpasswd_length_byte(uint8_t byte)
@@ -608,22 +610,30 @@ static void put_result(struct activity_writer *w, const struct krb_error *error)
     krb_put_error_text(w, error);
 }
 
-static void put_parts(struct dissect *d, struct cursor *token, struct cursor *rest)
+/* The AP message and the KRB-PRIV of request or reply `number`. */
+static void put_parts(struct dissect *d, uint32_t number, struct cursor *token, struct cursor *rest)
 {
+    struct kpasswd_state *state = d->state;
     struct activity_writer *w = d->activity;
     struct krb_message m;
     struct cursor *parts[] = {token, rest};
     for (int i = 0; i < 2; i++) {
+        struct bytes whole = {.data = parts[i]->at};
         if (!kpasswd_part(d, parts[i], &m))
             continue;
-        if (m.type == KRB_AP_REQ)
+        whole.size = (size_t)(parts[i]->at - whole.data);
+        if (m.type == KRB_AP_REQ) {
             krb_put_ap_req(d, &m.ap_req);
-        else if (m.type == KRB_AP_REP && m.sealed.present)
+            kpasswd_begin(d, &state->contexts, number, whole);
+        } else if (m.type == KRB_AP_REP && m.sealed.present) {
             activity_put_int(w, FIELD_REPLY_ETYPE, m.sealed.etype);
-        else if (m.type == KRB_PRIV && m.sealed.etype != 0)
-            activity_put_bool(w, FIELD_SEALED, true);
-        else if (m.type == KRB_ERROR)
+            kpasswd_reply(d, &state->contexts, number, whole);
+        } else if (m.type == KRB_PRIV && m.sealed.etype != 0) {
+            if (!kpasswd_put_private(d, &state->contexts, number, whole))
+                activity_put_bool(w, FIELD_SEALED, true);
+        } else if (m.type == KRB_ERROR) {
             put_result(w, &m.error);
+        }
     }
 }
 
@@ -653,13 +663,15 @@ static void kpasswd_message(struct dissect *d, struct cursor c)
     if (d->direction == TO_SERVER) {
         struct activity_writer *w = dissect_begin(d, ACTIVITY_KERBEROS_PASSWORD_CHANGE);
         activity_put_uint(w, FIELD_PASSWORD_PROTOCOL, version);
-        put_parts(d, &token, &c);
+        put_parts(d, state->asked, &token, &c);
         dissect_defer(d, state->asked++);
         return;
     }
+    uint32_t number = state->answered;
     if (state->answered == state->asked || !dissect_resume(d, state->answered++))
         dissect_begin(d, ACTIVITY_KERBEROS_PASSWORD_CHANGE);
-    put_parts(d, &token, &c);
+    put_parts(d, number, &token, &c);
+    kpasswd_end(d, &state->contexts, number);
     dissect_emit(d);
 }
 
@@ -667,6 +679,13 @@ static void kpasswd_gap(struct dissect *d)
 {
     struct kpasswd_state *state = d->state;
     state->answered = state->asked;
+    kpasswd_end_all(d, &state->contexts);
+}
+
+static void kpasswd_close(struct dissect *d)
+{
+    struct kpasswd_state *state = d->state;
+    kpasswd_end_all(d, &state->contexts);
 }
 
 const struct protocol protocol_kpasswd = {
@@ -679,4 +698,5 @@ const struct protocol protocol_kpasswd = {
     .frame = kpasswd_frame,
     .message = kpasswd_message,
     .gap = kpasswd_gap,
+    .close = kpasswd_close,
 };

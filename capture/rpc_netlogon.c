@@ -4,7 +4,52 @@
  * credentials and passwords only whether they are all zero bytes is told: the mark of Zerologon
  * (CVE-2020-1472).
  */
-#include "capture/rpc_calls.h"
+#include "capture/dcerpc_association.h"
+#include "capture/unseal.h"
+
+/* What both sides say until the channel stands; who holds the keys makes its session key of it. Kept only
+ * when there is somebody to ask. */
+#define NAME_UNITS_MAX 64
+
+struct handshake_name {
+    uint8_t utf16[2 * NAME_UNITS_MAX];
+    uint8_t size;
+};
+
+struct netlogon_handshake {
+    uint8_t client_challenge[8];
+    uint8_t server_challenge[8];
+    uint8_t credential[8];
+    struct handshake_name account;
+    struct handshake_name computer;
+    bool has_client;
+    bool has_server;
+};
+
+static struct netlogon_handshake *handshake_of(struct rpc_call *call)
+{
+    struct dcerpc_association *a = call->association;
+    if (!a->netlogon && unseal_possible(call->d))
+        a->netlogon = dissect_alloc(call->d, sizeof *a->netlogon);
+    return a->netlogon;
+}
+
+void rpc_netlogon_end(struct dissect *d, struct dcerpc_association *a)
+{
+    if (a->netlogon)
+        dissect_free(d, a->netlogon, sizeof *a->netlogon);
+    a->netlogon = NULL;
+}
+
+/* What is longer than a name may be is none. */
+static void keep_name(struct handshake_name *to, struct bytes utf16)
+{
+    to->size = 0;
+    if (!utf16.size || utf16.size > sizeof to->utf16)
+        return;
+    memcpy(to->utf16, utf16.data, utf16.size);
+    to->size = (uint8_t)utf16.size;
+}
 
 static bool all_zero(struct bytes run)
 {
@@ -14,11 +59,12 @@ static bool all_zero(struct bytes run)
     return run.size != 0;
 }
 
-static void put_zero(struct rpc_call *call, enum activity_field field, size_t size)
+static struct bytes put_zero(struct rpc_call *call, enum activity_field field, size_t size)
 {
     struct bytes run = cursor_take(&call->stub.cursor, size);
     if (run.size)
         activity_put_bool(call->activity, field, all_zero(run));
+    return run;
 }
 
 static void put_enum(struct rpc_call *call, enum activity_field field)
@@ -33,34 +79,85 @@ static void challenge_request(struct rpc_call *call)
 {
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
     rpc_put_string16(call, FIELD_WORKSTATION);
-    put_zero(call, FIELD_NETLOGON_CHALLENGE_ZERO, 8);
+    struct bytes challenge = put_zero(call, FIELD_NETLOGON_CHALLENGE_ZERO, 8);
+    struct netlogon_handshake *h = handshake_of(call);
+    if (!h)
+        return;
+    *h = (struct netlogon_handshake){.has_client = challenge.size != 0};
+    if (h->has_client)
+        memcpy(h->client_challenge, challenge.data, sizeof h->client_challenge);
+}
+
+/* Its answer: ServerChallenge (8), status (4). */
+static void challenge_response(struct rpc_call *call)
+{
+    struct netlogon_handshake *h = call->association->netlogon;
+    struct bytes challenge = cursor_take(&call->stub.cursor, 8);
+    if (!h || call->status != 0 || !challenge.size)
+        return;
+    h->has_server = true;
+    memcpy(h->server_challenge, challenge.data, sizeof h->server_challenge);
 }
 
 /* PrimaryName (pointer to string), AccountName (string), SecureChannelType (enum), ComputerName (string). */
-static void channel(struct rpc_call *call)
+static void channel(struct rpc_call *call, struct bytes *account, struct bytes *computer)
 {
     rpc_put_string16_pointer(call, FIELD_RPC_SERVER);
-    rpc_put_string16(call, FIELD_NETLOGON_ACCOUNT);
+    *account = ndr_string16(&call->stub);
+    rpc_put_utf16(call, FIELD_NETLOGON_ACCOUNT, *account);
     put_enum(call, FIELD_NETLOGON_CHANNEL_TYPE);
-    rpc_put_string16(call, FIELD_WORKSTATION);
+    *computer = ndr_string16(&call->stub);
+    rpc_put_utf16(call, FIELD_WORKSTATION, *computer);
 }
 
 /* NetrServerAuthenticate (2, 3): the same, ClientCredential (8), from 2 on NegotiateFlags (4). */
 static void authenticate_request(struct rpc_call *call)
 {
-    channel(call);
-    put_zero(call, FIELD_NETLOGON_CREDENTIAL_ZERO, 8);
+    struct bytes account;
+    struct bytes computer;
+    channel(call, &account, &computer);
+    struct bytes credential = put_zero(call, FIELD_NETLOGON_CREDENTIAL_ZERO, 8);
     if (call->opnum != 5)
         rpc_put_u32(call, FIELD_NETLOGON_FLAGS);
+    struct netlogon_handshake *h = call->association->netlogon;
+    if (!h)
+        return;
+    keep_name(&h->account, account);
+    keep_name(&h->computer, computer);
+    if (credential.size)
+        memcpy(h->credential, credential.data, sizeof h->credential);
+    else
+        h->account.size = 0;
 }
 
-/* NetrServerAuthenticate3's answer: ServerCredential (8), NegotiateFlags (4), AccountRid (4), status (4). */
+/* The channel stands: from now on what it seals can be read, if the account's key is held. */
+static void channel_established(struct rpc_call *call, uint32_t flags)
+{
+    const struct netlogon_handshake *h = call->association->netlogon;
+    if (!h || !h->has_client || !h->has_server || !h->account.size || !h->computer.size)
+        return;
+    struct unseal_netlogon_handshake told = {.account = {h->account.utf16, h->account.size},
+                                             .computer = {h->computer.utf16, h->computer.size},
+                                             .flags = flags};
+    memcpy(told.client_challenge, h->client_challenge, sizeof told.client_challenge);
+    memcpy(told.server_challenge, h->server_challenge, sizeof told.server_challenge);
+    memcpy(told.client_credential, h->credential, sizeof told.client_credential);
+    unseal_netlogon(call->d, &told);
+}
+
+/* NetrServerAuthenticate2's answer: ServerCredential (8), NegotiateFlags (4), status (4); that of 3 has
+ * AccountRid (4) before the status. */
 static void authenticate_response(struct rpc_call *call)
 {
-    if (call->opnum != 26 || call->status != 0)
+    if (call->opnum == 5 || call->status != 0)
         return;
-    cursor_skip(&call->stub.cursor, 12);
-    rpc_put_u32(call, FIELD_SAMR_RID);
+    cursor_skip(&call->stub.cursor, 8);
+    uint32_t flags = ndr_u32(&call->stub);
+    if (ndr_failed(&call->stub))
+        return;
+    channel_established(call, flags);
+    if (call->opnum == 26)
+        rpc_put_u32(call, FIELD_SAMR_RID);
 }
 
 /* NetrServerPasswordSet2: the same as for authentication, then Authenticator: Credential (8), Timestamp (4);
@@ -68,7 +165,9 @@ static void authenticate_response(struct rpc_call *call)
  * was made without the key. */
 static void password_set_request(struct rpc_call *call)
 {
-    channel(call);
+    struct bytes account;
+    struct bytes computer;
+    channel(call, &account, &computer);
     ndr_align(&call->stub, 4);
     put_zero(call, FIELD_NETLOGON_CREDENTIAL_ZERO, 8);
     ndr_u32(&call->stub);
@@ -188,7 +287,8 @@ static const struct rpc_operation list[] = {
     [1] = RPC_PLAIN("NetrLogonUasLogoff"),
     [2] = LOGON("NetrLogonSamLogon"),
     [3] = RPC_PLAIN("NetrLogonSamLogoff"),
-    [4] = {"NetrServerReqChallenge", ACTIVITY_NETLOGON_CHALLENGE, RPC_EACH, challenge_request, NULL},
+    [4] = {"NetrServerReqChallenge", ACTIVITY_NETLOGON_CHALLENGE, RPC_EACH, challenge_request,
+           challenge_response},
     [5] = AUTHENTICATE("NetrServerAuthenticate"),
     [6] = PASSWORD("NetrServerPasswordSet"),
     [7] = RPC_PLAIN("NetrDatabaseDeltas"),
