@@ -311,6 +311,11 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)
     return fingerprint ? fingerprint : 1;
 }
 
+struct tsig_keys *dissect_tsig_keys(const struct dissect *d)
+{
+    return &d->engine->tsig_keys;
+}
+
 const struct unsealer *dissect_unsealer(const struct dissect *d)
 {
     /* What an ICMP error quotes was sent elsewhere. */

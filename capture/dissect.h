@@ -236,5 +236,10 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret);
 struct unsealer;
 const struct unsealer *dissect_unsealer(const struct dissect *d);
 
+/* Keys of signatures that were agreed on over one flow and are used over others (dns_tsig.h): the engine's.
+ */
+struct tsig_keys;
+struct tsig_keys *dissect_tsig_keys(const struct dissect *d);
+
 /* The shared secret of RADIUS; NULL: not known. */
 const char *dissect_radius_secret(const struct dissect *d);

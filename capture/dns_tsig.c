@@ -2,7 +2,6 @@
 #include "capture/dns_tsig.h"
 
 #include "capture/dns.h"
-#include "capture/engine_internal.h"
 #include "capture/unseal.h"
 
 #include <string.h>
@@ -73,7 +72,7 @@ void dns_tsig_learn(struct dissect *d, struct bytes message, const uint8_t *at, 
         unseal_forget(d, context);
         return;
     }
-    struct tsig_keys *table = &d->engine->tsig_keys;
+    struct tsig_keys *table = dissect_tsig_keys(d);
     struct tsig_key *place = &table->keys[table->next++ % TSIG_KEYS_MAX];
     if (place->context)
         unseal_forget(d, place->context);
@@ -83,7 +82,7 @@ void dns_tsig_learn(struct dissect *d, struct bytes message, const uint8_t *at, 
 /* The latest of that name. */
 static uint64_t context_of(struct dissect *d, const uint8_t *name, size_t size)
 {
-    const struct tsig_keys *table = &d->engine->tsig_keys;
+    const struct tsig_keys *table = dissect_tsig_keys(d);
     uint64_t key = key_of(d, name, size);
     for (uint32_t i = 1; i <= TSIG_KEYS_MAX; i++) {
         const struct tsig_key *k = &table->keys[(table->next - i) % TSIG_KEYS_MAX];

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "capture/dissect.h"
+#include "capture/dns_tsig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct lone {
     size_t counted[PROTOCOLS];
     size_t sealed[PROTOCOLS];
     const struct unsealer *unsealer; /* set after lone_open */
+    struct tsig_keys tsig_keys;
     uint8_t gss_known;
     bool building;
 };
@@ -84,6 +86,7 @@ static struct dissect *lone_open(struct lone *lone, const struct protocol *proto
     lone->info = (struct flow_info){.number = 1, .transport = transport};
     lone->gss_known = 0;
     lone->unsealer = NULL;
+    lone->tsig_keys = (struct tsig_keys){.next = 0};
     lone->blocks_left = SIZE_MAX;
     lone->d = (struct dissect){
         .info = &lone->info,
@@ -324,6 +327,11 @@ void dissect_switch(struct dissect *d, enum protocol_id protocol)
 {
     (void)d;
     (void)protocol;
+}
+
+struct tsig_keys *dissect_tsig_keys(const struct dissect *d)
+{
+    return &((struct lone *)(uintptr_t)d)->tsig_keys;
 }
 
 const struct unsealer *dissect_unsealer(const struct dissect *d)
