@@ -184,12 +184,6 @@ void batch_reader_destroy(struct batch_reader **reader_p)
     *reader_p = NULL;
 }
 
-static bool is_text(const struct msgpack_item *item, const char *text)
-{
-    return item->type == MSGPACK_STRING && item->bytes.size == strlen(text) &&
-           memcmp(item->bytes.data, text, item->bytes.size) == 0;
-}
-
 /* Reads the header off the front of the records; unknown keys are skipped (a later minor form). */
 static bool read_header(struct batch_reader *r)
 {
@@ -203,11 +197,11 @@ static bool read_header(struct batch_reader *r)
         struct msgpack_item key = msgpack_next(&c);
         struct cursor before = c;
         struct msgpack_item value = msgpack_next(&c);
-        if (is_text(&key, "format")) {
-            format = is_text(&value, r->form->format);
-        } else if (is_text(&key, "version")) {
+        if (msgpack_is_text(&key, "format")) {
+            format = msgpack_is_text(&value, r->form->format);
+        } else if (msgpack_is_text(&key, "version")) {
             version = value.type == MSGPACK_UINT && value.uint == r->form->version;
-        } else if (is_text(&key, "count")) {
+        } else if (msgpack_is_text(&key, "count")) {
             count = value.type == MSGPACK_UINT;
             r->count = value.uint;
         } else {

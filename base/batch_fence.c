@@ -27,12 +27,6 @@ size_t batch_fence_write(uint8_t to[BATCH_FENCE_MAX], const struct batch_fence *
     return w.size;
 }
 
-static bool is_text(const struct msgpack_item *item, const char *text)
-{
-    return item->type == MSGPACK_STRING && item->bytes.size == strlen(text) &&
-           memcmp(item->bytes.data, text, item->bytes.size) == 0;
-}
-
 static bool take_node(const struct msgpack_item *item, struct batch_fence *fence)
 {
     if (item->type != MSGPACK_BINARY || item->bytes.size != sizeof fence->node)
@@ -65,14 +59,14 @@ static unsigned take_pair(const struct msgpack_item *key, const struct msgpack_i
         {"sequence", &fence->sequence},
     };
     for (unsigned i = 0; i < 4; i++) {
-        if (!is_text(key, numbers[i].name) || value->type != MSGPACK_UINT)
+        if (!msgpack_is_text(key, numbers[i].name) || value->type != MSGPACK_UINT)
             continue;
         *numbers[i].to = value->uint;
         return 1u << i;
     }
-    if (is_text(key, "node") && take_node(value, fence))
+    if (msgpack_is_text(key, "node") && take_node(value, fence))
         return 1u << 4;
-    if (is_text(key, "domain") && take_domain(value, fence))
+    if (msgpack_is_text(key, "domain") && take_domain(value, fence))
         return 1u << 5;
     return 0;
 }

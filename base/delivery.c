@@ -47,12 +47,6 @@ static const struct {
 };
 #define TYPES (sizeof types / sizeof *types)
 
-static bool is_text(const struct msgpack_item *item, const char *text)
-{
-    return item->type == MSGPACK_STRING && item->bytes.size == strlen(text) &&
-           memcmp(item->bytes.data, text, item->bytes.size) == 0;
-}
-
 static bool take_uint(const struct msgpack_item *item, uint64_t *to)
 {
     *to = item->uint;
@@ -109,7 +103,7 @@ static bool take(struct delivery_message *m, enum field field, const struct msgp
 static enum field field_of(const struct msgpack_item *key)
 {
     unsigned field = 0;
-    while (field < FIELDS && !is_text(key, names[field]))
+    while (field < FIELDS && !msgpack_is_text(key, names[field]))
         field++;
     return (enum field)field;
 }
@@ -117,7 +111,7 @@ static enum field field_of(const struct msgpack_item *key)
 static enum delivery_type type_of(const struct msgpack_item *value)
 {
     for (unsigned type = 1; type < TYPES; type++)
-        if (is_text(value, types[type].name))
+        if (msgpack_is_text(value, types[type].name))
             return (enum delivery_type)type;
     return 0;
 }
@@ -128,7 +122,7 @@ static enum delivery_type find_type(struct cursor c, uint32_t pairs)
     enum delivery_type type = 0;
     for (uint32_t i = 0; i < pairs; i++) {
         struct msgpack_item key = msgpack_next(&c);
-        if (!is_text(&key, "type")) {
+        if (!msgpack_is_text(&key, "type")) {
             if (!msgpack_skip(&c))
                 return 0;
             continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/msgpack.h"
 
+#include <math.h>
+
 #include "base/msgpack_encode.h"
 
 /* -- writer -------------------------------------------------------------------------------------- */
@@ -260,4 +262,92 @@ bool msgpack_skip(struct cursor *c)
             return invalid(c).type != MSGPACK_INVALID;
     }
     return true;
+}
+
+/* -- items of one type ------------------------------------------------------------------------------------
+ */
+
+uint64_t msgpack_take_uint(struct cursor *c, uint64_t most)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == MSGPACK_UINT && item.uint <= most)
+        return item.uint;
+    cursor_fail(c);
+    return 0;
+}
+
+int64_t msgpack_take_int(struct cursor *c)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == MSGPACK_INT)
+        return item.sint;
+    if (item.type == MSGPACK_UINT && item.uint <= INT64_MAX)
+        return (int64_t)item.uint;
+    cursor_fail(c);
+    return 0;
+}
+
+double msgpack_take_double(struct cursor *c)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == MSGPACK_DOUBLE && isfinite(item.real))
+        return item.real;
+    cursor_fail(c);
+    return 0;
+}
+
+bool msgpack_take_bool(struct cursor *c)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == MSGPACK_BOOL)
+        return item.boolean;
+    cursor_fail(c);
+    return false;
+}
+
+uint32_t msgpack_take_array(struct cursor *c, uint32_t least, uint32_t most)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == MSGPACK_ARRAY && item.count >= least && item.count <= most)
+        return item.count;
+    cursor_fail(c);
+    return 0;
+}
+
+struct bytes msgpack_take_bytes(struct cursor *c, enum msgpack_type type, size_t most)
+{
+    struct msgpack_item item = msgpack_next(c);
+    if (item.type == type && item.bytes.size <= most)
+        return item.bytes;
+    cursor_fail(c);
+    return (struct bytes){0};
+}
+
+void msgpack_take_binary(struct cursor *c, void *to, size_t size)
+{
+    struct bytes bytes = msgpack_take_bytes(c, MSGPACK_BINARY, size);
+    if (bytes.size != size)
+        cursor_fail(c);
+    else if (size)
+        memcpy(to, bytes.data, size);
+}
+
+void msgpack_take_text(struct cursor *c, char *to, size_t capacity)
+{
+    struct bytes text = msgpack_take_bytes(c, MSGPACK_STRING, capacity - 1);
+    to[0] = '\0';
+    if (text.size == 0)
+        return;
+    if (memchr(text.data, 0, text.size)) {
+        cursor_fail(c);
+        return;
+    }
+    memcpy(to, text.data, text.size);
+    to[text.size] = '\0';
+}
+
+bool msgpack_is_text(const struct msgpack_item *item, const char *text)
+{
+    return item->type == MSGPACK_STRING && item->bytes.size == strlen(text) &&
+           memcmp(item->bytes.data, text, item->bytes.size) == 0;
 }

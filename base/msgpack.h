@@ -86,6 +86,23 @@ static inline struct msgpack_item msgpack_next(struct cursor *c)
     return msgpack_next_any(c);
 }
 
+/* The next item where it must be of one type: whatever is not what is wanted fails the cursor, and is 0,
+ * false, empty. */
+uint64_t msgpack_take_uint(struct cursor *c, uint64_t most);
+int64_t msgpack_take_int(struct cursor *c);   /* a positive one, too */
+double msgpack_take_double(struct cursor *c); /* no infinity, no NaN */
+bool msgpack_take_bool(struct cursor *c);
+uint32_t msgpack_take_array(struct cursor *c, uint32_t least, uint32_t most);
+/* A string or binary of at most so many bytes: a view of it. */
+struct bytes msgpack_take_bytes(struct cursor *c, enum msgpack_type type, size_t most);
+/* Binary of exactly that size; on failure `to` is left alone. */
+void msgpack_take_binary(struct cursor *c, void *to, size_t size);
+/* A string without a NUL, with one behind it in to[capacity]. */
+void msgpack_take_text(struct cursor *c, char *to, size_t capacity);
+
+/* Whether it is that string. */
+bool msgpack_is_text(const struct msgpack_item *item, const char *text);
+
 /* Steps over one item with all that is in it (iteratively, to any depth). False, and the cursor failed,
  * on damage. */
 bool msgpack_skip(struct cursor *c);

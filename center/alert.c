@@ -486,45 +486,6 @@ void alert_encode(struct msgpack_writer *w, const struct alert *alert)
 
 /* Reading: whatever is not of the type that is wanted fails the cursor. */
 
-static uint64_t take_uint(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != MSGPACK_UINT)
-        cursor_fail(c);
-    return item.type == MSGPACK_UINT ? item.uint : 0;
-}
-
-static int64_t take_int(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_INT)
-        return item.sint;
-    if (item.type == MSGPACK_UINT && item.uint <= INT64_MAX)
-        return (int64_t)item.uint;
-    cursor_fail(c);
-    return 0;
-}
-
-static double take_double(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_DOUBLE && isfinite(item.real))
-        return item.real;
-    cursor_fail(c);
-    return 0;
-}
-
-static void take_text(struct cursor *c, char *to, size_t capacity)
-{
-    struct msgpack_item item = msgpack_next(c);
-    to[0] = '\0';
-    if (item.type != MSGPACK_STRING || item.bytes.size >= capacity ||
-        (item.bytes.size && memchr(item.bytes.data, 0, item.bytes.size)))
-        cursor_fail(c);
-    else
-        keep_text(to, capacity, item.bytes);
-}
-
 static unsigned take_name(struct cursor *c, const char *const *names, unsigned count)
 {
     struct msgpack_item item = msgpack_next(c);
@@ -534,17 +495,15 @@ static unsigned take_name(struct cursor *c, const char *const *names, unsigned c
     return i == count ? 0 : i;
 }
 
-/* Exactly `size` bytes, or none where `may_lack`. Whether there were any. */
-static bool take_binary(struct cursor *c, void *to, size_t size, bool may_lack)
+/* 16 bytes, or none. */
+static bool take_guid(struct cursor *c, uint8_t to[16])
 {
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_BINARY && item.bytes.size == size) {
-        memcpy(to, item.bytes.data, size);
-        return true;
-    }
-    if (item.type != MSGPACK_BINARY || item.bytes.size || !may_lack)
+    struct bytes guid = msgpack_take_bytes(c, MSGPACK_BINARY, 16);
+    if (guid.size == 16)
+        memcpy(to, guid.data, 16);
+    else if (guid.size)
         cursor_fail(c);
-    return false;
+    return guid.size == 16;
 }
 
 static void take_address(struct cursor *c, struct ip_address *to)
@@ -560,22 +519,10 @@ static void take_address(struct cursor *c, struct ip_address *to)
         memcpy(to->bytes, item.bytes.data, item.bytes.size);
 }
 
-static uint32_t take_array(struct cursor *c, uint32_t least, uint32_t most)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_ARRAY && item.count >= least && item.count <= most)
-        return item.count;
-    cursor_fail(c);
-    return 0;
-}
-
 static void take_place(struct cursor *c, struct activity_place *to)
 {
-    to->position = take_uint(c);
-    uint64_t index = take_uint(c);
-    if (index > UINT32_MAX)
-        cursor_fail(c);
-    to->index = (uint32_t)index;
+    to->position = msgpack_take_uint(c, UINT64_MAX);
+    to->index = (uint32_t)msgpack_take_uint(c, UINT32_MAX);
 }
 
 static enum subject_kind take_subject_kind(struct cursor *c)
@@ -588,35 +535,35 @@ static enum subject_kind take_subject_kind(struct cursor *c)
 
 static void decode_party(struct cursor *c, struct alert_party *p)
 {
-    take_array(c, 8, 8);
+    msgpack_take_array(c, 8, 8);
     p->role = (enum alert_role)take_name(c, role_names, ALERT_ROLES);
     p->kind = take_subject_kind(c);
-    take_binary(c, &p->subject, sizeof(p->subject), false);
-    p->has_guid = take_binary(c, p->guid, sizeof(p->guid), true);
+    msgpack_take_binary(c, &p->subject, sizeof(p->subject));
+    p->has_guid = take_guid(c, p->guid);
     take_address(c, &p->address);
-    uint64_t confidence = take_uint(c);
+    uint64_t confidence = msgpack_take_uint(c, UINT64_MAX);
     p->confidence = confidence <= 100 ? (uint8_t)confidence : 100;
-    take_text(c, p->name, sizeof(p->name));
-    take_text(c, p->domain, sizeof(p->domain));
+    msgpack_take_text(c, p->name, sizeof(p->name));
+    msgpack_take_text(c, p->domain, sizeof(p->domain));
 }
 
 static void decode_evidence(struct cursor *c, struct alert_evidence *e)
 {
-    uint32_t items = take_array(c, 3, 5);
-    take_text(c, e->name, sizeof(e->name));
+    uint32_t items = msgpack_take_array(c, 3, 5);
+    msgpack_take_text(c, e->name, sizeof(e->name));
     e->type = (enum evidence_type)take_name(c, evidence_names, 4);
     if (e->type == EVIDENCE_TEXT)
-        take_text(c, e->text, sizeof(e->text));
+        msgpack_take_text(c, e->text, sizeof(e->text));
     else if (e->type == EVIDENCE_NUMBER)
-        e->number = take_double(c);
+        e->number = msgpack_take_double(c);
     else
-        e->time = take_int(c);
+        e->time = msgpack_take_int(c);
     e->compared = items == 5;
     if (items == 4)
         cursor_fail(c);
     if (items == 5) {
-        e->limit = take_double(c);
-        take_text(c, e->limit_name, sizeof(e->limit_name));
+        e->limit = msgpack_take_double(c);
+        msgpack_take_text(c, e->limit_name, sizeof(e->limit_name));
     }
 }
 
@@ -627,17 +574,17 @@ static void decode_field(struct cursor *c, struct bytes key, struct alert *to)
         "end", "count", "last",        "truncated", "parties",  "evidence", "activities", "explanation"};
     switch (index_of(keys, sizeof(keys) / sizeof(*keys), key)) {
     case 0:
-        if (take_uint(c) != 1)
+        if (msgpack_take_uint(c, 1) != 1)
             cursor_fail(c);
         break;
     case 1:
-        take_binary(c, to->id, sizeof(to->id), false);
+        msgpack_take_binary(c, to->id, sizeof(to->id));
         break;
     case 2:
-        to->external_id = (uint32_t)take_uint(c);
+        to->external_id = (uint32_t)msgpack_take_uint(c, UINT32_MAX);
         break;
     case 3:
-        take_text(c, to->name, sizeof(to->name));
+        msgpack_take_text(c, to->name, sizeof(to->name));
         break;
     case 4:
         to->severity = (enum severity)take_name(c, severity_names, SEVERITIES);
@@ -646,48 +593,44 @@ static void decode_field(struct cursor *c, struct bytes key, struct alert *to)
         to->status = (enum alert_status)take_name(c, status_names, ALERT_STATUSES);
         break;
     case 6:
-        take_binary(c, &to->key, sizeof(to->key), false);
+        msgpack_take_binary(c, &to->key, sizeof(to->key));
         break;
     case 7:
-        to->start = take_int(c);
+        to->start = msgpack_take_int(c);
         break;
     case 8:
-        to->end = take_int(c);
+        to->end = msgpack_take_int(c);
         break;
     case 9:
-        to->count = take_uint(c);
+        to->count = msgpack_take_uint(c, UINT64_MAX);
         break;
     case 10:
-        take_array(c, 2, 2);
+        msgpack_take_array(c, 2, 2);
         take_place(c, &to->last);
         break;
-    case 11: {
-        struct msgpack_item item = msgpack_next(c);
-        if (item.type != MSGPACK_BOOL)
-            cursor_fail(c);
-        to->truncated = item.type == MSGPACK_BOOL && item.boolean;
+    case 11:
+        to->truncated = msgpack_take_bool(c);
         break;
-    }
     case 12:
-        to->party_count = take_array(c, 0, ALERT_PARTIES_MAX);
+        to->party_count = msgpack_take_array(c, 0, ALERT_PARTIES_MAX);
         for (uint32_t i = 0; i < to->party_count; i++)
             decode_party(c, &to->parties[i]);
         break;
     case 13:
-        to->evidence_count = take_array(c, 0, ALERT_EVIDENCE_MAX);
+        to->evidence_count = msgpack_take_array(c, 0, ALERT_EVIDENCE_MAX);
         for (uint32_t i = 0; i < to->evidence_count; i++)
             decode_evidence(c, &to->evidence[i]);
         break;
     case 14:
-        to->activity_count = take_array(c, 0, ALERT_ACTIVITIES_MAX);
+        to->activity_count = msgpack_take_array(c, 0, ALERT_ACTIVITIES_MAX);
         for (uint32_t i = 0; i < to->activity_count; i++) {
-            take_array(c, 3, 3);
+            msgpack_take_array(c, 3, 3);
             take_place(c, &to->activities[i].place);
-            to->activities[i].time = take_int(c);
+            to->activities[i].time = msgpack_take_int(c);
         }
         break;
     case 15:
-        take_text(c, to->explanation, sizeof(to->explanation));
+        msgpack_take_text(c, to->explanation, sizeof(to->explanation));
         break;
     default:
         msgpack_skip(c);

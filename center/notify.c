@@ -107,59 +107,25 @@ static struct bytes encode_issue(const struct health_issue *issue, bool raised, 
     return (struct bytes){to, w.size};
 }
 
-static uint64_t take_uint(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != MSGPACK_UINT)
-        cursor_fail(c);
-    return item.type == MSGPACK_UINT ? item.uint : 0;
-}
-
-static int64_t take_int(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_INT)
-        return item.sint;
-    if (item.type != MSGPACK_UINT || item.uint > INT64_MAX)
-        cursor_fail(c);
-    return c->failed ? 0 : (int64_t)item.uint;
-}
-
-static void take_text(struct cursor *c, char *to, size_t capacity)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != MSGPACK_STRING || item.bytes.size >= capacity) {
-        cursor_fail(c);
-        to[0] = '\0';
-        return;
-    }
-    if (item.bytes.size)
-        memcpy(to, item.bytes.data, item.bytes.size);
-    to[item.bytes.size] = '\0';
-}
-
 static bool decode_content(struct bytes bytes, struct content *to)
 {
     struct cursor c = cursor_of_bytes(bytes);
-    struct msgpack_item array = msgpack_next(&c);
     *to = (struct content){.kind = CONTENT_ALERT};
-    if (array.type != MSGPACK_ARRAY || array.count < 5 || take_uint(&c) != CONTENT_VERSION)
+    msgpack_take_array(&c, 5, UINT32_MAX);
+    if (msgpack_take_uint(&c, UINT64_MAX) != CONTENT_VERSION)
         return false;
-    uint64_t kind = take_uint(&c);
-    take_text(&c, to->trigger, sizeof(to->trigger));
-    to->at = take_int(&c);
+    uint64_t kind = msgpack_take_uint(&c, UINT64_MAX);
+    msgpack_take_text(&c, to->trigger, sizeof(to->trigger));
+    to->at = msgpack_take_int(&c);
     if (kind == CONTENT_ALERT) {
-        struct msgpack_item id = msgpack_next(&c);
-        if (id.type != MSGPACK_BINARY || id.bytes.size != sizeof(to->id))
-            return false;
-        memcpy(to->id, id.bytes.data, sizeof(to->id));
+        msgpack_take_binary(&c, to->id, sizeof(to->id));
         return !c.failed;
     }
     to->kind = CONTENT_HEALTH;
-    to->issue.kind = health_kind((unsigned)take_uint(&c));
-    take_text(&c, to->issue.subject, sizeof(to->issue.subject));
-    take_text(&c, to->issue.text, sizeof(to->issue.text));
-    to->issue.since = take_int(&c);
+    to->issue.kind = health_kind((unsigned)msgpack_take_uint(&c, UINT32_MAX));
+    msgpack_take_text(&c, to->issue.subject, sizeof(to->issue.subject));
+    msgpack_take_text(&c, to->issue.text, sizeof(to->issue.text));
+    to->issue.since = msgpack_take_int(&c);
     return kind == CONTENT_HEALTH && to->issue.kind && !c.failed;
 }
 

@@ -34,25 +34,13 @@ static bool save(const struct node_id *node, const char *ending, const char *mag
     return disk_replace_checked(disk, directory, name, magic, (struct bytes){w->data, w->size}, fault);
 }
 
-static uint64_t take_uint(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != MSGPACK_UINT)
-        cursor_fail(c);
-    return item.type == MSGPACK_UINT ? item.uint : 0;
-}
-
 /* At most `max` bytes of a string or of binary. */
 static size_t take_bytes(struct cursor *c, enum msgpack_type type, void *to, size_t max)
 {
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != type || item.bytes.size > max) {
-        cursor_fail(c);
-        return 0;
-    }
-    if (item.bytes.size)
-        memcpy(to, item.bytes.data, item.bytes.size);
-    return item.bytes.size;
+    struct bytes bytes = msgpack_take_bytes(c, type, max);
+    if (bytes.size)
+        memcpy(to, bytes.data, bytes.size);
+    return bytes.size;
 }
 
 static enum disk_found ended(const struct cursor *c, struct disk_content *content, struct fault *fault)
@@ -73,7 +61,7 @@ enum disk_found sensor_settings_load(struct sensor_settings *to, const struct di
     if (found != DISK_FOUND)
         return found;
     struct cursor c = cursor_of(content.data, content.size);
-    to->version = take_uint(&c);
+    to->version = msgpack_take_uint(&c, UINT64_MAX);
     to->size = take_bytes(&c, MSGPACK_BINARY, to->text, sizeof(to->text));
     return ended(&c, &content, fault);
 }
@@ -103,9 +91,9 @@ enum disk_found sensor_settled_load(struct sensor_settled *to, const struct disk
     if (found != DISK_FOUND)
         return found;
     struct cursor c = cursor_of(content.data, content.size);
-    to->version = take_uint(&c);
-    to->how = (enum delivery_settled)take_uint(&c);
-    to->at = (int64_t)take_uint(&c);
+    to->version = msgpack_take_uint(&c, UINT64_MAX);
+    to->how = (enum delivery_settled)msgpack_take_uint(&c, UINT64_MAX);
+    to->at = (int64_t)msgpack_take_uint(&c, UINT64_MAX);
     take_bytes(&c, MSGPACK_STRING, to->text, sizeof(to->text) - 1);
     if (to->how < DELIVERY_IN_EFFECT || to->how > DELIVERY_UNFIT)
         cursor_fail(&c);

@@ -165,43 +165,14 @@ struct bytes sources_state(struct sources *self)
     return (struct bytes){w.data, w.size};
 }
 
-static uint64_t take_uint(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_UINT)
-        return item.uint;
-    cursor_fail(c);
-    return 0;
-}
-
-static void take_id(struct cursor *c, struct node_id *id)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_BINARY && item.bytes.size == NODE_ID_SIZE)
-        memcpy(id->bytes, item.bytes.data, NODE_ID_SIZE);
-    else
-        cursor_fail(c);
-}
-
-static uint32_t take_array(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_ARRAY)
-        return item.count;
-    cursor_fail(c);
-    return 0;
-}
-
 static void take_source(struct sources *self, struct cursor *c)
 {
     struct source source = {0};
-    uint32_t fields = take_array(c);
-    take_id(c, &source.id);
-    source.key_generation = (uint32_t)take_uint(c);
-    source.delivery.generation = take_uint(c);
-    source.delivery.last = take_uint(c);
-    if (fields != 4)
-        cursor_fail(c);
+    msgpack_take_array(c, 4, 4);
+    msgpack_take_binary(c, source.id.bytes, NODE_ID_SIZE);
+    source.key_generation = (uint32_t)msgpack_take_uint(c, UINT32_MAX);
+    source.delivery.generation = msgpack_take_uint(c, UINT64_MAX);
+    source.delivery.last = msgpack_take_uint(c, UINT64_MAX);
     uint32_t number = c->failed ? SOURCES_MAX : sources_number(self, &source.id);
     if (number < SOURCES_MAX)
         self->of[number] = source;
@@ -211,17 +182,13 @@ static void take_fence(struct sources *self, struct cursor *c)
 {
     struct fence fence = {0};
     char domain[DOMAIN_MAX_SIZE] = "";
-    uint32_t fields = take_array(c);
-    struct msgpack_item name = msgpack_next(c);
-    if (name.type != MSGPACK_STRING || name.bytes.size >= sizeof(domain) || fields != 6)
-        cursor_fail(c);
-    else
-        memcpy(domain, name.bytes.data, name.bytes.size);
-    fence.term = take_uint(c);
-    fence.draw = take_uint(c);
-    take_id(c, &fence.id);
-    fence.incarnation = take_uint(c);
-    fence.sequence = take_uint(c);
+    msgpack_take_array(c, 6, 6);
+    msgpack_take_text(c, domain, sizeof(domain));
+    fence.term = msgpack_take_uint(c, UINT64_MAX);
+    fence.draw = msgpack_take_uint(c, UINT64_MAX);
+    msgpack_take_binary(c, fence.id.bytes, NODE_ID_SIZE);
+    fence.incarnation = msgpack_take_uint(c, UINT64_MAX);
+    fence.sequence = msgpack_take_uint(c, UINT64_MAX);
     if (!c->failed)
         raise(self, domain, &fence);
 }
@@ -229,11 +196,11 @@ static void take_fence(struct sources *self, struct cursor *c)
 static void recover_state(struct sources *self, struct bytes content)
 {
     struct cursor c = cursor_of_bytes(content);
-    if (take_array(&c) != 3 || take_uint(&c) != STATE_VERSION)
+    if (msgpack_take_array(&c, 0, UINT32_MAX) != 3 || msgpack_take_uint(&c, UINT64_MAX) != STATE_VERSION)
         return;
-    for (uint32_t n = take_array(&c); n > 0 && !c.failed; n--)
+    for (uint32_t n = msgpack_take_array(&c, 0, UINT32_MAX); n > 0 && !c.failed; n--)
         take_source(self, &c);
-    for (uint32_t n = take_array(&c); n > 0 && !c.failed; n--)
+    for (uint32_t n = msgpack_take_array(&c, 0, UINT32_MAX); n > 0 && !c.failed; n--)
         take_fence(self, &c);
 }
 

@@ -175,12 +175,6 @@ void entity_batch_reader_destroy(struct entity_batch_reader **reader)
     *reader = NULL;
 }
 
-static bool is_text(const struct msgpack_item *item, const char *text)
-{
-    return item->type == MSGPACK_STRING && item->bytes.size == strlen(text) &&
-           memcmp(item->bytes.data, text, item->bytes.size) == 0;
-}
-
 static bool take_guid(const struct msgpack_item *item, uint8_t to[GUID_SIZE])
 {
     if (item->type != MSGPACK_BINARY || item->bytes.size != GUID_SIZE)
@@ -254,18 +248,18 @@ static bool read_links(struct cursor *c, struct entity_batch_record *record)
     for (uint32_t i = 0; i < map.count; i++) {
         struct msgpack_item key = msgpack_next(c);
         bool read = true;
-        if (is_text(&key, "source")) {
+        if (msgpack_is_text(&key, "source")) {
             struct msgpack_item value = msgpack_next(c);
             read = source = take_guid(&value, record->guid.bytes);
-        } else if (is_text(&key, "link")) {
+        } else if (msgpack_is_text(&key, "link")) {
             struct msgpack_item value = msgpack_next(c);
             read = link = value.type == MSGPACK_STRING;
             if (read)
                 record->link = entity_link_by_name((const char *)value.bytes.data, value.bytes.size);
-        } else if (is_text(&key, "added") || is_text(&key, "all")) {
-            record->all = is_text(&key, "all");
+        } else if (msgpack_is_text(&key, "added") || msgpack_is_text(&key, "all")) {
+            record->all = msgpack_is_text(&key, "all");
             read = read_targets(c, &record->added_at, &record->added);
-        } else if (is_text(&key, "removed")) {
+        } else if (msgpack_is_text(&key, "removed")) {
             read = read_targets(c, &record->removed_at, &record->removed);
         } else {
             read = msgpack_skip(c);
@@ -284,23 +278,23 @@ static bool read_record(struct cursor *c, struct entity_batch_record *record)
     if (map.type != MSGPACK_MAP || map.count != 1)
         return false;
     struct msgpack_item key = msgpack_next(c);
-    if (is_text(&key, "entity")) {
+    if (msgpack_is_text(&key, "entity")) {
         record->kind = ENTITY_BATCH_ENTITY;
         return entity_decode(c, &record->entity);
     }
-    if (is_text(&key, "removed")) {
+    if (msgpack_is_text(&key, "removed")) {
         struct msgpack_item value = msgpack_next(c);
         record->kind = ENTITY_BATCH_REMOVED;
         return take_guid(&value, record->guid.bytes);
     }
-    if (is_text(&key, "whole")) {
+    if (msgpack_is_text(&key, "whole")) {
         struct msgpack_item value = msgpack_next(c);
         record->kind =
             value.type == MSGPACK_BOOL && value.boolean ? ENTITY_BATCH_WHOLE : ENTITY_BATCH_UNKNOWN;
         return value.type == MSGPACK_BOOL;
     }
     record->kind = ENTITY_BATCH_LINKS;
-    if (is_text(&key, "links"))
+    if (msgpack_is_text(&key, "links"))
         return read_links(c, record);
     record->kind = ENTITY_BATCH_UNKNOWN;
     return key.type == MSGPACK_STRING && msgpack_skip(c);

@@ -34,81 +34,38 @@ size_t replication_state_write(const struct replication_state *state, uint8_t *t
     return w.full ? 0 : w.size;
 }
 
-static uint64_t read_uint(struct cursor *c, uint64_t most)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_UINT && item.uint <= most)
-        return item.uint;
-    cursor_fail(c);
-    return 0;
-}
-
-static bool read_bool(struct cursor *c)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type != MSGPACK_BOOL)
-        cursor_fail(c);
-    return item.type == MSGPACK_BOOL && item.boolean;
-}
-
-static struct bytes read_bytes(struct cursor *c, enum msgpack_type type, size_t most)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == type && item.bytes.size <= most)
-        return item.bytes;
-    cursor_fail(c);
-    return (struct bytes){0};
-}
-
-static void read_id(struct cursor *c, uint8_t to[16])
-{
-    struct bytes id = read_bytes(c, MSGPACK_BINARY, 16);
-    if (id.size == 16)
-        memcpy(to, id.data, 16);
-    else
-        cursor_fail(c);
-}
-
-static uint32_t read_array(struct cursor *c, uint32_t most)
-{
-    struct msgpack_item item = msgpack_next(c);
-    if (item.type == MSGPACK_ARRAY && item.count <= most)
-        return item.count;
-    cursor_fail(c);
-    return 0;
-}
-
 static void read_controller(struct cursor *c, struct replication_controller *to)
 {
-    if (read_array(c, 3) != 3)
+    if (msgpack_take_array(c, 0, 3) != 3)
         cursor_fail(c);
-    struct bytes name = read_bytes(c, MSGPACK_STRING, sizeof to->name - 1);
+    struct bytes name = msgpack_take_bytes(c, MSGPACK_STRING, sizeof to->name - 1);
     if (name.size)
         memcpy(to->name, name.data, name.size);
-    read_id(c, to->invocation_id);
-    to->usn = read_uint(c, UINT64_MAX);
+    msgpack_take_binary(c, to->invocation_id, 16);
+    to->usn = msgpack_take_uint(c, UINT64_MAX);
 }
 
 bool replication_state_read(struct bytes from, struct replication_state *state)
 {
     memset(state, 0, sizeof *state);
     struct cursor c = cursor_of_bytes(from);
-    if (read_array(&c, STATE_ITEMS) != STATE_ITEMS || read_uint(&c, STATE_VERSION) != STATE_VERSION)
+    if (msgpack_take_array(&c, 0, STATE_ITEMS) != STATE_ITEMS ||
+        msgpack_take_uint(&c, STATE_VERSION) != STATE_VERSION)
         return false;
-    state->phase = (enum replication_phase)read_uint(&c, PHASE_FOLLOWING);
-    state->method = (enum directory_method)read_uint(&c, DIRECTORY_USN);
-    state->object_security = read_bool(&c);
-    state->pass = (uint32_t)read_uint(&c, UINT32_MAX);
-    read_id(&c, state->invocation_id);
-    state->usn = read_uint(&c, UINT64_MAX);
-    state->pass_usn = read_uint(&c, UINT64_MAX);
-    state->slice_at = read_uint(&c, UINT64_MAX);
-    state->slice_width = read_uint(&c, UINT64_MAX);
-    struct bytes cookie = read_bytes(&c, MSGPACK_BINARY, sizeof state->cookie);
+    state->phase = (enum replication_phase)msgpack_take_uint(&c, PHASE_FOLLOWING);
+    state->method = (enum directory_method)msgpack_take_uint(&c, DIRECTORY_USN);
+    state->object_security = msgpack_take_bool(&c);
+    state->pass = (uint32_t)msgpack_take_uint(&c, UINT32_MAX);
+    msgpack_take_binary(&c, state->invocation_id, 16);
+    state->usn = msgpack_take_uint(&c, UINT64_MAX);
+    state->pass_usn = msgpack_take_uint(&c, UINT64_MAX);
+    state->slice_at = msgpack_take_uint(&c, UINT64_MAX);
+    state->slice_width = msgpack_take_uint(&c, UINT64_MAX);
+    struct bytes cookie = msgpack_take_bytes(&c, MSGPACK_BINARY, sizeof state->cookie);
     if (cookie.size)
         memcpy(state->cookie, cookie.data, cookie.size);
     state->cookie_size = (uint32_t)cookie.size;
-    state->controller_count = read_array(&c, REPLICATION_CONTROLLERS_MAX);
+    state->controller_count = msgpack_take_array(&c, 0, REPLICATION_CONTROLLERS_MAX);
     for (uint32_t i = 0; i < state->controller_count && !c.failed; i++)
         read_controller(&c, &state->controllers[i]);
     if (msgpack_next(&c).type != MSGPACK_NIL || !cursor_done(&c) || c.failed) {
@@ -155,11 +112,12 @@ bool replication_point_read(struct bytes point, struct replication_point *to)
 {
     memset(to, 0, sizeof *to);
     struct cursor c = cursor_of_bytes(point);
-    if (read_array(&c, POINT_ITEMS) != POINT_ITEMS || read_uint(&c, POINT_VERSION) != POINT_VERSION)
+    if (msgpack_take_array(&c, 0, POINT_ITEMS) != POINT_ITEMS ||
+        msgpack_take_uint(&c, POINT_VERSION) != POINT_VERSION)
         return false;
-    to->method = (enum directory_method)read_uint(&c, DIRECTORY_USN);
-    read_id(&c, to->invocation_id);
-    to->usn = read_uint(&c, UINT64_MAX);
-    to->cookie = read_bytes(&c, MSGPACK_BINARY, REPLICATION_POINT_MAX);
+    to->method = (enum directory_method)msgpack_take_uint(&c, DIRECTORY_USN);
+    msgpack_take_binary(&c, to->invocation_id, 16);
+    to->usn = msgpack_take_uint(&c, UINT64_MAX);
+    to->cookie = msgpack_take_bytes(&c, MSGPACK_BINARY, REPLICATION_POINT_MAX);
     return cursor_done(&c) && !c.failed;
 }

@@ -441,6 +441,100 @@ static void skips_to_any_depth(void **state)
     free(nested);
 }
 
+/* What is wanted is taken; anything else fails the cursor, and so does all behind it. */
+static void takes_what_is_wanted(void **state)
+{
+    (void)state;
+    uint8_t buffer[256], id[4];
+    char text[8];
+    struct msgpack_writer w;
+    msgpack_writer_init(&w, buffer, sizeof buffer);
+    msgpack_put_uint(&w, 7);
+    msgpack_put_int(&w, -7);
+    msgpack_put_int(&w, 7);
+    msgpack_put_double(&w, 0.5);
+    msgpack_put_bool(&w, true);
+    msgpack_put_array(&w, 2);
+    msgpack_put_binary(&w, "abcd", 4);
+    msgpack_put_text(&w, "seven77");
+    msgpack_put_text(&w, "");
+    struct cursor c = cursor_of(buffer, w.size);
+    assert_int_equal(msgpack_take_uint(&c, 7), 7);
+    assert_int_equal(msgpack_take_int(&c), -7);
+    assert_int_equal(msgpack_take_int(&c), 7);
+    assert_true(msgpack_take_double(&c) == 0.5);
+    assert_true(msgpack_take_bool(&c));
+    assert_int_equal(msgpack_take_array(&c, 2, 2), 2);
+    msgpack_take_binary(&c, id, sizeof id);
+    assert_memory_equal(id, "abcd", 4);
+    msgpack_take_text(&c, text, sizeof text);
+    assert_string_equal(text, "seven77");
+    assert_int_equal(msgpack_take_bytes(&c, MSGPACK_STRING, 0).size, 0);
+    assert_true(cursor_done(&c) && !c.failed);
+}
+
+static void takes_nothing_else(void **state)
+{
+    (void)state;
+    static const enum kind takers[] = {UINT, INT, DOUBLE, BOOL, ARRAY, BINARY, STRING};
+    static const struct {
+        struct bytes item;
+        unsigned fits; /* bit i: taker i */
+    } items[] = {
+        {BYTES("\x05"), 1u << UINT | 1u << INT},
+        {BYTES("\x06"), 1u << INT}, /* beyond the most */
+        {BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), 0},
+        {BYTES("\xff"), 1u << INT},
+        {BYTES("\xcb\x3f\xe0\0\0\0\0\0\0"), 1u << DOUBLE},
+        {BYTES("\xcb\x7f\xf0\0\0\0\0\0\0"), 0}, /* infinity */
+        {BYTES("\xcb\x7f\xf8\0\0\0\0\0\0"), 0},
+        {BYTES("\xc3"), 1u << BOOL},
+        {BYTES("\x92\xc0\xc0"), 1u << ARRAY},
+        {BYTES("\x91\xc0"), 0},
+        {BYTES("\xc4\x02zz"), 1u << BINARY},
+        {BYTES("\xc4\x01z"), 0},
+        {BYTES("\xc4\x03zzz"), 0},
+        {BYTES("\xa3zzz"), 1u << STRING},
+        {BYTES("\xa4zzzz"), 0}, /* no room for the NUL */
+        {BYTES("\xa2z\0"), 0},
+        {BYTES("\xc0"), 0},
+        {BYTES(""), 0},
+    };
+    for (unsigned i = 0; i < sizeof items / sizeof *items; i++) {
+        for (unsigned k = 0; k < sizeof takers / sizeof *takers; k++) {
+            enum kind taker = takers[k];
+            struct cursor c = cursor_of_bytes(items[i].item);
+            uint8_t two[2] = {1, 2};
+            char text[4] = "abc";
+            if (taker == UINT)
+                (void)msgpack_take_uint(&c, 5);
+            else if (taker == INT)
+                (void)msgpack_take_int(&c);
+            else if (taker == DOUBLE)
+                (void)msgpack_take_double(&c);
+            else if (taker == BOOL)
+                (void)msgpack_take_bool(&c);
+            else if (taker == ARRAY)
+                (void)msgpack_take_array(&c, 2, 3);
+            else if (taker == BINARY)
+                msgpack_take_binary(&c, two, sizeof two);
+            else
+                msgpack_take_text(&c, text, sizeof text);
+            bool fits = items[i].fits >> taker & 1;
+            assert_int_equal(c.failed, !fits);
+            if (taker == BINARY && !fits)
+                assert_true(two[0] == 1 && two[1] == 2);
+            if (taker == STRING && !fits)
+                assert_string_equal(text, "");
+        }
+    }
+    struct msgpack_item word = {.type = MSGPACK_STRING, .bytes = BYTES("word")};
+    assert_true(msgpack_is_text(&word, "word"));
+    assert_false(msgpack_is_text(&word, "wor"));
+    word.type = MSGPACK_BINARY;
+    assert_false(msgpack_is_text(&word, "word"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +545,8 @@ int main(void)
         cmocka_unit_test(reads_all_other_forms),
         cmocka_unit_test(refuses_damage),
         cmocka_unit_test(skips_to_any_depth),
+        cmocka_unit_test(takes_what_is_wanted),
+        cmocka_unit_test(takes_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
