@@ -15,6 +15,9 @@ static const struct health_kind kinds[] = {
      "Make room on the disk of center/state, or let less be kept."},
     {1003, HEALTH_HIGH, "center_overloaded", "Center overloaded",
      "Give the center more CPU or faster disks, or switch detections off that are not wanted."},
+    {1004, HEALTH_MEDIUM, "certificate_expires", "Center certificate about to expire, or expired",
+     "Renew the certificate; where it is the API's, restart picket-center then, which also makes one of its "
+     "own anew."},
     {1005, HEALTH_HIGH, "database_down", "Center database disconnected",
      "See that the disk of center/state works and has room; the log says what the database said."},
     {1007, HEALTH_LOW, "no_synchronizer", "Domain synchronizer not assigned",
@@ -130,8 +133,9 @@ static struct entry *find(struct health *health, const struct health_kind *kind,
 }
 
 /* NULL when there are too many. `fresh`: it was not raised before. */
-static struct entry *raise_entry(struct health *health, const struct health_kind *kind, const char *subject,
-                                 const char *text, bool *fresh)
+static struct entry *raise_entry(struct health *health, const struct health_kind *kind,
+                                 enum health_severity severity, const char *subject, const char *text,
+                                 bool *fresh)
 {
     struct entry *entry = find(health, kind, subject);
     *fresh = entry == NULL && health->count < HEALTH_ISSUES_MAX;
@@ -142,6 +146,8 @@ static struct entry *raise_entry(struct health *health, const struct health_kind
         *entry = (struct entry){.issue = {.kind = kind, .since = clock_wall(clock_system())}};
         snprintf(entry->issue.subject, sizeof(entry->issue.subject), "%s", subject);
     }
+    *fresh = *fresh || severity > entry->issue.severity; /* worse than it was: heard of again */
+    entry->issue.severity = severity;
     snprintf(entry->issue.text, sizeof(entry->issue.text), "%s", text);
     return entry;
 }
@@ -166,19 +172,37 @@ static const struct health_kind *kind_or_other(unsigned number)
     return kind ? kind : &other;
 }
 
+static void raise_text(struct health *health, const struct health_kind *kind, enum health_severity severity,
+                       const char *subject, const char *text)
+{
+    bool fresh;
+    pthread_mutex_lock(&health->lock);
+    raise_entry(health, kind, severity, subject, text, &fresh);
+    pthread_mutex_unlock(&health->lock);
+    if (fresh)
+        log_raised(kind, subject, text);
+}
+
 void health_raise(struct health *health, unsigned number, const char *subject, const char *format, ...)
 {
+    const struct health_kind *kind = kind_or_other(number);
     char text[HEALTH_TEXT_SIZE];
-    bool fresh;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    pthread_mutex_lock(&health->lock);
-    raise_entry(health, kind_or_other(number), subject, text, &fresh);
-    pthread_mutex_unlock(&health->lock);
-    if (fresh)
-        log_raised(kind_or_other(number), subject, text);
+    raise_text(health, kind, kind->severity, subject, text);
+}
+
+void health_raise_as(struct health *health, unsigned number, enum health_severity severity,
+                     const char *subject, const char *format, ...)
+{
+    char text[HEALTH_TEXT_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    raise_text(health, kind_or_other(number), severity, subject, text);
 }
 
 void health_clear(struct health *health, unsigned number, const char *subject)
@@ -200,14 +224,15 @@ void health_round_begin(struct health *health)
 
 void health_found(struct health *health, unsigned number, const char *subject, const char *text)
 {
+    const struct health_kind *kind = kind_or_other(number);
     bool fresh;
     pthread_mutex_lock(&health->lock);
-    struct entry *entry = raise_entry(health, kind_or_other(number), subject, text, &fresh);
+    struct entry *entry = raise_entry(health, kind, kind->severity, subject, text, &fresh);
     if (entry)
         entry->asked = entry->found = true;
     pthread_mutex_unlock(&health->lock);
     if (fresh)
-        log_raised(kind_or_other(number), subject, text);
+        log_raised(kind, subject, text);
 }
 
 void health_round_end(struct health *health)

@@ -13,10 +13,10 @@ enum health_severity { HEALTH_LOW, HEALTH_MEDIUM, HEALTH_HIGH };
 /* What there is. Numbers from 1100 on are Picket's own, for issues that were published without one. */
 struct health_kind {
     unsigned number;
-    enum health_severity severity;
-    const char *word;   /* for programs */
-    const char *name;   /* as published */
-    const char *action; /* what to do, a sentence */
+    enum health_severity severity; /* unless health_raise_as() says another */
+    const char *word;              /* for programs */
+    const char *name;              /* as published */
+    const char *action;            /* what to do, a sentence */
 };
 
 /* NULL for an unknown number. */
@@ -31,6 +31,7 @@ const char *health_severity_name(enum health_severity severity); /* "low", "medi
 
 struct health_issue {
     const struct health_kind *kind;
+    enum health_severity severity;
     char subject[HEALTH_SUBJECT_SIZE]; /* what it is about: a domain, an input, "capture" */
     char text[HEALTH_TEXT_SIZE];       /* what is the case, a sentence */
     int64_t since;                     /* wall ns */
@@ -46,6 +47,10 @@ void health_destroy(struct health **health);
  * than HEALTH_ISSUES_MAX are not kept; a number that is not in the table is 1100, something else. */
 void health_raise(struct health *health, unsigned number, const char *subject, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The same with another severity than the kind's: what gets worse without becoming something else. */
+void health_raise_as(struct health *health, unsigned number, enum health_severity severity,
+                     const char *subject, const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Ends it; nothing happens when it is not raised. */
 void health_clear(struct health *health, unsigned number, const char *subject);

@@ -479,6 +479,11 @@ struct alert_listener api_listener(struct api *api)
     return api->core.events;
 }
 
+int64_t api_expires(const struct api *api)
+{
+    return api->certificate.certificate ? api_certificate_expires(api->certificate.certificate) : 0;
+}
+
 const char *api_endpoint(const struct api *api, unsigned index)
 {
     return index < api->daemon_count ? api->endpoints[index] : NULL;

@@ -38,5 +38,8 @@ void api_stop(struct api **api);
 /* Changes of alerts, for those who listen to server-sent events: to be told to whoever changes any. */
 struct alert_listener api_listener(struct api *api);
 
+/* When the certificate that it shows ends, ns since 1970; 0: it shows none. */
+int64_t api_expires(const struct api *api);
+
 /* "https://127.0.0.1:49211"; NULL past the last. */
 const char *api_endpoint(const struct api *api, unsigned index);

@@ -158,17 +158,25 @@ static bool make(const char *directory, int64_t now, struct fault *fault)
     return done;
 }
 
-/* Whether the PEM certificate lasts for a while yet. */
-static bool lasts(const char *pem, int64_t now)
+int64_t api_certificate_expires(const char *pem)
 {
     gnutls_x509_crt_t crt = NULL;
     gnutls_datum_t datum = {(unsigned char *)(uintptr_t)pem, (unsigned)strlen(pem)};
-    bool fine = gnutls_x509_crt_init(&crt) == 0 &&
-                gnutls_x509_crt_import(crt, &datum, GNUTLS_X509_FMT_PEM) == 0 &&
-                gnutls_x509_crt_get_expiration_time(crt) > (now + RENEW) / CLOCK_SECOND;
+    int64_t expires = 0;
+    if (gnutls_x509_crt_init(&crt) == 0 && gnutls_x509_crt_import(crt, &datum, GNUTLS_X509_FMT_PEM) == 0)
+        expires = gnutls_x509_crt_get_expiration_time(crt);
     if (crt)
         gnutls_x509_crt_deinit(crt);
-    return fine;
+    return expires > 0 && expires < INT64_MAX / CLOCK_SECOND ? expires * CLOCK_SECOND : 0;
+}
+
+int64_t api_certificate_file_expires(const char *path)
+{
+    struct fault fault;
+    char *pem = read_file(path, &fault);
+    int64_t expires = pem ? api_certificate_expires(pem) : 0;
+    free(pem);
+    return expires;
 }
 
 bool api_certificate_own(const char *directory, int64_t now, struct api_certificate *to, struct fault *fault)
@@ -179,7 +187,7 @@ bool api_certificate_own(const char *directory, int64_t now, struct api_certific
         !path_join(key, directory, API_KEY_FILE, fault))
         return false;
     if (api_certificate_read(certificate, key, to, &ignored)) {
-        if (lasts(to->certificate, now))
+        if (api_certificate_expires(to->certificate) > now + RENEW)
             return true;
         api_certificate_free(to);
     }

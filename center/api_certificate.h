@@ -22,4 +22,8 @@ bool api_certificate_read(const char *certificate, const char *key, struct api_c
 /* Reads DIRECTORY/api.crt and api.key; makes them when they are not there or end within three weeks: signed
  * by itself, for this host's names and addresses, for clients to trust by the file. `now`: ns since 1970. */
 bool api_certificate_own(const char *directory, int64_t now, struct api_certificate *to, struct fault *fault);
+/* When the first certificate of a PEM text ends, ns since 1970; 0: it cannot be read. */
+int64_t api_certificate_expires(const char *pem);
+/* The same of a file. */
+int64_t api_certificate_file_expires(const char *path);
 void api_certificate_free(struct api_certificate *certificate);

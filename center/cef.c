@@ -309,7 +309,7 @@ size_t cef_of_health(const struct health_issue *issue, const struct cef_context 
     text_string(&t, ": ");
     text_string(&t, issue->text);
     text_end(&t);
-    begin(&w, to, context, event, issue->kind->name, cef_severity(severities[issue->kind->severity]));
+    begin(&w, to, context, event, issue->kind->name, cef_severity(severities[issue->severity]));
     pair_time(&w, "start", issue->since);
     pair_number(&w, "externalId", issue->kind->number);
     pair_url(&w, context->url, "/health", (struct bytes){0});

@@ -34,6 +34,8 @@ int center_configured(const char *name, int argc, char **argv,
                       int (*run)(const struct center_config *config));
 /* A descriptor that is readable when the program is to end. -1: none to be had. */
 int center_stop_signals(void);
+/* Likewise of SIGHUP: read the configuration again. */
+int center_reload_signals(void);
 
 extern const char center_token_options[];
 int center_token(int argc, char **argv);

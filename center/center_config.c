@@ -291,6 +291,7 @@ struct center_config *center_config_load(const char *path)
     struct center_config *to = calloc(1, sizeof(*to));
     if (!to)
         return NULL;
+    to->path = path;
     to->config = config_load(&center_schema, path, report, NULL);
     if (!to->config || !take_all(to, path))
         center_config_free(&to);

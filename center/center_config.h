@@ -16,6 +16,7 @@ extern const struct config_schema center_schema;
 
 struct center_config {
     struct config *config; /* owns the strings */
+    const char *path;      /* of the file, as it was given */
     const char *state;
     const char *places;             /* file; NULL: none */
     char log[PATH_SIZE];            /* state/log */
@@ -33,7 +34,7 @@ struct center_config {
 };
 
 /* Reads a file, tells every fault of it to standard error, and sets the log as it says. NULL when there was
- * any. The caller frees it. */
+ * any. The caller frees it; `path` must live as long. */
 struct center_config *center_config_load(const char *path);
 void center_config_free(struct center_config **config);
 

@@ -36,6 +36,18 @@ void health_check_shard(struct health *health, const char *name, const struct sh
         health_clear(health, 1003, name);
 }
 
+void health_check_certificate(struct health *health, const char *subject, int64_t expires, int64_t now)
+{
+    char when[CLOCK_RFC3339_MAX];
+    clock_rfc3339(expires, when);
+    if (expires <= now)
+        health_raise_as(health, 1004, HEALTH_HIGH, subject, "it ended at %s", when);
+    else if (expires - now < HEALTH_CERTIFICATE_LEAST)
+        health_raise(health, 1004, subject, "it ends at %s", when);
+    else
+        health_clear(health, 1004, subject);
+}
+
 /* What the store has open. */
 struct kept {
     struct health_issue issue;
@@ -70,6 +82,9 @@ static bool take_over(void *context, const struct stored_health *stored)
     struct health_issue issue = {.kind = health_kind(stored->number), .since = stored->opened};
     if (!issue.kind || stored->workspace != 0)
         return true;
+    issue.severity = stored->severity == SEVERITY_HIGH     ? HEALTH_HIGH
+                     : stored->severity == SEVERITY_MEDIUM ? HEALTH_MEDIUM
+                                                           : HEALTH_LOW;
     snprintf(issue.subject, sizeof(issue.subject), "%s", stored->object);
     snprintf(issue.text, sizeof(issue.text), "%.*s", (int)sizeof(issue.text) - 1, stored->detail);
     struct kept *kept = find(self, &issue);
@@ -104,7 +119,7 @@ static enum severity severity_of(enum health_severity severity)
 static void open_issue(struct health_keeper *self, const struct health_issue *issue, int64_t now)
 {
     struct stored_health stored = {.number = issue->kind->number,
-                                   .severity = severity_of(issue->kind->severity),
+                                   .severity = severity_of(issue->severity),
                                    .opened = issue->since,
                                    .changed = now};
     snprintf(stored.object, sizeof(stored.object), "%s", issue->subject);
@@ -116,7 +131,8 @@ static void open_issue(struct health_keeper *self, const struct health_issue *is
 /* A detail that goes on changing is not written each second. */
 static bool is_news(const struct kept *kept, const struct health_issue *issue, int64_t now)
 {
-    return !kept->open || (strcmp(kept->issue.text, issue->text) != 0 && now - kept->told >= DETAIL_EVERY);
+    return !kept->open || kept->issue.severity != issue->severity ||
+           (strcmp(kept->issue.text, issue->text) != 0 && now - kept->told >= DETAIL_EVERY);
 }
 
 /* Marks what is still the case, and whether anything has to be written. */
@@ -147,7 +163,7 @@ struct telling {
 static void write_open(struct health_keeper *self, struct kept *kept, const struct health_issue *issue,
                        const struct telling *telling)
 {
-    bool is_new = !kept->open;
+    bool is_new = !kept->open || issue->severity > kept->issue.severity;
     if (!is_news(kept, issue, telling->now))
         return;
     open_issue(self, issue, telling->now);

@@ -15,6 +15,9 @@
 #define HEALTH_BEHIND_MOST (60 * CLOCK_SECOND)
 #define HEALTH_BEHIND_FINE (10 * CLOCK_SECOND)
 
+/* 1004: a certificate that lasts no longer than this. */
+#define HEALTH_CERTIFICATE_LEAST (21 * CLOCK_DAY)
+
 /* Whether so much room is too little. Pure. */
 bool health_disk_is_short(uint64_t free, uint64_t total);
 
@@ -22,6 +25,9 @@ bool health_disk_is_short(uint64_t free, uint64_t total);
 void health_check_disk(struct health *health, const char *directory);
 /* 1003, of a shard. */
 void health_check_shard(struct health *health, const char *name, const struct shard_status *status);
+
+/* 1004, of a certificate that ends at `expires`; times in ns since 1970. */
+void health_check_certificate(struct health *health, const char *subject, int64_t expires, int64_t now);
 
 struct health_keeper;
 

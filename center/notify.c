@@ -31,8 +31,11 @@ struct content {
     struct health_issue issue;
 };
 
+struct output_set;
+
 struct output {
     struct notifier *notifier;
+    const struct output_set *set;
     char name[NOTIFY_NAME_MAX], queue[NOTIFY_NAME_MAX + 8];
     struct notify_output to;
     enum severity least;
@@ -47,18 +50,26 @@ struct output {
     struct notify_status status;
 };
 
+/* Outputs that were configured together, and end together. */
+struct output_set {
+    struct notify_common common;
+    char *portal;
+    atomic_bool ending;
+    unsigned count;
+    struct output outputs[NOTIFY_OUTPUTS_MAX];
+};
+
 struct notifier {
     struct notifier_config config;
-    struct notify_common common;
-    char *store, *portal;
+    char *store;
     char host[256];
-    atomic_bool ending;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct hash_table
         *told; /* alert's id: when its next notice of repeats is due, or its last one was (wall) */
-    unsigned count;
-    struct output outputs[NOTIFY_OUTPUTS_MAX];
+    pthread_rwlock_t turning;  /* of the pointer to those in use: outputs are told under it */
+    struct output_set *set;    /* in use */
+    struct output_set *making; /* gets what is configured: the one in use before it is started */
 };
 
 int64_t notify_backoff(unsigned failures, int64_t first, int64_t most, uint64_t random)
@@ -95,7 +106,7 @@ static struct bytes encode_issue(const struct health_issue *issue, bool raised, 
 {
     struct msgpack_writer w;
     msgpack_writer_init(&w, to, CONTENT_MAX);
-    msgpack_put_array(&w, 8);
+    msgpack_put_array(&w, 9);
     msgpack_put_uint(&w, CONTENT_VERSION);
     msgpack_put_uint(&w, CONTENT_HEALTH);
     put_text(&w, raised ? "new" : "closed");
@@ -104,6 +115,7 @@ static struct bytes encode_issue(const struct health_issue *issue, bool raised, 
     put_text(&w, issue->subject);
     put_text(&w, issue->text);
     msgpack_put_int(&w, issue->since);
+    msgpack_put_uint(&w, issue->severity);
     return (struct bytes){to, w.size};
 }
 
@@ -111,7 +123,7 @@ static bool decode_content(struct bytes bytes, struct content *to)
 {
     struct cursor c = cursor_of_bytes(bytes);
     *to = (struct content){.kind = CONTENT_ALERT};
-    msgpack_take_array(&c, 5, UINT32_MAX);
+    uint32_t items = msgpack_take_array(&c, 5, UINT32_MAX);
     if (msgpack_take_uint(&c, UINT64_MAX) != CONTENT_VERSION)
         return false;
     uint64_t kind = msgpack_take_uint(&c, UINT64_MAX);
@@ -126,7 +138,12 @@ static bool decode_content(struct bytes bytes, struct content *to)
     msgpack_take_text(&c, to->issue.subject, sizeof(to->issue.subject));
     msgpack_take_text(&c, to->issue.text, sizeof(to->issue.text));
     to->issue.since = msgpack_take_int(&c);
-    return kind == CONTENT_HEALTH && to->issue.kind && !c.failed;
+    if (kind != CONTENT_HEALTH || !to->issue.kind || c.failed)
+        return false;
+    to->issue.severity = to->issue.kind->severity; /* of an earlier version, which had no other */
+    if (items > 8)
+        to->issue.severity = (enum health_severity)msgpack_take_uint(&c, HEALTH_HIGH);
+    return !c.failed;
 }
 
 /* --- into the queues --- */
@@ -165,9 +182,11 @@ static void on_changing(void *context, struct store *store, const struct stored_
     if (due == INT64_MAX)
         return;
     struct bytes content = encode_alert(alert, trigger, now, buffer);
-    for (unsigned i = 0; i < self->count; i++)
-        if (alert->alert.severity >= self->outputs[i].least)
-            enqueue(&self->outputs[i], store, alert->workspace, due, content);
+    pthread_rwlock_rdlock(&self->turning);
+    for (unsigned i = 0; i < self->set->count; i++)
+        if (alert->alert.severity >= self->set->outputs[i].least)
+            enqueue(&self->set->outputs[i], store, alert->workspace, due, content);
+    pthread_rwlock_unlock(&self->turning);
 }
 
 static bool still_counts(void *context, const void *key, void *value)
@@ -206,21 +225,30 @@ void notifier_health(struct notifier *self, struct store *store, const struct he
     static const enum severity severities[] = {SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH};
     uint8_t buffer[CONTENT_MAX];
     struct bytes content = encode_issue(issue, raised, now, buffer);
-    for (unsigned i = 0; i < self->count; i++) {
-        struct output *output = &self->outputs[i];
+    pthread_rwlock_rdlock(&self->turning);
+    for (unsigned i = 0; i < self->set->count; i++) {
+        struct output *output = &self->set->outputs[i];
         bool own = issue->kind->number == output->to.issue && strcmp(issue->subject, output->name) == 0;
-        if (!own && severities[issue->kind->severity] >= output->least)
+        if (!own && severities[issue->severity] >= output->least)
             enqueue(output, store, 0, now, content);
     }
+    pthread_rwlock_unlock(&self->turning);
+}
+
+static void wake_set(struct notifier *self, struct output_set *set)
+{
+    pthread_mutex_lock(&self->lock);
+    for (unsigned i = 0; i < set->count; i++)
+        set->outputs[i].woken = true;
+    pthread_cond_broadcast(&self->wake);
+    pthread_mutex_unlock(&self->lock);
 }
 
 void notifier_wake(struct notifier *self)
 {
-    pthread_mutex_lock(&self->lock);
-    for (unsigned i = 0; i < self->count; i++)
-        self->outputs[i].woken = true;
-    pthread_cond_broadcast(&self->wake);
-    pthread_mutex_unlock(&self->lock);
+    pthread_rwlock_rdlock(&self->turning);
+    wake_set(self, self->set);
+    pthread_rwlock_unlock(&self->turning);
 }
 
 /* --- out of them --- */
@@ -280,7 +308,7 @@ static enum notify_result tell(struct output *output, const struct taken *taken,
                             .number = taken->id};
     if (taken->content.kind == CONTENT_HEALTH) {
         notice.issue = &taken->content.issue;
-        notice.severity = severities[notice.issue->kind->severity];
+        notice.severity = severities[notice.issue->severity];
     } else {
         if (!store_alert_get(output->store, taken->workspace, taken->content.id, alert))
             return NOTIFY_SENT; /* retention took it meanwhile */
@@ -332,7 +360,7 @@ static void handle(struct output *output, const struct taken *taken, struct stor
 static int64_t work(struct output *output, struct stored_alert *alert)
 {
     const struct notifier *self = output->notifier;
-    while (!atomic_load(&self->ending)) {
+    while (!atomic_load(&output->set->ending)) {
         struct taken taken;
         int64_t now = clock_wall(clock_system());
         if (output->failures && now < output->next_attempt &&
@@ -361,7 +389,7 @@ static void sleep_until(struct output *output, int64_t until)
     int64_t end = at.tv_sec * CLOCK_SECOND + at.tv_nsec + left;
     at = (struct timespec){.tv_sec = end / CLOCK_SECOND, .tv_nsec = end % CLOCK_SECOND};
     pthread_mutex_lock(&self->lock);
-    while (!output->woken && !atomic_load(&self->ending) &&
+    while (!output->woken && !atomic_load(&output->set->ending) &&
            pthread_cond_timedwait(&self->wake, &self->lock, &at) != ETIMEDOUT)
         ;
     output->woken = false;
@@ -372,15 +400,71 @@ static void *run(void *context)
 {
     struct output *output = context;
     struct stored_alert *alert = calloc(1, sizeof(*alert));
-    while (alert && !atomic_load(&output->notifier->ending))
+    while (alert && !atomic_load(&output->set->ending))
         sleep_until(output, work(output, alert));
     free(alert);
     return NULL;
 }
 
+/* --- sets of outputs --- */
+
+static struct output_set *set_new(struct notifier *self)
+{
+    struct output_set *set = calloc(1, sizeof(*set));
+    if (set)
+        set->common = (struct notify_common){
+            .host = self->host, .ending = &set->ending, .timeout = self->config.timeout};
+    return set;
+}
+
+static bool set_open(struct notifier *self, struct output_set *set, struct fault *fault)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        set->outputs[i].store = store_open(self->store, STORE_PIPELINE, fault);
+        if (!set->outputs[i].store)
+            return false;
+    }
+    return true;
+}
+
+static bool set_start(struct output_set *set, struct fault *fault)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        struct output *output = &set->outputs[i];
+        output->running = thread_start(&output->thread, "notify", run, output);
+        if (!output->running)
+            return fault_say(fault, "no thread for notifications: %s", strerror(errno));
+    }
+    return true;
+}
+
+/* What an output is at it gives up; it stands in the queue. */
+static void set_stop(struct notifier *self, struct output_set *set)
+{
+    atomic_store(&set->ending, true);
+    wake_set(self, set);
+    for (unsigned i = 0; i < set->count; i++)
+        if (set->outputs[i].running)
+            pthread_join(set->outputs[i].thread, NULL);
+}
+
+/* A stopped one. */
+static void set_destroy(struct output_set **of)
+{
+    struct output_set *set = *of;
+    for (unsigned i = 0; set && i < set->count; i++) {
+        set->outputs[i].to.destroy(set->outputs[i].to.self);
+        store_close(&set->outputs[i].store);
+    }
+    if (set)
+        free(set->portal);
+    free(set);
+    *of = NULL;
+}
+
 /* --- its life --- */
 
-static void init_lock(struct notifier *self)
+static void init_locks(struct notifier *self)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -388,6 +472,7 @@ static void init_lock(struct notifier *self)
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    pthread_rwlock_init(&self->turning, NULL);
 }
 
 static void set_defaults(struct notifier_config *config)
@@ -408,7 +493,7 @@ struct notifier *notifier_new(const struct notifier_config *config, struct fault
         fault_say(fault, "no memory for notifications");
         return NULL;
     }
-    init_lock(self);
+    init_locks(self);
     crypto_random(&seed, sizeof(seed));
     self->config = *config;
     set_defaults(&self->config);
@@ -416,9 +501,8 @@ struct notifier *notifier_new(const struct notifier_config *config, struct fault
     self->told = hash_table_new(TOLD_MAX, 16, sizeof(int64_t), seed);
     if (gethostname(self->host, sizeof(self->host) - 1) != 0)
         snprintf(self->host, sizeof(self->host), "picket");
-    self->common =
-        (struct notify_common){.host = self->host, .ending = &self->ending, .timeout = config->timeout};
-    if (!self->store || !self->told) {
+    self->set = self->making = set_new(self);
+    if (!self->store || !self->told || !self->set) {
         fault_say(fault, "no memory for notifications");
         notifier_destroy(&self);
     }
@@ -427,46 +511,79 @@ struct notifier *notifier_new(const struct notifier_config *config, struct fault
 
 bool notifier_set_portal(struct notifier *self, const char *url, struct fault *fault)
 {
+    struct output_set *set = self->making;
     size_t size = url ? strlen(url) : 0;
     if (size == 0)
         return true;
-    free(self->portal);
-    self->portal = strndup(url, url[size - 1] == '/' ? size - 1 : size);
-    self->common.portal = self->portal;
-    return self->portal || fault_say(fault, "no memory for notifications");
+    free(set->portal);
+    set->portal = strndup(url, url[size - 1] == '/' ? size - 1 : size);
+    set->common.portal = set->portal;
+    return set->portal || fault_say(fault, "no memory for notifications");
 }
 
 const struct notify_common *notifier_common(const struct notifier *notifier)
 {
-    return &notifier->common;
+    return &notifier->making->common;
 }
 
 bool notifier_add(struct notifier *self, const char *name, struct notify_output output, enum severity least,
                   struct fault *fault)
 {
-    if (self->count == NOTIFY_OUTPUTS_MAX || strlen(name) >= NOTIFY_NAME_MAX) {
+    struct output_set *set = self->making;
+    if (set->count == NOTIFY_OUTPUTS_MAX || strlen(name) >= NOTIFY_NAME_MAX) {
         output.destroy(output.self);
         return fault_say(fault, "%.60s: too many outputs, or too long a name", name);
     }
-    struct output *to = &self->outputs[self->count++];
-    *to = (struct output){.notifier = self, .to = output, .least = least, .status = {.working = true}};
+    struct output *to = &set->outputs[set->count++];
+    *to = (struct output){
+        .notifier = self, .set = set, .to = output, .least = least, .status = {.working = true}};
     snprintf(to->name, sizeof(to->name), "%s", name);
     snprintf(to->queue, sizeof(to->queue), "notify/%s", name);
-    to->status.name = to->name;
+    snprintf(to->status.name, sizeof(to->status.name), "%s", name);
     return true;
 }
 
 bool notifier_start(struct notifier *self, struct fault *fault)
 {
-    for (unsigned i = 0; i < self->count; i++) {
-        struct output *output = &self->outputs[i];
-        output->store = store_open(self->store, STORE_PIPELINE, fault);
-        if (!output->store)
-            return false;
-        output->running = thread_start(&output->thread, "notify", run, output);
-        if (!output->running)
-            return fault_say(fault, "no thread for notifications: %s", strerror(errno));
+    return set_open(self, self->set, fault) && set_start(self->set, fault);
+}
+
+/* The counts of an output that stays go on. */
+static void carry_counts(struct output_set *to, const struct output_set *from)
+{
+    for (unsigned i = 0; i < to->count; i++)
+        for (unsigned k = 0; k < from->count; k++)
+            if (strcmp(to->outputs[i].name, from->outputs[k].name) == 0)
+                to->outputs[i].status = from->outputs[k].status;
+}
+
+/* From here on the new ones are told; the threads of the old ones have ended. */
+static void turn_over(struct notifier *self)
+{
+    struct output_set *before = self->set;
+    pthread_rwlock_wrlock(&self->turning);
+    carry_counts(self->making, before);
+    self->set = self->making;
+    pthread_rwlock_unlock(&self->turning);
+    for (unsigned i = 0; i < before->count; i++)
+        trouble(&before->outputs[i], NULL); /* if it still is, the new one tells it */
+    set_destroy(&before);
+}
+
+bool notifier_reload(struct notifier *self, const struct config *config, struct fault *fault)
+{
+    struct output_set *fresh = self->making = set_new(self);
+    bool fine = (fresh || fault_say(fault, "no memory for notifications")) &&
+                notifier_configure(self, config, fault) && set_open(self, fresh, fault);
+    if (!fine) {
+        set_destroy(&fresh);
+        self->making = self->set;
+        return false;
     }
+    set_stop(self, self->set);
+    turn_over(self);
+    if (!set_start(self->set, fault)) /* what waits is kept; the next time may do */
+        log_error("%s", fault->text);
     return true;
 }
 
@@ -475,31 +592,28 @@ void notifier_destroy(struct notifier **notifier)
     struct notifier *self = *notifier;
     if (!self)
         return;
-    atomic_store(&self->ending, true);
-    notifier_wake(self);
-    for (unsigned i = 0; i < self->count; i++) {
-        struct output *output = &self->outputs[i];
-        if (output->running)
-            pthread_join(output->thread, NULL);
-        output->to.destroy(output->to.self);
-        store_close(&output->store);
-    }
+    if (self->set)
+        set_stop(self, self->set);
+    set_destroy(&self->set);
     if (self->told)
         hash_table_destroy(&self->told);
+    pthread_rwlock_destroy(&self->turning);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->lock);
     free(self->store);
-    free(self->portal);
     free(self);
     *notifier = NULL;
 }
 
 bool notifier_status(struct notifier *self, unsigned index, struct notify_status *status)
 {
-    if (index >= self->count)
-        return false;
-    pthread_mutex_lock(&self->lock);
-    *status = self->outputs[index].status;
-    pthread_mutex_unlock(&self->lock);
-    return true;
+    pthread_rwlock_rdlock(&self->turning);
+    bool there = index < self->set->count;
+    if (there) {
+        pthread_mutex_lock(&self->lock);
+        *status = self->set->outputs[index].status;
+        pthread_mutex_unlock(&self->lock);
+    }
+    pthread_rwlock_unlock(&self->turning);
+    return there;
 }

@@ -46,6 +46,10 @@ bool notifier_set_portal(struct notifier *notifier, const char *url, struct faul
 /* All outputs of the configuration file, section "notify". */
 bool notifier_configure(struct notifier *notifier, const struct config *config, struct fault *fault);
 bool notifier_start(struct notifier *notifier, struct fault *fault);
+/* The outputs of this configuration instead of those that there are; one that has the name that it had goes
+ * on with its queue. False with the reason: those before stay. After it the configuration before this one is
+ * not needed any more. One thread. */
+bool notifier_reload(struct notifier *notifier, const struct config *config, struct fault *fault);
 
 /* Puts changes of alerts into the queues: for center/alerts.h. Any thread. */
 struct alert_listener notifier_listener(struct notifier *notifier);
@@ -57,7 +61,7 @@ void notifier_health(struct notifier *notifier, struct store *store, const struc
 void notifier_wake(struct notifier *notifier);
 
 struct notify_status {
-    const char *name;
+    char name[NOTIFY_NAME_MAX];
     uint64_t sent, failed, refused, dropped; /* since the start */
     bool working;                            /* the last one went out, or none was tried */
 };

@@ -55,7 +55,7 @@ static void put_issue(struct text *t, const struct health_issue *issue)
     text_string(t, ",\"issue\":{\"number\":");
     text_uint(t, issue->kind->number);
     key_text(t, "name", issue->kind->name);
-    key_text(t, "severity", health_severity_name(issue->kind->severity));
+    key_text(t, "severity", health_severity_name(issue->severity));
     key_text(t, "subject", issue->subject);
     key_text(t, "text", issue->text);
     key_text(t, "action", issue->kind->action);

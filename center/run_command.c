@@ -45,7 +45,7 @@ static int run(const struct center_config *config)
 {
     struct fault fault;
     struct service *service = NULL;
-    int stop = center_stop_signals(), lock = -1, status = EXIT_FAILED;
+    int stop = center_stop_signals(), hangup = center_reload_signals(), lock = -1, status = EXIT_FAILED;
     bool places = !config->places || geo_open(config->places, &fault);
     if (places && center_prepare(config, &fault) && (lock = directory_lock(config->state, &fault)) >= 0) {
         wait_for_room(config, stop);
@@ -54,6 +54,7 @@ static int run(const struct center_config *config)
     if (service) {
         log_notice("picket-center %s runs", picket_version());
         notify_send("READY=1");
+        service_reload_on(service, hangup);
         status = service_run(service, stop) ? EXIT_FINE : EXIT_FAILED;
     } else {
         fprintf(stderr, "picket-center: %s\n", fault.text);
@@ -64,6 +65,8 @@ static int run(const struct center_config *config)
         close(lock);
     if (stop >= 0)
         close(stop);
+    if (hangup >= 0)
+        close(hangup);
     return status;
 }
 

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "center/alerts.h"
 #include "center/api.h"
+#include "center/api_certificate.h"
 #include "center/fleet.h"
 #include "center/health_keeper.h"
 #include "center/notify.h"
@@ -22,14 +23,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
-#define SLOTS_MAX        256u
-#define WORKSPACES_EVERY (5 * CLOCK_SECOND)
-#define UPKEEP_EVERY     (10 * CLOCK_MINUTE)
-#define UPKEEP_PAUSE_MS  50
-#define RETRY_MS         1000
-#define SECOND_MS        1000
+#define SLOTS_MAX          256u
+#define WORKSPACES_EVERY   (5 * CLOCK_SECOND)
+#define UPKEEP_EVERY       (10 * CLOCK_MINUTE)
+#define UPKEEP_PAUSE_MS    50
+#define CERTIFICATES_EVERY CLOCK_HOUR
+#define RETRY_MS           1000
+#define SECOND_MS          1000
 
 /* A shard of a workspace, on its thread. */
 struct slot {
@@ -52,6 +55,8 @@ struct service {
     struct workspaces *workspaces;
     struct fleet *fleet;
     struct notifier *notifier;
+    struct center_config *reloaded; /* what the outputs follow; NULL: as it was started */
+    int reload;                     /* readable: the configuration is to be read again; -1: never */
     struct api *api;
     struct receiver *receiver;
     uint64_t log_end; /* at the start */
@@ -100,6 +105,11 @@ static struct shard *make_shard(struct slot *slot, struct fault *fault)
                                         .workspace_of = workspace_of,
                                         .context = slot};
     return shard_new(&config, fault);
+}
+
+static const struct config *outputs_config(const struct service *self)
+{
+    return self->reloaded ? self->reloaded->config : self->config->config;
 }
 
 static bool is_stopped(const struct service *service, int wait_ms)
@@ -278,6 +288,21 @@ static void check_health(struct service *self)
         notifier_wake(self->notifier);
 }
 
+static void check_certificate(struct service *self, const char *subject, int64_t expires)
+{
+    if (expires)
+        health_check_certificate(self->health, subject, expires, clock_wall(clock_system()));
+}
+
+/* Those that the center shows to others. */
+static void check_certificates(struct service *self)
+{
+    const char *syslog = config_string(outputs_config(self), "notify/syslog-certificate");
+    check_certificate(self, "api", api_expires(self->api));
+    if (syslog)
+        check_certificate(self, syslog, api_certificate_file_expires(syslog));
+}
+
 static void clean_up(struct service *self)
 {
     int64_t now = clock_wall(clock_system());
@@ -289,10 +314,46 @@ static void clean_up(struct service *self)
         ;
 }
 
+/* What the outputs were made of is needed until others are. */
+static void reload(struct service *self)
+{
+    struct fault fault;
+    struct center_config *fresh = center_config_load(self->config->path);
+    const char *syslog = config_string(outputs_config(self), "notify/syslog-certificate");
+    if (!fresh) {
+        log_error("the configuration has faults: the outputs stay as they are");
+        return;
+    }
+    if (!notifier_reload(self->notifier, fresh->config, &fault)) {
+        log_error("%s; the outputs are not as configured", fault.text);
+        center_config_free(&fresh);
+        return;
+    }
+    if (syslog)
+        health_clear(self->health, 1004, syslog);
+    center_config_free(&self->reloaded);
+    self->reloaded = fresh;
+    log_notice("the configuration was read again: outputs and log follow it, the rest with the next start");
+}
+
+/* True: it is to end. Else a second has passed, or the configuration was read again. */
+static bool wait_a_second(struct service *self)
+{
+    struct signalfd_siginfo signal;
+    struct pollfd items[] = {{.fd = self->stop, .events = POLLIN}, {.fd = self->reload, .events = POLLIN}};
+    if (poll(items, 2, SECOND_MS) <= 0)
+        return false;
+    if (items[1].revents && read(self->reload, &signal, sizeof(signal)) == (ssize_t)sizeof(signal)) {
+        reload(self);
+        check_certificates(self);
+    }
+    return items[0].revents != 0;
+}
+
 static void *keep_house(void *context)
 {
     struct service *self = context;
-    int64_t workspaces_at = 0, upkeep_at = 0;
+    int64_t workspaces_at = 0, upkeep_at = 0, certificates_at = 0;
     do {
         int64_t now = clock_monotonic(clock_system());
         if (now >= workspaces_at) {
@@ -300,12 +361,16 @@ static void *keep_house(void *context)
             workspaces_refresh(self->workspaces, self->store);
             workspaces_at = now + WORKSPACES_EVERY;
         }
+        if (now >= certificates_at) {
+            check_certificates(self);
+            certificates_at = now + CERTIFICATES_EVERY;
+        }
         check_health(self);
         if (now >= upkeep_at) {
             clean_up(self);
             upkeep_at = now + UPKEEP_EVERY;
         }
-    } while (!is_stopped(self, SECOND_MS));
+    } while (!wait_a_second(self));
     return NULL;
 }
 
@@ -421,7 +486,7 @@ struct service *service_new(const struct center_config *config, struct fault *fa
     }
     pthread_mutex_init(&self->lock, NULL);
     self->config = config;
-    self->stop = -1;
+    self->stop = self->reload = -1;
     if (!open_all(self, fault)) {
         service_destroy(&self);
         return NULL;
@@ -441,6 +506,7 @@ void service_destroy(struct service **service)
     receiver_destroy(&self->receiver);
     api_stop(&self->api);
     notifier_destroy(&self->notifier);
+    center_config_free(&self->reloaded);
     workspaces_destroy(&self->workspaces);
     fleet_destroy(&self->fleet);
     health_keeper_destroy(&self->keeper);
@@ -451,6 +517,11 @@ void service_destroy(struct service **service)
     pthread_mutex_destroy(&self->lock);
     free(self);
     *service = NULL;
+}
+
+void service_reload_on(struct service *service, int signal)
+{
+    service->reload = signal;
 }
 
 bool service_run(struct service *self, int stop)

@@ -21,6 +21,10 @@ void service_destroy(struct service **service);
  */
 bool service_run(struct service *service, int stop);
 
+/* Whenever `signal` (of a signalfd) is readable, the configuration is read again: the outputs and the log
+ * follow it. Before service_run. */
+void service_reload_on(struct service *service, int signal);
+
 /* How the shards of a workspace (0: of all) and the outputs stand, as members of the object that is open: for
  * the API (`service` is one). Any thread. */
 bool service_tell_status(void *service, uint64_t workspace, struct json_writer *w);

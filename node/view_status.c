@@ -108,7 +108,7 @@ static void health_problems(struct json_writer *w, const struct view_source *sou
 {
     for (unsigned i = 0; i < source->health_count; i++)
         if (source->health[i].kind->number != UNASSIGNED)
-            problem(w, source->health[i].kind->severity == HEALTH_HIGH ? SEVERITY_ERROR : SEVERITY_WARNING,
+            problem(w, source->health[i].severity == HEALTH_HIGH ? SEVERITY_ERROR : SEVERITY_WARNING,
                     source->health[i].subject, "%s (%u, %s)", source->health[i].text,
                     source->health[i].kind->number, source->health[i].kind->word);
 }
@@ -122,7 +122,7 @@ void view_health(struct json_writer *w, const struct view_source *source)
         json_write_uint(w, "number", issue->kind->number);
         json_write_string(w, "issue", issue->kind->word);
         json_write_string(w, "name", issue->kind->name);
-        json_write_string(w, "severity", health_severity_name(issue->kind->severity));
+        json_write_string(w, "severity", health_severity_name(issue->severity));
         json_write_string(w, "subject", issue->subject);
         json_write_string(w, "text", issue->text);
         json_write_time(w, "since", issue->since / CLOCK_MILLISECOND);

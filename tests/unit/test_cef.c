@@ -113,7 +113,8 @@ static void the_longest_fits(void **state)
 static void health_issues(void **state)
 {
     (void)state;
-    struct health_issue issue = {.kind = health_kind(1011), .since = alert.start};
+    struct health_issue issue = {
+        .kind = health_kind(1011), .severity = health_kind(1011)->severity, .since = alert.start};
     strcpy(issue.subject, "dc1");
     strcpy(issue.text, "Nothing came for five minutes.");
     cef_of_health(&issue, &context, line);

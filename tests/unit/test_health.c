@@ -57,6 +57,25 @@ static void raised_and_ended(void **state)
     assert_null(health);
 }
 
+static void what_gets_worse(void **state)
+{
+    (void)state;
+    struct health *health = health_new();
+    struct health_issue issue;
+    assert_non_null(health);
+    health_raise(health, 1004, "api", "it ends");
+    assert_true(health_at(health, 0, &issue));
+    assert_int_equal(issue.severity, HEALTH_MEDIUM);
+    int64_t since = issue.since;
+    health_raise_as(health, 1004, HEALTH_HIGH, "api", "it has %s", "ended");
+    assert_true(health_at(health, 0, &issue));
+    assert_int_equal(issue.severity, HEALTH_HIGH);
+    assert_string_equal(issue.text, "it has ended");
+    assert_int_equal(issue.since, since);
+    assert_false(health_at(health, 1, &issue));
+    health_destroy(&health);
+}
+
 static void rounds_end_what_is_not_found_again(void **state)
 {
     (void)state;
@@ -183,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_in_order),
+        cmocka_unit_test(what_gets_worse),
         cmocka_unit_test(raised_and_ended),
         cmocka_unit_test(rounds_end_what_is_not_found_again),
         cmocka_unit_test(bounded),

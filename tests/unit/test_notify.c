@@ -247,7 +247,8 @@ static void health_issues(void **state)
 {
     (void)state;
     struct fault fault;
-    struct health_issue issue = {.kind = health_kind(1003), .subject = "shard", .text = "slow", .since = 5};
+    struct health_issue issue = {
+        .kind = health_kind(1003), .subject = "shard", .text = "slow", .since = 5, .severity = HEALTH_HIGH};
     start(CLOCK_HOUR, SEVERITY_LOW);
     assert_true(store_begin(self.store, &fault));
     notifier_health(self.notifier, self.store, &issue, true, 6);
@@ -265,7 +266,26 @@ static void health_issues(void **state)
     assert_int_equal(self.told[1].issue, 1003);
 }
 
-/* --- what is refused --- */
+/* --- other outputs while it runs --- */
+
+static size_t lines_of(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    size_t lines = 0;
+    for (int c; file && (c = fgetc(file)) != EOF;)
+        lines += c == '\n';
+    if (file)
+        fclose(file);
+    return lines;
+}
+
+static bool has_lines(const char *path, size_t count)
+{
+    int64_t until = clock_monotonic(clock_system()) + PATIENCE;
+    while (lines_of(path) < count && clock_monotonic(clock_system()) < until)
+        usleep(10000);
+    return lines_of(path) == count;
+}
 
 static void hear_fault(void *context, const char *fault)
 {
@@ -273,13 +293,69 @@ static void hear_fault(void *context, const char *fault)
     (void)fault;
 }
 
-static bool configures(const char *lines)
+static struct config *parse(const char *lines)
 {
     char text[1024];
-    struct fault fault = {{0}};
     snprintf(text, sizeof(text), "center\n    authority = \"%064d\"\nnotify\n%s", 0, lines);
     struct config *config = config_parse(&center_schema, "test", text, strlen(text), hear_fault, NULL);
     assert_non_null(config);
+    return config;
+}
+
+static void reload_file(const char *path, struct config **config)
+{
+    char line[160];
+    struct fault fault;
+    snprintf(line, sizeof(line), "    file = %s\n", path);
+    struct config *fresh = parse(line);
+    assert_true(notifier_reload(self.notifier, fresh, &fault));
+    config_destroy(config); /* it is not needed any more */
+    *config = fresh;
+}
+
+/* From the next alert on others are told; a faulty configuration changes nothing. */
+static void others_are_told(void **state)
+{
+    (void)state;
+    char first[120], second[120];
+    struct fault fault;
+    struct notify_status status;
+    struct config *config = NULL;
+    snprintf(first, sizeof(first), "%s/first", self.place.path);
+    snprintf(second, sizeof(second), "%s/second", self.place.path);
+    self.answer = NOTIFY_FAILED;
+    start(CLOCK_HOUR, SEVERITY_LOW);
+    raise(1, 1, SEVERITY_HIGH);
+    assert_true(reached(&self.troubles, 1));
+    reload_file(first, &config);
+    assert_true(reached(&self.over, 1)); /* its issue ends with it */
+    assert_true(self.destroyed);
+    raise(2, 2, SEVERITY_HIGH);
+    assert_true(has_lines(first, 1));
+    struct config *wrong = parse("    webhook = http://elsewhere.example/\n");
+    assert_false(notifier_reload(self.notifier, wrong, &fault));
+    config_destroy(&wrong);
+    raise(3, 3, SEVERITY_HIGH);
+    assert_true(has_lines(first, 2));
+    reload_file(first, &config); /* the same one: its counts go on */
+    assert_true(notifier_status(self.notifier, 0, &status));
+    assert_string_equal(status.name, first);
+    assert_int_equal(status.sent, 2);
+    assert_false(notifier_status(self.notifier, 1, &status));
+    reload_file(second, &config);
+    raise(4, 4, SEVERITY_HIGH);
+    assert_true(has_lines(second, 1));
+    assert_int_equal(lines_of(first), 2);
+    notifier_destroy(&self.notifier);
+    config_destroy(&config);
+}
+
+/* --- what is refused --- */
+
+static bool configures(const char *lines)
+{
+    struct fault fault = {{0}};
+    struct config *config = parse(lines);
     const struct notifier_config settings = {.store = "/nonexistent"};
     struct notifier *notifier = notifier_new(&settings, &fault);
     bool done = notifier_configure(notifier, config, &fault);
@@ -363,6 +439,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(repeated_until_it_is_taken, begin, end),
         cmocka_unit_test_setup_teardown(refused_is_given_up, begin, end),
         cmocka_unit_test_setup_teardown(health_issues, begin, end),
+        cmocka_unit_test_setup_teardown(others_are_told, begin, end),
         cmocka_unit_test(settings),
         cmocka_unit_test_setup_teardown(a_certificate_is_made_and_kept, begin, end),
     };

@@ -19,9 +19,11 @@
 
 #include <ftw.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -392,6 +394,110 @@ static void test_wrong_rules(void **state)
     }
 }
 
+/* 1004: told three weeks before, and as worse when it is over; both reach the store once. */
+static void test_certificates_end(void **state)
+{
+    struct world *w = *state;
+    struct fault fault = {0};
+    int64_t now = clock_wall(clock_system());
+    bool changed;
+    assert_true(center_prepare(w->config, &fault));
+    struct store *store = store_open(w->config->store, STORE_PEOPLE, &fault);
+    struct health *health = health_new();
+    struct health_keeper *keeper = health_keeper_new(store);
+    assert_true(store && health && keeper);
+    static const struct {
+        int64_t left;
+        bool changed;
+        int64_t open, severity;
+    } steps[] = {{22 * CLOCK_DAY, false, 0, -1},         {20 * CLOCK_DAY, true, 1, SEVERITY_MEDIUM},
+                 {CLOCK_DAY, false, 1, SEVERITY_MEDIUM}, {0, true, 1, SEVERITY_HIGH},
+                 {-CLOCK_DAY, false, 1, SEVERITY_HIGH},  {CLOCK_DAY, true, 1, SEVERITY_MEDIUM},
+                 {800 * CLOCK_DAY, true, 0, -1}};
+    for (unsigned i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+        health_check_certificate(health, "api", now + 30 * CLOCK_DAY, now + 30 * CLOCK_DAY - steps[i].left);
+        assert_true(health_keeper_keep(keeper, health, now, NULL, NULL, &changed));
+        assert_int_equal(changed, steps[i].changed);
+        assert_int_equal(number_of(store, "SELECT count(*) FROM health WHERE number = 1004 AND closed = 0"),
+                         steps[i].open);
+        assert_int_equal(number_of(store, "SELECT severity FROM health WHERE closed = 0"), steps[i].severity);
+    }
+    assert_int_equal(number_of(store, "SELECT count(*) FROM health"), 1);
+    health_keeper_destroy(&keeper);
+    health_destroy(&health);
+    store_close(&store);
+}
+
+/* Whether the output is told of in the status. */
+static bool has_output(const struct running *r, const char *name)
+{
+    struct json_writer writer;
+    struct bytes text;
+    bool found = false;
+    json_writer_init(&writer, 65536);
+    json_write_object(&writer, NULL);
+    service_tell_status(r->service, 0, &writer);
+    json_write_close(&writer);
+    if (json_writer_done(&writer, &text))
+        found = memmem(text.data, text.size, name, strlen(name)) != NULL;
+    json_writer_free(&writer);
+    return found;
+}
+
+static void wait_for_output(const struct running *r, const char *name)
+{
+    int64_t until = clock_monotonic(clock_system()) + PATIENCE;
+    while (!has_output(r, name) && clock_monotonic(clock_system()) < until)
+        usleep(20000);
+    assert_true(has_output(r, name));
+}
+
+static void write_conf(const struct world *w, const char *from, const char *to)
+{
+    char text[2048];
+    FILE *file = fopen(w->conf, "r");
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[size] = '\0';
+    char *at = strstr(text, from);
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    file = fopen(w->conf, "w");
+    fwrite(text, 1, size, file);
+    fclose(file);
+}
+
+static void test_outputs_follow_the_file(void **state)
+{
+    struct world *w = *state;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    int hangup = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    configure(w, "notify\n    file = /tmp/picket-none/aaaa\n");
+    struct running r = start(w);
+    service_reload_on(r.service, hangup);
+    go(&r);
+    assert_true(has_output(&r, "aaaa"));
+    write_conf(w, "aaaa", "bbbb");
+    assert_false(has_output(&r, "bbbb"));
+    kill(getpid(), SIGHUP);
+    wait_for_output(&r, "bbbb");
+    assert_false(has_output(&r, "aaaa"));
+    write_conf(w, "file = ", "fool = ");
+    kill(getpid(), SIGHUP);
+    usleep(1500000);
+    assert_true(has_output(&r, "bbbb"));
+    write_conf(w, "fool = ", "file = ");
+    write_conf(w, "bbbb", "cccc");
+    kill(getpid(), SIGHUP);
+    wait_for_output(&r, "cccc");
+    stop(&r);
+    close(hangup);
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
 static void test_backup_while_it_runs(void **state)
 {
     struct world *w = *state;
@@ -586,6 +692,8 @@ int main(void)
         T(workspaces_are_kept_apart),
         T(tokens_put_nodes_into_workspaces),
         T(wrong_rules),
+        T(certificates_end),
+        T(outputs_follow_the_file),
         T(backup_while_it_runs),
         T(old_files_of_the_log_go),
         T(health_is_kept),
