@@ -273,7 +273,7 @@ static void work(struct now *n, uint32_t index)
             t.time += 5 * CLOCK_SECOND;
         }
         int64_t logged_on = log_on(n, p, t, &d);
-        since = logged_on + CLOCK_SECOND;
+        since = logged_on; /* not later: a new ticket may begin with any second */
         t.time = logged_on + 100 * CLOCK_MILLISECOND;
         ticket_for(n, &t, "host", m, logged_on);
         t.time += 50 * CLOCK_MILLISECOND;
