@@ -8,7 +8,7 @@ packages=(build-essential cmake ninja-build pkg-config libpcap-dev libczmq-dev l
           libsmartcols-dev libmd-dev libsodium-dev libcmocka-dev libmsgpack-dev libjansson-dev
           libgnutls28-dev libkrb5-dev nettle-dev liblmdb-dev libmicrohttpd-dev libexpat1-dev libseccomp-dev
           libcurl4-gnutls-dev libsqlite3-dev libmaxminddb-dev)
-tests=(clang clang-14 clang-format clang-tidy libclang-rt-14-dev llvm-14
+tests=(clang clang-14 lld clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3 zstd tcpreplay iproute2 mandoc spin slapd
        python3-gssapi krb5-kdc krb5-admin-server krb5-user openssl freeradius freeradius-utils
        rsyslog rsyslog-gnutls bsdutils)

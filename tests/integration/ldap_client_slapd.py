@@ -104,7 +104,7 @@ class Tests:
                 *("dc=localhost:%d" % p for p in ports), *more]
 
     def run(self, *more, **how):
-        return subprocess.run(self.words(*more, **how), capture_output=True, text=True, timeout=120).stdout
+        return subprocess.run(self.words(*more, "patience=60", **how), capture_output=True, text=True, timeout=120).stdout
 
     def binds(self):
         for security in ("ldaps", "starttls"):
@@ -129,11 +129,11 @@ class Tests:
         out = self.run("filter=(ou=u1)", password=self.wrong)
         assert "state refused" in out and "name or password is wrong" in out and "state bound" not in out, out
         for security in ("ldaps", "starttls"):
-            out = self.run("filter=(ou=u1)", "seconds=1", security=security, ca=self.stranger)
+            out = self.run("filter=(ou=u1)", "once=1", security=security, ca=self.stranger)
             assert "is not trusted by" in out and "state bound" not in out, out
-        out = self.run("filter=(ou=u1)", "seconds=1", ports=[free_port()])
+        out = self.run("filter=(ou=u1)", "once=1", ports=[free_port()])
         assert "nothing listens there" in out, out
-        out = self.run("filter=(ou=u1)", "seconds=1", ports=[self.one.port])  # TLS to a port that speaks none
+        out = self.run("filter=(ou=u1)", "once=1", ports=[self.one.port])  # TLS to a port that speaks none
         assert "TLS" in out and "state bound" not in out, out
 
     def follows(self, act, until, seconds=60):

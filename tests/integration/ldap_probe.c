@@ -24,6 +24,7 @@ struct probe {
     unsigned pending; /* operations in flight */
     uint64_t objects, values;
     bool quiet, done, verbose;
+    bool once; /* ends when nobody could be bound to, instead of trying again */
     int rounds;
     int64_t every, asked_at; /* ns: asks again and again until the time is up */
 };
@@ -125,7 +126,7 @@ static void state(void *context, enum ldap_client_state is, const struct ldap_pe
             ask(p);
     }
     fflush(stdout);
-    if (is == LDAP_CLIENT_REFUSED && !p->every)
+    if ((is == LDAP_CLIENT_REFUSED && !p->every) || (is == LDAP_CLIENT_WAITING && p->once))
         p->done = true;
 }
 
@@ -155,8 +156,8 @@ int main(int argc, char **argv)
     struct probe probe = {.rounds = 1, .searches = 1};
     struct ldap_client_config config = {.connect_timeout = 5 * CLOCK_SECOND,
                                         .bind_timeout = 10 * CLOCK_SECOND,
-                                        .operation_timeout = 20 * CLOCK_SECOND};
-    int64_t seconds = 20;
+                                        .operation_timeout = CLOCK_MINUTE};
+    int64_t seconds = 100;
     unsigned attribute = 0;
     bool checking = false;
     int64_t jump = 0, ahead = 0; /* once bound the client is told that so much time has passed */
@@ -222,6 +223,10 @@ int main(int argc, char **argv)
             seconds = atoi(value);
         else if (!strcmp(key, "timeout"))
             config.operation_timeout = atoi(value) * CLOCK_SECOND;
+        else if (!strcmp(key, "patience"))
+            config.connect_timeout = config.bind_timeout = atoi(value) * CLOCK_SECOND;
+        else if (!strcmp(key, "once"))
+            probe.once = true;
         else if (!strcmp(key, "every"))
             probe.every = atoi(value) * CLOCK_MILLISECOND;
         else if (!strcmp(key, "jump"))

@@ -8,7 +8,7 @@ add_test(NAME oracle COMMAND Python3::Interpreter ${integration}/oracle.py --pic
 set_tests_properties(oracle PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
 
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
-set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300 RUN_SERIAL ON)
+set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300)
 
 add_test(NAME labels COMMAND Python3::Interpreter ${integration}/labels.py --picket $<TARGET_FILE:picket>
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab)
@@ -69,7 +69,7 @@ add_test(NAME fleet_network COMMAND Python3::Interpreter ${integration}/fleet_ne
 set_tests_properties(fleet_network PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 1000)
 add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 PROCESSORS 2 COST 350)
 
 # What nodes deliver to a center arrives exactly once, whatever happens: real processes that are killed, paused, cut off
 # and run out of disk. The feeder is a node's outbox, spool and sender, without the rest.
@@ -78,7 +78,7 @@ target_link_libraries(feeder PRIVATE picket_daemon)
 set_target_properties(feeder PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME delivery COMMAND Python3::Interpreter ${integration}/delivery.py --feeder $<TARGET_FILE:feeder>
   --picket $<TARGET_FILE:picket> --picketd $<TARGET_FILE:picketd> --picket-center $<TARGET_FILE:picket-center> --seconds 40)
-set_tests_properties(delivery PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
+set_tests_properties(delivery PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 COST 100)
 
 add_test(NAME delivery_node COMMAND Python3::Interpreter ${integration}/delivery_node.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
@@ -95,15 +95,15 @@ set_target_properties(ldap_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BIN
 add_test(NAME ldap_client_slapd COMMAND Python3::Interpreter ${integration}/ldap_client_slapd.py --probe $<TARGET_FILE:ldap_probe>)
 set_tests_properties(ldap_client_slapd PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
 add_test(NAME ldap_client COMMAND Python3::Interpreter ${integration}/ldap_client.py --probe $<TARGET_FILE:ldap_probe>)
-set_tests_properties(ldap_client PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(ldap_client PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RESOURCE_LOCK lab COST 400)
 
 # The directory's part against a real directory, which dies and is changed meanwhile.
 add_test(NAME directory_lab COMMAND Python3::Interpreter ${integration}/directory_lab.py
   --replicate $<TARGET_FILE:picket-replicate> --dump $<TARGET_FILE:picket-store-dump>)
-set_tests_properties(directory_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
+set_tests_properties(directory_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 RESOURCE_LOCK lab COST 300)
 add_test(NAME directory_node COMMAND Python3::Interpreter ${integration}/directory_node.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(directory_node PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(directory_node PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RESOURCE_LOCK lab COST 300)
 
 # RADIUS accounting from radclient, and with FreeRADIUS as the proxy.
 add_test(NAME radius COMMAND Python3::Interpreter ${integration}/radius.py
@@ -113,23 +113,23 @@ set_tests_properties(radius PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 6
 # Events by syslog from the senders that there are.
 add_test(NAME syslog_peers COMMAND Python3::Interpreter ${integration}/syslog_peers.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(syslog_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900)
+set_tests_properties(syslog_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 100)
 
 # The audit log of a real Samba domain controller, rotated meanwhile.
 add_test(NAME samba_log COMMAND Python3::Interpreter ${integration}/samba_log.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(samba_log PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(samba_log PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RESOURCE_LOCK lab COST 200)
 
 # Windows Event Forwarding: sources of our own, with certificates and with tickets of a real KDC.
 add_test(NAME wef COMMAND Python3::Interpreter ${integration}/wef.py --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(wef PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900)
+set_tests_properties(wef PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 60)
 
 # Computers asked for their names: a real domain controller, and a host that does not answer.
 add_executable(name_probe ${integration}/name_probe.c)
 target_link_libraries(name_probe PRIVATE picket_naming picket_base)
 set_target_properties(name_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME name_lab COMMAND Python3::Interpreter ${integration}/name_lab.py --probe $<TARGET_FILE:name_probe>)
-set_tests_properties(name_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RUN_SERIAL ON)
+set_tests_properties(name_lab PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600 RESOURCE_LOCK lab COST 150)
 
 # Who is told of alerts, and the API: a real rsyslog with TLS, servers of the tests' own for mail and webhooks.
 add_executable(center_probe ${integration}/center_probe.c)
@@ -139,7 +139,7 @@ add_test(NAME notify_peers COMMAND Python3::Interpreter ${integration}/notify_pe
 set_tests_properties(notify_peers PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 600)
 add_test(NAME api_client COMMAND Python3::Interpreter ${integration}/api_client.py --probe $<TARGET_FILE:center_probe>
   --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
-set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 COST 60)
 
 # What the center tells of the fleet, and the workspaces of its nodes.
 add_test(NAME fleet_state COMMAND Python3::Interpreter ${integration}/fleet_state.py --picketd $<TARGET_FILE:picketd>

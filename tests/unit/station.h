@@ -17,7 +17,7 @@
 
 enum {
     STATIONS = 8,
-    PATIENCE = 20000, /* ms for what must happen: a loaded machine is no failure */
+    PATIENCE = 60000, /* ms for what must happen: a loaded machine is no failure */
     TEXT_MAX = 512,
 };
 

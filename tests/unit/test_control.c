@@ -280,7 +280,7 @@ static void several_follow_on_one_connection(void **state)
     assert_non_null(client);
     for (int i = 0; i < 3; i++) {
         assert_true(control_client_send(client, verb("status"), &reason));
-        json_t *got = control_client_receive(client, 20000, &reason);
+        json_t *got = control_client_receive(client, 60000, &reason);
         assert_non_null(got);
         json_decref(got);
     }
@@ -318,7 +318,7 @@ static void a_core_that_hangs_is_not_waited_for(void **state)
     assert_int_equal(control_ask(&options, verb("status"), &got), EXIT_FAILED);
     bed->ending = false; /* it comes back; who asked is gone */
     assert_int_equal(pthread_create(&bed->thread, NULL, core, bed), 0);
-    options.timeout = 20000;
+    options.timeout = 60000;
     assert_int_equal(control_ask(&options, verb("status"), &got), EXIT_FINE);
     json_decref(got);
 }
@@ -334,29 +334,29 @@ static void events_reach_who_listens(void **state)
     assert_true(control_client_send(all, verb("events"), &reason));
     assert_true(
         control_client_send(some, json_pack("{ssss}", "verb", "events", "domain", "b.example"), &reason));
-    json_decref(control_client_receive(all, 20000, &reason));
-    json_decref(control_client_receive(some, 20000, &reason));
+    json_decref(control_client_receive(all, 60000, &reason));
+    json_decref(control_client_receive(some, 60000, &reason));
     assert_true(control_has_listeners(bed->control));
     static const char a[] = "{\"event\":\"a\"}", b[] = "{\"event\":\"b\"}";
     control_publish(bed->control, (struct bytes){(const uint8_t *)a, sizeof(a) - 1}, "a.example");
     control_publish(bed->control, (struct bytes){(const uint8_t *)b, sizeof(b) - 1}, "b.example");
-    json_t *got = control_client_receive(some, 20000, &reason);
+    json_t *got = control_client_receive(some, 60000, &reason);
     assert_string_equal(json_string_value(json_object_get(got, "event")), "b");
     json_decref(got);
-    got = control_client_receive(all, 20000, &reason);
+    got = control_client_receive(all, 60000, &reason);
     assert_string_equal(json_string_value(json_object_get(got, "event")), "a");
     json_decref(got);
     control_client_close(&some);
     /* A time-out of a stream is no end. */
-    json_decref(control_client_receive(all, 20000, &reason));
+    json_decref(control_client_receive(all, 60000, &reason));
     assert_null(control_client_receive(all, 20, &reason));
     assert_ptr_equal(reason, control_timed_out);
     control_publish(bed->control, (struct bytes){(const uint8_t *)a, sizeof(a) - 1}, NULL);
-    got = control_client_receive(all, 20000, &reason);
+    got = control_client_receive(all, 60000, &reason);
     assert_non_null(got);
     json_decref(got);
     control_client_close(&all);
-    for (int i = 0; i < 2000 && control_has_listeners(bed->control); i++)
+    for (int i = 0; i < 6000 && control_has_listeners(bed->control); i++)
         usleep(10000);
     assert_false(control_has_listeners(bed->control));
 }
@@ -368,7 +368,7 @@ static void a_slow_listener_loses_and_is_told(void **state)
     struct control_client *slow =
         control_client_open(&(struct control_options){.socket = bed->path}, &reason);
     assert_true(control_client_send(slow, verb("events"), &reason));
-    json_decref(control_client_receive(slow, 20000, &reason));
+    json_decref(control_client_receive(slow, 60000, &reason));
     static char big[60000];
     memset(big, ' ', sizeof(big));
     big[0] = '{';
@@ -437,7 +437,7 @@ static void many_connections_do_not_lock_others_out_for_good(void **state)
         close(descriptors[i]);
     json_t *got = NULL;
     int status = EXIT_FAILED;
-    for (int i = 0; i < 2000 && status != EXIT_FINE; i++) {
+    for (int i = 0; i < 6000 && status != EXIT_FINE; i++) {
         status = control_ask(&(struct control_options){.socket = bed->path}, verb("status"), &got);
         usleep(10000);
     }

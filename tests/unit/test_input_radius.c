@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define SECRET   "testing123"
-#define PATIENCE (30 * CLOCK_SECOND)
+#define PATIENCE (120 * CLOCK_SECOND)
 
 static char secret_path[] = "/tmp/picket-radius-XXXXXX";
 

@@ -36,7 +36,7 @@ static void serve_tls(struct server *server, int link)
     gnutls_set_default_priority(tls);
     gnutls_credentials_set(tls, GNUTLS_CRD_CERTIFICATE, server->credentials);
     gnutls_transport_set_int(tls, link);
-    gnutls_handshake_set_timeout(tls, 5000);
+    gnutls_handshake_set_timeout(tls, 60000);
     gnutls_handshake(tls); /* fails: the other side has seen enough */
     gnutls_deinit(tls);
 }
@@ -161,7 +161,7 @@ static unsigned done(void)
 static void wait_done(unsigned count)
 {
     struct timespec pause = {0, 10 * CLOCK_MILLISECOND};
-    for (unsigned i = 0; i < 3000 && done() < count; i++)
+    for (unsigned i = 0; i < 12000 && done() < count; i++)
         nanosleep(&pause, NULL);
     assert_int_equal(done(), count);
 }
@@ -203,7 +203,7 @@ static void every_method_finds_a_name(void **state)
     (void)state;
     struct ip_address address;
     struct prober_counters counters;
-    struct name_asker *asker = ask_with(10 * CLOCK_SECOND, false);
+    struct name_asker *asker = ask_with(CLOCK_MINUTE, false);
     assert_true(ip_address_parse("127.0.0.1", &address));
     assert_true(name_asker_ask(asker, &address));
     wait_done(1);

@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE (30 * CLOCK_SECOND)
+#define PATIENCE (120 * CLOCK_SECOND)
 
 static struct {
     int socket;

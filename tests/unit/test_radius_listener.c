@@ -298,7 +298,7 @@ static void test_given_up(void **state)
     int s = dial("127.0.0.1");
     make_request(&r, 1, SECRET);
     send_to(s, &r);
-    for (int64_t until = clock_monotonic(clock_system()) + 20 * CLOCK_SECOND;;) {
+    for (int64_t until = clock_monotonic(clock_system()) + 120 * CLOCK_SECOND;;) {
         assert_true(radius_listener_client(listener, 0, &client));
         if (client.not_kept == 1 || clock_monotonic(clock_system()) > until)
             break;

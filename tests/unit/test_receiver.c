@@ -566,7 +566,7 @@ static void settings_are_told_until_they_are_known(void **state)
     const struct delivery_message answer = {
         .type = DELIVERY_SETTLED, .sequence = 2, .kind = DELIVERY_UNFIT, .text = fleet_bytes("no\n a", 5)};
     say(socket, &answer);
-    for (unsigned i = 0; i < 200; i++) {
+    for (unsigned i = 0; i < PATIENCE / 50; i++) {
         if (sensor_settled_load(&settled, disk_system(), config.sensors, id, &fault) == DISK_FOUND)
             break;
         usleep(50000);
@@ -633,7 +633,7 @@ static void sensors_are_known_by_name(void **state)
     void *socket = welcomed(&candidate, 0);
     zmq_close(socket);
     name[0] = '\0';
-    for (unsigned i = 0; i < 200 && name[0] == '\0'; i++) {
+    for (unsigned i = 0; i < PATIENCE / 20 && name[0] == '\0'; i++) {
         sensor_name_load(name, disk_system(), config.sensors, &candidate.certificate.grant.id);
         usleep(20000);
     }
