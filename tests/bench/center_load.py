@@ -127,7 +127,7 @@ def main():
     build = os.path.abspath(options.build)
     picket, picketd = (os.path.join(build, "bin", name) for name in ("picket", "picketd"))
     captures = sorted(glob.glob(os.path.join(options.data, "lab", "*.pcap")))
-    with nodes.Fleet(picket, picketd) as fleet:
+    with nodes.Fleet(picket, picketd, governed=True) as fleet:
         first = fleet.create("dc-a", "hq").start().up()
         second = fleet.add("dc-b", "hq").up()
         authority = json.loads(fleet.run(first, [picket, "fleet", "show", "--directory", first.state, "--json"])[1])

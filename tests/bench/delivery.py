@@ -70,7 +70,7 @@ def main():
     parser.add_argument("--megabytes", type=int, default=512)
     options = parser.parse_args()
     build = os.path.abspath(options.build)
-    with nodes.Fleet(os.path.join(build, "bin", "picket"), os.path.join(build, "bin", "picketd")) as fleet:
+    with nodes.Fleet(os.path.join(build, "bin", "picket"), os.path.join(build, "bin", "picketd"), governed=True) as fleet:
         ours, theirs = spool(build, fleet.place, options.megabytes)
         print("spool %.0f MB/s, dd conv=fsync %.0f MB/s: %.0f %%" % (ours, theirs, 100 * ours / theirs), flush=True)
         (half, most, all_of_them), cpu = delivery(build, fleet, options.rate, options.seconds)

@@ -60,7 +60,7 @@ def measure(pids, seconds):
 
 
 def fleet(a):
-    with Fleet(os.path.join(a.build, "bin/picket"), os.path.join(a.build, "bin/picketd"), "30min", log_lines=5) as f:
+    with Fleet(os.path.join(a.build, "bin/picket"), os.path.join(a.build, "bin/picketd"), "30min", log_lines=5, governed=True) as f:
         first = f.create("node-0", "site-0").start().up()
         began = time.monotonic()
         for i in range(1, a.nodes):

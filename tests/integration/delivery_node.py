@@ -9,12 +9,11 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 
-from nodes import PATIENCE, Fleet, free_ports, wait
+from nodes import Fleet, ServiceManager, free_ports, wait
 from radius import SECRET, Client, request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,22 +24,6 @@ def received(program, state):
     out = subprocess.run([program, "log", os.path.join(state, "log")], capture_output=True, text=True, check=True).stdout
     activities = [json.loads(line)["activity"] for line in out.splitlines()]
     return [a["radius_session"] for a in activities if a["kind"] == "radius_accounting"]
-
-
-class ServiceManager:
-    """What a process tells systemd: that it is ready, lives and ends."""
-
-    def __init__(self, place):
-        self.path = os.path.join(place, "notify")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        self.socket.settimeout(PATIENCE)
-        self.environment = dict(os.environ, NOTIFY_SOCKET=self.path, WATCHDOG_USEC="200000")
-
-    def hears(self, word):
-        """It comes, whatever comes before."""
-        while self.socket.recv(256).decode() != word:
-            continue
 
 
 def packaged(program):
@@ -108,7 +91,7 @@ def main():
         fleet._write(secret, SECRET + "\n")
         node.write_config(["radius", "    listen = 127.0.0.1:%d" % radius_port, "    clients = 127.0.0.1 " + secret,
                            "center", "    servers = localhost:%d %s" % (center_port, key)])
-        client, told, manager = Client(fleet.place), [], ServiceManager(fleet.place)
+        client, told, manager = Client(fleet.place), [], ServiceManager(fleet.place, "200000")
 
         def tell(session):
             answered, said = client.send(request("Start", session, "user01", "10.9.0.7"), "127.0.0.1:%d" % radius_port)

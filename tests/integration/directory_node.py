@@ -35,7 +35,7 @@ def reactive(l, node):
     for name in ("user07", "user08", "Finance"):
         assert not known(node, name), name
     assert l.log_on("client", "user07", "User.Pass07!")
-    took = nodes.wait("user07 is known", lambda: known(node, "user07"), 5, 0.1)
+    took = nodes.wait("user07 is known", lambda: known(node, "user07"), every=0.1)
     assert not known(node, "user08"), "who had no traffic is known"
     status, out, err = node.command("search", "user08")
     assert "traffic" in out + err, (status, out, err)
@@ -50,7 +50,7 @@ def proactive(l, node):
     mode, said = here(node)
     assert mode == "proactive" and said["method"] == "dirsync", said
     l.dc1.modify("dn: CN=user08,OU=Staff,%s\nchangetype: modify\nreplace: title\ntitle: Seen at once\n" % lab.BASE)
-    took = nodes.wait("a change is seen", lambda: "Seen at once" in node.command("entity", "user08")[1], 20, 0.1)
+    took = nodes.wait("a change is seen", lambda: "Seen at once" in node.command("entity", "user08")[1], every=0.1)
     print("  a change was seen after %.1f s" % took)
 
 

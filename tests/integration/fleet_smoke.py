@@ -11,12 +11,11 @@ import os
 import pty
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 
-from nodes import DOMAIN, Directory, Fleet, seconds_of, wait
+from nodes import DOMAIN, Directory, Fleet, ServiceManager, seconds_of, wait
 
 REPLACE_AFTER = "20s"
 
@@ -203,19 +202,14 @@ def watches(node):
 
 def tells_the_service_manager(three, node):
     """sd_notify(3): ready, status, signs of life, stopping; and a restart in good order on the way."""
-    path = os.path.join(three.fleet.place, "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(path)
-        manager.settimeout(60)
-        assert node.stop() == 0
-        node.start(env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"})
-        heard = []
-        while heard.count("WATCHDOG=1") < 3 or not any(h.startswith("STATUS=") for h in heard):
-            heard.append(manager.recv(1024).decode())
-        assert heard[0] == "READY=1", heard
-        assert node.stop() == 0
-        while heard[-1] != "STOPPING=1":
-            heard.append(manager.recv(1024).decode())
+    manager, heard = ServiceManager(three.fleet.place, "1000000"), []
+    assert node.stop() == 0
+    node.start(env=manager.environment)
+    while heard.count("WATCHDOG=1") < 3 or not any(h.startswith("STATUS=") for h in heard):
+        heard.append(manager.next())
+    assert heard[0] == "READY=1", heard
+    assert node.stop() == 0
+    manager.hears("STOPPING=1")
     node.start().up()
 
 

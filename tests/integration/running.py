@@ -116,7 +116,7 @@ def main():
     args = parser.parse_args()
     port = nodes.free_ports(1)[0]
     config = ["metrics", "    listen = 127.0.0.1:%d" % port]
-    with nodes.Fleet(args.picket, args.picketd, config=config) as fleet:
+    with nodes.Fleet(args.picket, args.picketd, config=config, governed=True) as fleet:
         node = fleet.create("hq-1", "hq").start().up()
         test_rights(node)
         test_quota(node)

@@ -77,7 +77,7 @@ class Whole:
 
     def __enter__(self):
         self.l.net.host("center", "datacenter")
-        self.fleet = nodes.Fleet(*self.programs[:2], replace_after="10s", net=self.l.net)
+        self.fleet = nodes.Fleet(*self.programs[:2], replace_after="10s", net=self.l.net, governed=True)
         self.fleet.__enter__()
         try:
             self.start()
