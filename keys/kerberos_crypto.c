@@ -10,10 +10,8 @@
 #define OBJECT_SETS 1024u /* of two: a key that is asked for does not drive out the one asked for before */
 
 struct key_objects {
-    struct key_object {
-        struct key_material material;
-        krb5_key object;
-    } * entries; /* [OBJECT_SETS][2], the newer one first */
+    struct key_material *materials; /* [OBJECT_SETS][2], the newer one first */
+    krb5_key *objects;              /* the same; in memory of the usual kind, as libkrb5's own is */
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
 
@@ -95,12 +93,13 @@ struct key_objects *key_objects_new(void)
     if (!objects)
         return NULL;
     randombytes_buf(objects->hash_key, sizeof objects->hash_key);
-    objects->entries = sodium_allocarray((size_t)OBJECT_SETS * 2, sizeof *objects->entries);
-    if (!objects->entries) {
-        free(objects);
+    objects->materials = sodium_allocarray((size_t)OBJECT_SETS * 2, sizeof *objects->materials);
+    objects->objects = calloc((size_t)OBJECT_SETS * 2, sizeof *objects->objects);
+    if (!objects->materials || !objects->objects) {
+        key_objects_destroy(&objects);
         return NULL;
     }
-    memset(objects->entries, 0, (size_t)OBJECT_SETS * 2 * sizeof *objects->entries);
+    memset(objects->materials, 0, (size_t)OBJECT_SETS * 2 * sizeof *objects->materials);
     return objects;
 }
 
@@ -109,40 +108,42 @@ void key_objects_destroy(struct key_objects **objects_p)
     struct key_objects *objects = *objects_p;
     if (!objects)
         return;
-    for (size_t i = 0; i < (size_t)OBJECT_SETS * 2; i++)
-        krb5_k_free_key(NULL, objects->entries[i].object);
-    sodium_free(objects->entries);
+    for (size_t i = 0; objects->objects && i < (size_t)OBJECT_SETS * 2; i++)
+        krb5_k_free_key(NULL, objects->objects[i]);
+    free(objects->objects);
+    sodium_free(objects->materials);
     free(objects);
     *objects_p = NULL;
 }
 
-static bool same_key(const struct key_object *entry, const struct key_material *key)
+static bool same_key(const struct key_material *a, const struct key_material *b)
 {
-    return entry->object && entry->material.etype == key->etype && entry->material.size == key->size &&
-           sodium_memcmp(entry->material.bytes, key->bytes, key->size) == 0;
+    return a->etype == b->etype && a->size == b->size && sodium_memcmp(a->bytes, b->bytes, b->size) == 0;
 }
 
 krb5_key key_objects_get(struct key_objects *objects, const struct key_material *key)
 {
-    if (!key->size || key->size > KEY_BYTES_MAX)
+    if (!usable(key))
         return NULL;
     uint64_t hash;
     crypto_shorthash((uint8_t *)&hash, key->bytes, key->size, objects->hash_key);
-    struct key_object *set = &objects->entries[hash % OBJECT_SETS * 2];
-    if (same_key(&set[0], key))
-        return set[0].object;
-    struct key_object wanted = set[1];
-    if (!same_key(&wanted, key)) {
+    struct key_material *materials = &objects->materials[hash % OBJECT_SETS * 2];
+    krb5_key *set = &objects->objects[hash % OBJECT_SETS * 2];
+    if (same_key(&materials[0], key))
+        return set[0];
+    krb5_key wanted = set[1];
+    if (!same_key(&materials[1], key)) {
         krb5_key object = object_of(key);
         if (!object)
             return NULL;
-        krb5_k_free_key(NULL, wanted.object);
-        wanted = (struct key_object){.material = *key, .object = object};
+        krb5_k_free_key(NULL, wanted);
+        wanted = object;
     }
     set[1] = set[0];
     set[0] = wanted;
-    sodium_memzero(&wanted, sizeof wanted);
-    return set[0].object;
+    materials[1] = materials[0];
+    materials[0] = *key;
+    return wanted;
 }
 
 /* --- what the operations use --- */
@@ -150,9 +151,9 @@ krb5_key key_objects_get(struct key_objects *objects, const struct key_material 
 krb5_key kerberos_key_object(struct key_holder *holder, struct long_term_key *key)
 {
     (void)holder;
-    if (!key->object)
-        key->object = object_of(&key->material);
-    return key->object;
+    if (!*key->object)
+        *key->object = object_of(&key->material);
+    return *key->object;
 }
 
 enum unseal_result kerberos_decrypt(struct key_holder *holder, krb5_key key, int32_t usage,

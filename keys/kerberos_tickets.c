@@ -157,13 +157,14 @@ enum unseal_result kerberos_decrypt_session(struct key_holder *holder, const str
 
 struct cached_ticket {
     uint8_t hash[crypto_shorthash_siphashx24_BYTES];
-    struct unsealed_part part; /* its plain text is the cache's own; the key in it is blanked */
+    struct unsealed_part part; /* its plain text is the cache's; the key in it is blanked */
     struct key_material session;
 };
 
 struct ticket_cache {
     uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES];
-    struct cached_ticket *slots;
+    struct cached_ticket *slots; /* with session keys: locked, and wiped */
+    uint8_t **plains;            /* of the slots */
 };
 
 struct ticket_cache *ticket_cache_new(void)
@@ -173,7 +174,10 @@ struct ticket_cache *ticket_cache_new(void)
         return NULL;
     randombytes_buf(cache->hash_key, sizeof cache->hash_key);
     cache->slots = sodium_allocarray(CACHE_SLOTS, sizeof *cache->slots);
-    if (!cache->slots) {
+    cache->plains = calloc(CACHE_SLOTS, sizeof *cache->plains);
+    if (!cache->slots || !cache->plains) {
+        sodium_free(cache->slots);
+        free(cache->plains);
         free(cache);
         return NULL;
     }
@@ -183,8 +187,10 @@ struct ticket_cache *ticket_cache_new(void)
 
 void ticket_cache_clear(struct ticket_cache *cache)
 {
-    for (size_t i = 0; i < CACHE_SLOTS; i++)
-        free((void *)cache->slots[i].part.plain.data);
+    for (size_t i = 0; i < CACHE_SLOTS; i++) {
+        free(cache->plains[i]);
+        cache->plains[i] = NULL;
+    }
     sodium_memzero(cache->slots, CACHE_SLOTS * sizeof *cache->slots);
 }
 
@@ -195,6 +201,7 @@ void ticket_cache_destroy(struct ticket_cache **cache_p)
         return;
     ticket_cache_clear(cache);
     sodium_free(cache->slots);
+    free(cache->plains);
     free(cache);
     *cache_p = NULL;
 }
@@ -224,14 +231,16 @@ static bool from_cache(struct key_holder *holder, const struct cached_ticket *sl
     return true;
 }
 
-static void into_cache(struct cached_ticket *slot, const uint8_t *hash, const struct unsealed_part *part,
-                       const struct key_material *session)
+static void into_cache(struct ticket_cache *cache, struct cached_ticket *slot, const uint8_t *hash,
+                       const struct unsealed_part *part, const struct key_material *session)
 {
+    uint8_t **plain = &cache->plains[slot - cache->slots];
     if (part->plain.size > CACHED_MAX)
         return;
-    uint8_t *copy = realloc((void *)slot->part.plain.data, part->plain.size);
+    uint8_t *copy = realloc(*plain, part->plain.size);
     if (!copy)
         return;
+    *plain = copy;
     memcpy(copy, part->plain.data, part->plain.size);
     memcpy(slot->hash, hash, sizeof slot->hash);
     slot->part = *part;
@@ -312,7 +321,7 @@ bool kerberos_open_ticket(struct key_holder *holder, enum unsealed_kind kind, co
         return session->size > 0;
     open_anew(holder, ticket, others, count, part, session);
     if (part->result == UNSEAL_FINE)
-        into_cache(slot, hash, part, session);
+        into_cache(holder->opened, slot, hash, part, session);
     return session->size > 0;
 }
 

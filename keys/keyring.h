@@ -36,7 +36,7 @@ struct long_term_key {
     struct key_material material;
     uint32_t kvno;
     uint32_t principal; /* number of its principal in the ring */
-    krb5_key object;    /* made when it is first used: it keeps derived keys */
+    krb5_key *object;   /* made when it is first used: it keeps derived keys */
 };
 
 struct keyring;
