@@ -8,9 +8,9 @@
 
 #define POINTERS_MAX 64
 
-/* A name as signatures cover it (RFC 4034 6.2): not compressed, in lower case. The cursor comes to stand
- * behind it. Bytes written; 0 when it is no name. */
-static size_t canonical_name(struct cursor *c, struct bytes message, uint8_t to[DNS_NAME_OCTETS])
+/* A name as signatures cover it (RFC 4034 6.2): not compressed, and in lower case if `lower`. The cursor
+ * comes to stand behind it. Bytes written; 0 when it is no name. */
+static size_t whole_name(struct cursor *c, struct bytes message, bool lower, uint8_t to[DNS_NAME_OCTETS])
 {
     struct cursor at = *c;
     size_t size = 0;
@@ -34,7 +34,7 @@ static size_t canonical_name(struct cursor *c, struct bytes message, uint8_t to[
         to[size++] = length;
         for (size_t i = 0; i < label.size; i++) {
             uint8_t byte = label.data[i];
-            to[size++] = byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
+            to[size++] = lower && byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte;
         }
         if (length)
             continue;
@@ -67,7 +67,7 @@ void dns_tsig_learn(struct dissect *d, struct bytes message, const uint8_t *at, 
 {
     uint8_t name[DNS_NAME_OCTETS];
     struct cursor c = at_place(message, at);
-    size_t size = canonical_name(&c, message, name);
+    size_t size = whole_name(&c, message, true, name);
     if (!size) {
         unseal_forget(d, context);
         return;
@@ -102,9 +102,9 @@ struct tsig {
 };
 
 /* RFC 8945 4.2 */
-static bool read_tsig(struct bytes message, struct cursor data, struct tsig *to)
+static bool read_tsig(struct bytes message, struct cursor data, bool lower, struct tsig *to)
 {
-    to->algorithm_size = canonical_name(&data, message, to->algorithm);
+    to->algorithm_size = whole_name(&data, message, lower, to->algorithm);
     to->time = cursor_take(&data, 8);
     to->mac = cursor_take(&data, cursor_be16(&data));
     to->id = cursor_take(&data, 2);
@@ -147,21 +147,33 @@ static struct bytes signed_bytes(struct dissect *d, struct bytes message, size_t
     return to;
 }
 
-void dns_tsig_verify(struct dissect *d, struct bytes message, const uint8_t *at, struct cursor data)
+/* NO_CONTEXT: there is nothing to check it with. */
+static enum unseal_result verify(struct dissect *d, uint64_t context, struct bytes message, const uint8_t *at,
+                                 struct cursor data, bool lower)
 {
     uint8_t name[DNS_NAME_OCTETS];
     struct tsig tsig;
+    struct cursor c = at_place(message, at);
+    size_t size = whole_name(&c, message, lower, name);
+    if (!size || !read_tsig(message, data, lower, &tsig))
+        return UNSEAL_NO_CONTEXT;
+    struct bytes covered = signed_bytes(d, message, (size_t)(at - message.data), &tsig, name, size);
+    return covered.size ? unseal_mic(d, context, covered, tsig.mac) : UNSEAL_NO_CONTEXT;
+}
+
+void dns_tsig_verify(struct dissect *d, struct bytes message, const uint8_t *at, struct cursor data)
+{
+    uint8_t name[DNS_NAME_OCTETS];
     if (!unseal_possible(d) || d->truncated)
         return;
     struct cursor c = at_place(message, at);
-    size_t size = canonical_name(&c, message, name);
+    size_t size = whole_name(&c, message, true, name);
     uint64_t context = size ? context_of(d, name, size) : 0;
-    if (!context || !read_tsig(message, data, &tsig))
+    if (!context)
         return;
-    struct bytes covered = signed_bytes(d, message, (size_t)(at - message.data), &tsig, name, size);
-    if (!covered.size)
-        return;
-    enum unseal_result result = unseal_mic(d, context, covered, tsig.mac);
+    enum unseal_result result = verify(d, context, message, at, data, true);
+    if (result == UNSEAL_WRONG_KEY) /* some sign the names as they write them */
+        result = verify(d, context, message, at, data, false);
     if (result == UNSEAL_FINE || result == UNSEAL_WRONG_KEY)
         activity_put_bool(d->activity, FIELD_DNS_SIGNATURE_GOOD, result == UNSEAL_FINE);
 }
