@@ -99,3 +99,8 @@ add_custom_target(bench-center-store
   COMMAND bench_center_store ${CMAKE_BINARY_DIR}/bench-store
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${CMAKE_BINARY_DIR}/bench-store
   DEPENDS bench_center_store USES_TERMINAL)
+# What a question to the holder of keys costs: tests/bench/key_line.c (target `bench-key-line`).
+add_executable(bench_key_line EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/key_line.c)
+target_link_libraries(bench_key_line PRIVATE picket_daemon picket_base)
+set_target_properties(bench_key_line PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+add_custom_target(bench-key-line COMMAND bench_key_line $<TARGET_FILE:picket-keys> DEPENDS bench_key_line picket-keys USES_TERMINAL)
