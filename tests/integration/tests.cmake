@@ -150,3 +150,8 @@ set_tests_properties(fleet_state PROPERTIES LABELS slow TIMEOUT 900)
 add_test(NAME capture_loss COMMAND Python3::Interpreter ${integration}/capture_loss.py --picketd $<TARGET_FILE:picketd>
   --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
 set_tests_properties(capture_loss PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
+# The process that holds keys, killed, stopped and given bad keytabs, on captures, live and in picketd.
+add_test(NAME keys COMMAND Python3::Interpreter ${integration}/keys.py --picket $<TARGET_FILE:picket>
+  --picketd $<TARGET_FILE:picketd>)
+set_tests_properties(keys PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL ON)
