@@ -212,10 +212,12 @@ static json_t *answer_to(const char *request_text)
     struct json_writer w;
     struct bytes text;
     issues[0] = (struct health_issue){.kind = health_kind(1008),
+                                      .severity = HEALTH_MEDIUM,
                                       .subject = "capture",
                                       .text = "1 of 2 interfaces cannot be captured",
                                       .since = (NOW - 60000) * 1000000};
     issues[1] = (struct health_issue){.kind = health_kind(1007),
+                                      .severity = HEALTH_LOW,
                                       .subject = "corp.example",
                                       .text = "nobody in sight",
                                       .since = NOW * 1000000};
