@@ -56,14 +56,20 @@ static inline void session_syn(struct rpc_session *s)
     }
 }
 
-static inline void session_open(struct rpc_session *s, enum rpc_form form)
+static inline void session_open_with(struct rpc_session *s, enum rpc_form form,
+                                     const struct engine_options *options)
 {
     *s = (struct rpc_session){
         .form = form, .time = INT64_C(1700000000000000000), .client_port = 40000, .pdu = {.form = form}};
     s->sequence[0] = 1000;
     s->sequence[1] = 5000;
-    harness_open(&s->h, NULL);
+    harness_open(&s->h, options);
     session_syn(s);
+}
+
+static inline void session_open(struct rpc_session *s, enum rpc_form form)
+{
+    session_open_with(s, form, NULL);
 }
 
 static inline void session_close(struct rpc_session *s)
