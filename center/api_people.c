@@ -73,14 +73,22 @@ static bool is_theirs(const struct api_work *work, uint64_t workspace)
     return !work->caller.workspace || work->caller.workspace == workspace;
 }
 
+/* "role"; left alone when it is not there and need not be. */
+static bool take_role_word(struct api_work *work, bool required, enum user_role *role)
+{
+    char word[24] = "";
+    if (!api_body_text(work, "role", required, word, sizeof(word)))
+        return false;
+    if (*word && (!user_role_by_name(word, role) || *role == ROLE_NONE))
+        return api_problem(work, 422, "role: viewer, user or administrator is wanted");
+    return *word || !required || api_problem(work, 422, "role: viewer, user or administrator is wanted");
+}
+
 /* "role" and, for those who see all workspaces, "all_workspaces". */
 static bool take_role(struct api_work *work, enum user_role *role, uint64_t *workspace)
 {
-    char word[24] = "";
-    if (!api_body_text(work, "role", true, word, sizeof(word)))
+    if (!take_role_word(work, true, role))
         return false;
-    if (!user_role_by_name(word, role) || *role == ROLE_NONE)
-        return api_problem(work, 422, "role: viewer, user or administrator is wanted");
     bool all = json_is_true(json_object_get(work->json, "all_workspaces"));
     if (all && work->caller.workspace)
         return api_problem(work, 403, "only who sees all workspaces gives that to others");
@@ -162,33 +170,63 @@ bool api_user_add(struct api_work *work)
     return api_body_only(work, keys) && api_change(work, add_user);
 }
 
-struct sought {
-    const struct api_work *work;
-    int64_t id;
-    bool found;
-    char name[USER_NAME_MAX];
-    uint64_t workspace;
-};
-
-static void seek_user(void *context, const struct stored_user *user)
+/* The user in the path. False: 404 was answered, also for one of another workspace. */
+static bool find_user(struct api_work *work, struct stored_user *user)
 {
-    struct sought *sought = context;
-    if (user->id != sought->id || !is_theirs(sought->work, user->workspace))
-        return;
-    sought->found = true;
-    sought->workspace = user->workspace;
-    memcpy(sought->name, user->name, sizeof(sought->name));
+    int64_t id;
+    if (!api_part_number(work, &id))
+        return false;
+    return (store_user_get(work->store, id, user) && is_theirs(work, user->workspace)) ||
+           api_problem(work, 404, "there is no such user");
+}
+
+static bool take_disabled(struct api_work *work, bool *disabled)
+{
+    const json_t *wish = json_object_get(work->json, "disabled");
+    if (wish && !json_is_boolean(wish))
+        return api_problem(work, 422, "disabled: true or false is wanted");
+    *disabled = wish ? json_is_true(wish) : *disabled;
+    return true;
+}
+
+/* "viewer" or "viewer, disabled": for the audit. */
+static void describe_user(const struct stored_user *user, char to[64])
+{
+    snprintf(to, 64, "%s%s", user_role_name(user->role), user->disabled ? ", disabled" : "");
+}
+
+static bool change_user(struct api_work *work)
+{
+    struct stored_user user;
+    char before[64], after[64];
+    if (!find_user(work, &user))
+        return false;
+    describe_user(&user, before);
+    if (!take_role_word(work, false, &user.role) || !take_disabled(work, &user.disabled) ||
+        !hash_password(work, &user))
+        return false;
+    describe_user(&user, after);
+    store_user_put(work->store, &user);
+    api_audit_add(work, user.workspace, "user-changed", user.name, before, after);
+    if (json_object_get(work->json, "password"))
+        api_audit_add(work, user.workspace, "password-changed", user.name, NULL, NULL);
+    write_user(work, &user);
+    return true;
+}
+
+bool api_user_patch(struct api_work *work)
+{
+    static const char *const keys[] = {"role", "disabled", "password", NULL};
+    return api_body_only(work, keys) && api_change(work, change_user);
 }
 
 static bool remove_user(struct api_work *work)
 {
-    struct sought sought = {.work = work};
-    if (!api_part_number(work, &sought.id))
+    struct stored_user user;
+    if (!find_user(work, &user))
         return false;
-    store_users_list(work->store, seek_user, &sought);
-    if (!sought.found || !store_user_remove(work->store, sought.id))
-        return api_problem(work, 404, "there is no such user");
-    api_audit_add(work, sought.workspace, "user-removed", sought.name, sought.name, NULL);
+    store_user_remove(work->store, user.id);
+    api_audit_add(work, user.workspace, "user-removed", user.name, user.name, NULL);
     work->status = 204;
     return true;
 }
@@ -200,6 +238,18 @@ bool api_user_remove(struct api_work *work)
 
 /* --- tokens --- */
 
+/* Of a user's the role and the workspace are the user's. */
+static void write_owner(struct api_work *work, const struct stored_token *token)
+{
+    struct stored_user user;
+    bool owned = token->user && store_user_get(work->store, token->user, &user);
+    json_write_string(&work->answer, "user", owned ? user.name : NULL);
+    if (owned)
+        write_role(&work->answer, user.role, user.workspace);
+    else
+        write_role(&work->answer, token->role, token->workspace);
+}
+
 static void write_token(struct api_work *work, const struct stored_token *token, const char *secret)
 {
     if (!is_theirs(work, token->workspace))
@@ -207,7 +257,7 @@ static void write_token(struct api_work *work, const struct stored_token *token,
     json_write_object(&work->answer, NULL);
     json_write_int(&work->answer, "id", token->id);
     json_write_string(&work->answer, "name", token->name);
-    write_role(&work->answer, token->role, token->workspace);
+    write_owner(work, token);
     api_write_time(&work->answer, "created", token->created);
     api_write_time(&work->answer, "expires", token->expires);
     api_write_time(&work->answer, "used", token->used);
@@ -231,14 +281,32 @@ bool api_tokens_list(struct api_work *work)
     return !store_failed(work->store) || api_store_failed(work);
 }
 
+/* "user", whose role and workspace it gets; else "role" and "all_workspaces". */
+static bool take_owner(struct api_work *work, struct stored_token *token)
+{
+    struct stored_user user;
+    char name[USER_NAME_MAX] = "";
+    if (!api_body_text(work, "user", false, name, sizeof(name)))
+        return false;
+    if (!*name)
+        return take_role(work, &token->role, &token->workspace);
+    if (json_object_get(work->json, "role") || json_object_get(work->json, "all_workspaces"))
+        return api_problem(work, 422, "a user's token has the user's role and workspace");
+    if (!store_user_find(work->store, name, &user) || !is_theirs(work, user.workspace))
+        return api_problem(work, 422, "user: there is none of that name");
+    token->user = user.id;
+    token->role = user.role;
+    token->workspace = user.workspace;
+    return true;
+}
+
 static bool add_token(struct api_work *work)
 {
     int64_t now = clock_wall(work->core->clock);
     struct stored_token token = {.created = now};
     char secret[API_TOKEN_TEXT];
     const json_t *days = json_object_get(work->json, "days");
-    if (!api_body_text(work, "name", true, token.name, sizeof(token.name)) ||
-        !take_role(work, &token.role, &token.workspace))
+    if (!api_body_text(work, "name", true, token.name, sizeof(token.name)) || !take_owner(work, &token))
         return false;
     if (!is_word(token.name))
         return api_problem(work, 422, "name: letters, digits and -._@\\ are wanted");
@@ -256,10 +324,18 @@ static bool add_token(struct api_work *work)
 
 bool api_token_add(struct api_work *work)
 {
-    static const char *const keys[] = {"name", "role", "days", "all_workspaces", NULL};
+    static const char *const keys[] = {"name", "user", "role", "days", "all_workspaces", NULL};
     work->status = 201;
     return api_body_only(work, keys) && api_change(work, add_token);
 }
+
+struct sought {
+    const struct api_work *work;
+    int64_t id;
+    bool found;
+    char name[USER_NAME_MAX];
+    uint64_t workspace;
+};
 
 static void seek_token(void *context, const struct stored_token *token)
 {

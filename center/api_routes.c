@@ -35,6 +35,7 @@ const struct api_route api_routes[] = {
     {"POST", BASE "/workspaces", ROLE_ADMINISTRATOR, true, api_workspace_add},
     {"GET", BASE "/users", ROLE_ADMINISTRATOR, false, api_users_list},
     {"POST", BASE "/users", ROLE_ADMINISTRATOR, false, api_user_add},
+    {"PATCH", BASE "/users/{id}", ROLE_ADMINISTRATOR, false, api_user_patch},
     {"DELETE", BASE "/users/{id}", ROLE_ADMINISTRATOR, false, api_user_remove},
     {"GET", BASE "/tokens", ROLE_ADMINISTRATOR, false, api_tokens_list},
     {"POST", BASE "/tokens", ROLE_ADMINISTRATOR, false, api_token_add},

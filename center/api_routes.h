@@ -51,6 +51,7 @@ bool api_workspaces_list(struct api_work *work);
 bool api_workspace_add(struct api_work *work);
 bool api_users_list(struct api_work *work);
 bool api_user_add(struct api_work *work);
+bool api_user_patch(struct api_work *work);
 bool api_user_remove(struct api_work *work);
 bool api_tokens_list(struct api_work *work);
 bool api_token_add(struct api_work *work);

@@ -31,6 +31,16 @@ bool api_token_hash(const char *text, uint8_t hash[TOKEN_HASH_SIZE])
     return fine;
 }
 
+/* What a user may is what their tokens may, at once. */
+static void take_user(struct store *store, int64_t id, struct api_caller *caller)
+{
+    struct stored_user user;
+    if (!store_user_get(store, id, &user) || user.disabled)
+        return;
+    *caller = (struct api_caller){.known = true, .role = user.role, .workspace = user.workspace};
+    snprintf(caller->name, sizeof(caller->name), "%s", user.name);
+}
+
 void api_token_caller(struct store *store, const char *authorization, int64_t now, struct api_caller *caller,
                       struct stored_token *token)
 {
@@ -40,6 +50,10 @@ void api_token_caller(struct store *store, const char *authorization, int64_t no
         !api_token_hash(authorization + 7, hash) || !store_token_find(store, hash, token) ||
         (token->expires && token->expires <= now))
         return;
+    if (token->user) {
+        take_user(store, token->user, caller);
+        return;
+    }
     *caller = (struct api_caller){.known = true, .role = token->role, .workspace = token->workspace};
     snprintf(caller->name, sizeof(caller->name), "token:%.80s", token->name);
 }

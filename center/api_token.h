@@ -14,7 +14,7 @@
 void api_token_make(char text[API_TOKEN_TEXT], uint8_t hash[TOKEN_HASH_SIZE]);
 /* The hash of what somebody shows. False: it is no token. */
 bool api_token_hash(const char *text, uint8_t hash[TOKEN_HASH_SIZE]);
-/* Who shows it; unknown when it is none or has expired. `authorization`: of the
+/* Who shows it; unknown when it is none or has expired, or its user is disabled. `authorization`: of the
  * header, NULL: none. */
 void api_token_caller(struct store *store, const char *authorization, int64_t now, struct api_caller *caller,
                       struct stored_token *token);

@@ -27,7 +27,7 @@ _picket_center() {
     1:*) words="run receive key log token replay sensors backup restore --help --version" ;;
     *:run | *:receive) words="--config --check --help" ;;
     *:token)
-        words="create list remove --config --name --role --workspace --all-workspaces --days --out --help"
+        words="create list remove --config --name --user --role --workspace --all-workspaces --days --out --help"
         [ "$previous" = --role ] && words="viewer user administrator"
         ;;
     *:key) words="--config --help" ;;

@@ -73,6 +73,17 @@ bool store_user_find(struct store *store, const char *name, struct stored_user *
     return found;
 }
 
+bool store_user_get(struct store *store, int64_t id, struct stored_user *to)
+{
+    struct store_rows rows =
+        store_query(store, "SELECT " USER_COLUMNS " FROM users WHERE id = ?1", store_int(id));
+    bool found = store_next(&rows);
+    if (found)
+        read_user(&rows, to);
+    store_rows_end(&rows);
+    return found;
+}
+
 bool store_user_remove(struct store *store, int64_t id)
 {
     return store_run(store, "DELETE FROM users WHERE id = ?1", store_int(id)) && store_changed(store) > 0;

@@ -27,13 +27,14 @@ struct stored_user {
 /* With id 0 adds one, else changes it. False: the name is taken, or the store failed. */
 bool store_user_put(struct store *store, struct stored_user *user);
 bool store_user_find(struct store *store, const char *name, struct stored_user *to);
+bool store_user_get(struct store *store, int64_t id, struct stored_user *to);
 bool store_user_remove(struct store *store, int64_t id);
 size_t store_users_list(struct store *store, void (*visit)(void *context, const struct stored_user *user),
                         void *context);
 
 struct stored_token {
     int64_t id;
-    int64_t user;       /* 0: of a program */
+    int64_t user;       /* whose role and workspace it has, as they are when it is shown; 0: of a program */
     uint64_t workspace; /* 0: of all */
     char name[USER_NAME_MAX];
     uint8_t hash[TOKEN_HASH_SIZE];

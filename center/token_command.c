@@ -22,6 +22,7 @@ const char center_token_options[] =
     "\noptions:\n"
     "  --config FILE        configuration (" CENTER_CONFIG_FILE ")\n"
     "  --name NAME          (create) what it is for\n"
+    "  --user NAME          (create) of that user, with whose role and workspace; not with --role\n"
     "  --role ROLE          (create) viewer, user or administrator (viewer)\n"
     "  --workspace NAME     (create) of that workspace (default)\n"
     "  --all-workspaces     (create) of all\n"
@@ -30,7 +31,7 @@ const char center_token_options[] =
     "  --help               shows this help\n";
 
 struct token_options {
-    const char *config, *name, *role, *workspace, *out;
+    const char *config, *name, *user, *role, *workspace, *out;
     int all;
     long days;
 };
@@ -72,10 +73,15 @@ static bool fill_in(struct store *store, const struct token_options *options, st
                     struct fault *fault)
 {
     struct stored_workspace workspace = {.id = WORKSPACE_DEFAULT};
+    struct stored_user user = {.id = 0};
     int64_t now = clock_wall(clock_system());
+    if (options->user && !store_user_find(store, options->user, &user))
+        return fault_say(fault, "there is no user %s", options->user);
     if (!options->all && options->workspace && !store_workspace_find(store, options->workspace, &workspace))
         return fault_say(fault, "there is no workspace %s", options->workspace);
-    token->workspace = options->all ? 0 : workspace.id;
+    token->workspace = options->user ? user.workspace : options->all ? 0 : workspace.id;
+    token->role = options->user ? user.role : token->role;
+    token->user = user.id;
     token->created = now;
     token->expires = options->days ? now + options->days * CLOCK_DAY : 0;
     snprintf(token->name, sizeof(token->name), "%s", options->name);
@@ -89,7 +95,9 @@ static int create(struct store *store, const struct token_options *options)
     char secret[API_TOKEN_TEXT];
     if (!options->name || strlen(options->name) >= USER_NAME_MAX)
         return center_misused("token", "--name is wanted: what the token is for");
-    if (!user_role_by_name(options->role, &token.role) || token.role == ROLE_NONE)
+    if (options->user && (options->role || options->all || options->workspace))
+        return center_misused("token", "--user: role and workspace are the user's");
+    if (!user_role_by_name(options->role ? options->role : "viewer", &token.role) || token.role == ROLE_NONE)
         return center_misused("token", "--role: viewer, user or administrator is wanted");
     if (!options->out && isatty(STDOUT_FILENO))
         return center_misused("token", "--out FILE is wanted: a secret is not shown on a terminal");
@@ -165,6 +173,9 @@ static int take(struct token_options *to, int c)
     case 'n':
         to->name = optarg;
         break;
+    case 'u':
+        to->user = optarg;
+        break;
     case 'r':
         to->role = optarg;
         break;
@@ -211,9 +222,10 @@ static int run_verb(const struct token_options *options, int argc, char **argv)
 
 int center_token(int argc, char **argv)
 {
-    struct token_options options = {.config = CENTER_CONFIG_FILE, .role = "viewer"};
+    struct token_options options = {.config = CENTER_CONFIG_FILE};
     const struct option known[] = {{"config", required_argument, NULL, 'c'},
                                    {"name", required_argument, NULL, 'n'},
+                                   {"user", required_argument, NULL, 'u'},
                                    {"role", required_argument, NULL, 'r'},
                                    {"workspace", required_argument, NULL, 'w'},
                                    {"all-workspaces", no_argument, &options.all, 1},

@@ -246,6 +246,19 @@ def the_whole_center(program, place):
             assert client.ask("GET", "/status")[1]["shards"][0]["stuck"] is False
             assert len(client.ask("GET", "/exclusions")[1]["items"]) == 1
         assert client.ask("GET", "/detectors")[1]["items"]
+        status, alice, _ = client.ask("POST", "/users", {"name": "alice", "role": "viewer"})
+        assert status == 201 and alice["role"] == "viewer"
+        hers = os.path.join(place, "alice")
+        center.token("create", "--name", "laptop", "--user", "bob", "--out", hers, code=1)
+        center.token("create", "--name", "laptop", "--user", "alice", "--role", "user", "--out", hers, code=2)
+        center.token("create", "--name", "laptop", "--user", "alice", "--out", hers)
+        user = Client(center, open(hers).read().strip())
+        assert user.ask("POST", "/exclusions", {"kind": "account", "value": "eve"})[0] == 403
+        assert client.ask("PATCH", "/users/%d" % alice["id"], {"role": "user"})[0] == 200
+        assert user.ask("POST", "/exclusions", {"kind": "account", "value": "eve"})[0] == 201
+        assert [a["who"] for a in client.ask("GET", "/audit")[1]["items"] if a["what"] == "exclusion-added"][0] == "alice"
+        assert client.ask("DELETE", "/users/%d" % alice["id"])[0] == 204
+        assert user.ask("GET", "/alerts")[0] == 401
         center.token("remove", "1")
         center.token("remove", "1", code=1)
         assert client.ask("GET", "/alerts")[0] == 401

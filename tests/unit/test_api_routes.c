@@ -382,6 +382,18 @@ static void users_and_tokens(void **state)
     assert_int_equal(ask("POST", "/users", "{\"name\":\"-x\",\"role\":\"user\"}"), 422);
     assert_int_equal(ask("GET", "/users", NULL), 200);
     assert_int_equal(items(), 1);
+    assert_int_equal(ask("PATCH", url, "{\"role\":\"none\"}"), 422);
+    assert_int_equal(ask("PATCH", url, "{\"disabled\":1}"), 422);
+    assert_int_equal(ask("PATCH", url, "{\"name\":\"eve\"}"), 422);
+    assert_int_equal(ask("PATCH", "/users/999", "{\"role\":\"viewer\"}"), 404);
+    assert_int_equal(ask("PATCH", url, "{\"password\":\"short\"}"), 422);
+    assert_int_equal(ask("PATCH", url, "{\"role\":\"administrator\",\"password\":\"another long one\"}"),
+                     200);
+    assert_string_equal(text_at("role"), "administrator");
+    assert_true(json_is_false(json_object_get(self.answer, "disabled")));
+    be(ROLE_ADMINISTRATOR, 77);
+    assert_int_equal(ask("PATCH", url, "{\"role\":\"viewer\"}"), 404);
+    be(ROLE_ADMINISTRATOR, 0);
     assert_int_equal(ask("DELETE", url, NULL), 204);
     assert_int_equal(ask("DELETE", url, NULL), 404);
     assert_int_equal(ask("POST", "/tokens", "{\"name\":\"siem\",\"role\":\"viewer\",\"days\":30}"), 201);
@@ -410,6 +422,48 @@ static void users_and_tokens(void **state)
     assert_int_equal(ask("DELETE", url, NULL), 404); /* another workspace's */
     be(ROLE_ADMINISTRATOR, 0);
     assert_int_equal(ask("DELETE", url, NULL), 204);
+}
+
+/* A user's token may what the user may, now. */
+static void tokens_of_users(void **state)
+{
+    (void)state;
+    char url[64], secret[128];
+    struct stored_token token;
+    struct api_caller caller;
+    int64_t now = self.clock.wall;
+    assert_int_equal(ask("POST", "/users", "{\"name\":\"alice\",\"role\":\"viewer\"}"), 201);
+    snprintf(url, sizeof(url), "/users/%lld", (long long)number_at("id"));
+    assert_int_equal(ask("POST", "/tokens", "{\"name\":\"hers\",\"user\":\"bob\"}"), 422);
+    assert_int_equal(ask("POST", "/tokens", "{\"name\":\"hers\"}"), 422);
+    assert_int_equal(ask("POST", "/tokens", "{\"name\":\"hers\",\"user\":\"alice\",\"role\":\"user\"}"), 422);
+    assert_int_equal(ask("POST", "/tokens", "{\"name\":\"hers\",\"user\":\"alice\"}"), 201);
+    assert_string_equal(text_at("user"), "alice");
+    assert_string_equal(text_at("role"), "viewer");
+    snprintf(secret, sizeof(secret), "Bearer %s", text_at("token"));
+    api_token_caller(self.store, secret, now, &caller, &token);
+    assert_true(caller.known);
+    assert_int_equal(caller.role, ROLE_VIEWER);
+    assert_string_equal(caller.name, "alice");
+    assert_int_equal(ask("PATCH", url, "{\"role\":\"user\"}"), 200);
+    api_token_caller(self.store, secret, now, &caller, &token);
+    assert_int_equal(caller.role, ROLE_USER);
+    assert_int_equal(ask("GET", "/tokens", NULL), 200);
+    assert_string_equal(json_string_value(json_object_get(item(0), "role")), "user");
+    assert_int_equal(ask("PATCH", url, "{\"disabled\":true}"), 200);
+    api_token_caller(self.store, secret, now, &caller, &token);
+    assert_false(caller.known);
+    assert_int_equal(ask("PATCH", url, "{\"disabled\":false}"), 200);
+    api_token_caller(self.store, secret, now, &caller, &token);
+    assert_true(caller.known);
+    assert_int_equal(ask("GET", "/audit", NULL), 200);
+    assert_string_equal(json_string_value(json_object_get(item(0), "what")), "user-changed");
+    assert_string_equal(json_string_value(json_object_get(item(0), "before")), "user, disabled");
+    assert_int_equal(ask("DELETE", url, NULL), 204); /* and what was the user's */
+    api_token_caller(self.store, secret, now, &caller, &token);
+    assert_false(caller.known);
+    assert_int_equal(ask("GET", "/tokens", NULL), 200);
+    assert_int_equal(items(), 0);
 }
 
 /* --- what only the running center knows --- */
@@ -564,6 +618,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(settings, begin, end),
         cmocka_unit_test_setup_teardown(exclusions_and_tags, begin, end),
         cmocka_unit_test_setup_teardown(users_and_tokens, begin, end),
+        cmocka_unit_test_setup_teardown(tokens_of_users, begin, end),
         cmocka_unit_test_setup_teardown(the_running_center, begin, end),
         cmocka_unit_test_setup_teardown(sensors, begin, end),
         cmocka_unit_test_setup_teardown(sensors_are_put_into_workspaces, begin, end),
