@@ -280,5 +280,5 @@ bool fleet_view_read(struct fleet_view *view, struct bytes encoded, const struct
             body_skip(&body);
         }
     }
-    return body_end(&body, HAS(VIEW_COUNTED));
+    return body_end(&body, HAS(VIEW_COUNTED)) && view->members > 0; /* itself, at least */
 }
