@@ -13,7 +13,7 @@
 #define TELLERS_MAX 32768u
 #define BYTES_MAX   ((size_t)128 << 20) /* of all views */
 #define MEMBERS_MAX 12000u              /* shown */
-#define STALE       CLOCK_MINUTE        /* six times as long as nodes wait between views */
+#define STALE       (30 * CLOCK_SECOND) /* three times as long as nodes wait between views */
 
 /* What a node told last. */
 struct teller {
@@ -164,7 +164,7 @@ static void count_others(void *context, const struct fleet_domain *domain)
 {
     struct summing *sum = context;
     struct told_domain *best = domain_of(sum, domain->domain);
-    if (best && best->told && !is_stale(sum, sum->teller->told) &&
+    if (best && best->told && !is_stale(sum, sum->teller->told) && !node_id_is_zero(&domain->holder) &&
         !node_id_equal(&best->domain.holder, &domain->holder))
         best->others++;
 }

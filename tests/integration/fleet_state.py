@@ -69,6 +69,8 @@ def states(answer):
 def agrees(client, nodes):
     """The center says what all nodes say."""
     answer = told(client)
+    if {v["node"] for v in answer["views"]} < {n.name for n in nodes} or domain(answer).get("others"):
+        return False
     for node in nodes:
         own = node.domain()
         shown = domain(answer)
