@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * SMB with its state: messages of one connection in both directions, and datagrams. Input: for each message
- * how (1), size (2, little-endian), bytes from the protocol id on.
+ * how (1), size (2, little-endian), bytes from the protocol id on. When the first says so there is somebody
+ * who "holds the keys": encrypted messages are plain ones behind their header.
  */
+#include "base/msgpack.h"
 #include "capture/engine.h"
+#include "capture/unseal.h"
 
 #include <pcap/dlt.h>
 #include <stdlib.h>
@@ -12,11 +15,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum how {
     HOW_TO_CLIENT = 1,
-    HOW_BARE = 2,     /* the bytes hold the NetBIOS header too */
-    HOW_CUT = 4,      /* the last 16 bytes were not captured */
-    HOW_LOST = 8,     /* a segment before it did not come */
-    HOW_SPLIT = 16,   /* in two segments */
-    HOW_DATAGRAM = 32 /* over UDP 138 */
+    HOW_BARE = 2,      /* the bytes hold the NetBIOS header too */
+    HOW_CUT = 4,       /* the last 16 bytes were not captured */
+    HOW_LOST = 8,      /* a segment before it did not come */
+    HOW_SPLIT = 16,    /* in two segments */
+    HOW_DATAGRAM = 32, /* over UDP 138 */
+    HOW_UNSEALED = 64,
 };
 
 enum { HEADERS = 40 };
@@ -109,10 +113,59 @@ static void one_message(struct connection *c, struct cursor *input)
     free(message);
 }
 
+/* --- who "holds the keys" --- */
+
+static struct bytes last_bytes(struct cursor c)
+{
+    struct bytes bytes = {0};
+    uint32_t items = msgpack_next(&c).count;
+    for (uint32_t i = 0; i < items; i++) {
+        struct msgpack_item item = msgpack_next(&c);
+        if (item.type == MSGPACK_BINARY)
+            bytes = item.bytes;
+    }
+    return bytes;
+}
+
+/* Gives a context to everybody, what stands behind a transform header as plain text, and a verdict by the
+ * last byte; of other operations no answer. */
+static bool ask(void *context, struct bytes request, struct bytes *answer)
+{
+    static uint8_t room[UNSEAL_REQUEST_MAX];
+    (void)context;
+    struct msgpack_writer w;
+    struct cursor c = cursor_of_bytes(request);
+    msgpack_next(&c);
+    uint64_t operation = msgpack_next(&c).uint;
+    struct bytes message = last_bytes(cursor_of_bytes(request));
+    msgpack_writer_init(&w, room, sizeof room);
+    msgpack_put_array(&w, 2);
+    msgpack_put_uint(&w,
+                     operation == UNSEAL_SMB_SIGNATURE && message.size && message.data[message.size - 1] & 1
+                         ? UNSEAL_WRONG_KEY
+                         : UNSEAL_FINE);
+    if (operation == UNSEAL_SMB_MESSAGE && message.size >= 52)
+        msgpack_put_binary(&w, message.data + 52, message.size - 52);
+    else
+        msgpack_put_uint(&w, operation);
+    *answer = (struct bytes){w.data, w.size};
+    return operation != UNSEAL_RPC;
+}
+
+static void tell(void *context, struct bytes request)
+{
+    (void)context;
+    (void)request;
+}
+
+static const struct unsealer unsealer = {.ask = ask, .tell = tell};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct activity activity;
     struct engine_options options = {.memory_limit = (size_t)8 * 1024 * 1024};
+    if (size && *data & HOW_UNSEALED)
+        options.unsealer = &unsealer;
     struct connection c = {.next = {1000, 5000}, .time = INT64_C(1700000000) * 1000000000};
     c.engine = engine_new(&options, discard, &activity);
     if (!c.engine)

@@ -81,14 +81,19 @@ static inline void wire_segment(struct wire *w, int to_client, unsigned flags, c
     packet_free(&packet);
 }
 
-static inline void wire_open_port(struct wire *w, uint16_t server_port)
+static inline void wire_open_with(struct wire *w, uint16_t server_port, const struct engine_options *options)
 {
     *w = (struct wire){
         .next = {1000, 5000}, .time = 1700000000000000000, .port = 50000, .server_port = server_port};
-    harness_open(&w->h, NULL);
+    harness_open(&w->h, options);
     wire_segment(w, 0, FLAG_SYN, NULL, 0);
     wire_segment(w, 1, FLAG_SYN | FLAG_ACK, NULL, 0);
     wire_segment(w, 0, FLAG_ACK, NULL, 0);
+}
+
+static inline void wire_open_port(struct wire *w, uint16_t server_port)
+{
+    wire_open_with(w, server_port, NULL);
 }
 
 static inline void wire_open(struct wire *w)
