@@ -32,3 +32,7 @@ size_t utf16_units(const uint8_t *text, size_t size, bool *ascii);
 
 /* `units` units of UTF-16LE as UTF-8; lone surrogates become U+FFFD. Capacity and cut as in utf8_copy. */
 size_t utf8_from_utf16(uint8_t *to, size_t capacity, const uint8_t *text, size_t units, bool *cut);
+
+/* A name as names are compared: in lower case, by Unicode's simple mapping, the Latin, Greek, Cyrillic and
+ * Armenian letters; everything else as it is. Takes as many bytes as the text has, which `to` needs. */
+void utf8_fold(uint8_t *to, const uint8_t *text, size_t size);

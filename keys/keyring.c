@@ -2,6 +2,7 @@
 #include "keys/keyring.h"
 
 #include "base/hash_table.h"
+#include "base/utf8.h"
 #include "keys/holder.h"
 #include "keys/kerberos_crypto.h"
 #include "keys/keytab.h"
@@ -86,8 +87,7 @@ static size_t fold(uint8_t *to, size_t capacity, const uint8_t *from, size_t siz
 {
     if (size > capacity)
         size = capacity;
-    for (size_t i = 0; i < size; i++)
-        to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (uint8_t)(from[i] | 0x20) : from[i];
+    utf8_fold(to, from, size);
     return size;
 }
 

@@ -120,11 +120,13 @@ static void test_names(void **state)
     add("krbtgt", "CORP.EXAMPLE", 1, 18, 4);
     add("krbtgt_777", "CORP.EXAMPLE", 1, 18, 5);
     add("DC1$", "CORP.EXAMPLE", 9, 18, 6);
+    add("j\xc3\xbcrgen", "CORP.EXAMPLE", 1, 18, 8);
     load("one");
     assert_string_equal(order(search_for("Alice", "Corp.Example", 18, 0, false)), "321");
     assert_string_equal(order(search_for("alice", "CORP.EXAMPLE", 18, 2, false)), "231");
     assert_string_equal(order(search_for("alice@corp.example", "CORP.EXAMPLE", 18, 0, false)), "321");
     assert_string_equal(order(search_for("alice", "CORP.EXAMPLE", 17, 0, false)), "7");
+    assert_string_equal(order(search_for("J\xc3\x9cRGEN", "CORP.EXAMPLE", 18, 0, false)), "8");
     assert_string_equal(order(search_for("alice", "CORP.EXAMPLE", 20, 0, false)), "");
     assert_string_equal(order(search_for("bob", "CORP.EXAMPLE", 18, 0, false)), "");
     assert_string_equal(order(search_for("alice", "ELSEWHERE", 18, 0, false)), "");
