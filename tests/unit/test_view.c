@@ -3,7 +3,9 @@
  * The answers of the control socket, made from a core of this file's own: each state of a domain, each kind
  * of member, each notice.
  */
+#include "cluster/fleet_view.h"
 #include "node/duration.h"
+#include "node/fleet_report.h"
 #include "node/sync_report.h"
 #include "node/view.h"
 
@@ -46,6 +48,15 @@ bool cluster_member_find(struct cluster *self, const struct node_id *id, struct 
     for (unsigned i = 0; i < MEMBERS; i++)
         if (node_id_equal(&members[i].id, id))
             return cluster_member_at(self, i, view);
+    return false;
+}
+
+bool cluster_knows(const struct cluster *self, const struct node_id *id)
+{
+    (void)self;
+    for (unsigned i = 0; i < MEMBERS; i++)
+        if (node_id_equal(&members[i].id, id))
+            return true;
     return false;
 }
 
@@ -675,10 +686,98 @@ static void replication_is_told_as_it_was_reported(void **state)
     json_decref(answer);
 }
 
+/* --- what a center is told --- */
+
+struct told {
+    struct fleet_view view;
+    struct fleet_domain domain;
+    struct fleet_member members[MEMBERS];
+    unsigned count;
+};
+
+static void take_domain(void *context, const struct fleet_domain *domain)
+{
+    ((struct told *)context)->domain = *domain;
+}
+
+static void take_member(void *context, const struct fleet_member *member)
+{
+    struct told *told = context;
+    assert_true(told->count < MEMBERS);
+    told->members[told->count++] = *member;
+}
+
+static struct told report(void)
+{
+    size_t size;
+    struct told told = {.count = 0};
+    const struct fleet_view_visitor visitor = {take_domain, take_member, &told};
+    uint8_t *bytes = fleet_report_make(NULL, &size);
+    assert_non_null(bytes);
+    assert_true(fleet_view_read(&told.view, (struct bytes){bytes, size}, &visitor));
+    free(bytes);
+    return told;
+}
+
+static void a_center_is_told_of_the_fleet(void **state)
+{
+    (void)state;
+    /* The domain has a holder, another node: that one tells the members. */
+    domains[0].fresh = true;
+    struct told told = report();
+    assert_int_equal(told.view.members, MEMBERS);
+    assert_int_equal(told.view.online, 2);
+    assert_int_equal(told.view.domain_count, 1);
+    assert_false(told.view.tells_members);
+    assert_int_equal(told.count, 0);
+    assert_string_equal(told.domain.domain, "corp.example");
+    assert_string_equal(told.domain.state, "held");
+    assert_string_equal(told.domain.holder_name, "DC-HQ-2");
+    assert_int_equal(told.domain.term, 3);
+    assert_int_equal(told.domain.support, 4);
+    assert_int_equal(told.domain.since, NOW - 3600000);
+    assert_int_equal(told.domain.silent, 22 * 60000);
+    assert_int_equal(told.domain.candidates, 2);
+    /* This node holds it. */
+    domains[0].state = ELECTION_ACTIVE;
+    domains[0].claim.id = members[0].id;
+    told = report();
+    assert_true(told.view.tells_members);
+    assert_int_equal(told.domain.silent, 0);
+    assert_int_equal(told.count, MEMBERS);
+    assert_string_equal(told.members[0].name, "here");
+    assert_int_equal(told.members[0].silent, 0);
+    assert_true(told.members[0].standalone && !told.members[1].standalone);
+    assert_string_equal(told.members[3].state, "offline");
+    assert_int_equal(told.members[3].silent, 3000);
+    assert_int_equal(told.members[3].since, NOW - 60000);
+    assert_int_equal(told.members[6].silent, -1);
+    /* Nobody holds any: the least id of those online; then not, for another one's is less. */
+    domain_count = 0;
+    assert_true(report().view.tells_members);
+    members[1].id.bytes[0] = 0;
+    members[1].id.bytes[1] = 1;
+    assert_false(report().view.tells_members);
+    members[1].state = MEMBER_OFFLINE;
+    assert_true(report().view.tells_members);
+    /* A claim that was let go, or of somebody who is not known, names nobody. */
+    domain_count = 1;
+    domains[0].claim.id.bytes[0] = 99;
+    told = report();
+    assert_string_equal(told.domain.holder_name, "");
+    assert_false(node_id_is_zero(&told.domain.holder));
+    domains[0].claim.released = true;
+    told = report();
+    assert_true(node_id_is_zero(&told.domain.holder));
+    assert_int_equal(told.domain.silent, -1);
+    assert_int_equal(told.domain.term, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(members_are_told_whole, set_up),
+        cmocka_unit_test_setup(a_center_is_told_of_the_fleet, set_up),
         cmocka_unit_test_setup(what_happens_next_is_said, set_up),
         cmocka_unit_test_setup(health_is_told, set_up),
         cmocka_unit_test_setup(the_quota_is_told, set_up),
