@@ -19,7 +19,7 @@ set_tests_properties(test_wef_listener PROPERTIES LABELS threads TIMEOUT 300)
 
 
 # With threads of their own: these also run under ThreadSanitizer (./check).
-set_tests_properties(test_ring test_log test_outbox test_resolution test_governor_service test_radius_listener test_input_radius test_input_samba test_log_tail test_control test_directory_probe test_transport test_transport_traps test_zap test_ldap_client
+set_tests_properties(test_ring test_log test_outbox test_capture_report test_resolution test_governor_service test_radius_listener test_input_radius test_input_samba test_log_tail test_control test_directory_probe test_transport test_transport_traps test_zap test_ldap_client
   PROPERTIES LABELS threads)
 # Some of them fork and go on with threads in the child.
 set_tests_properties(test_transport test_transport_traps test_zap PROPERTIES
