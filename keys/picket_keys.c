@@ -89,12 +89,22 @@ static int start_holders(unsigned got)
     return FINE;
 }
 
+/* A service manager that ends all processes of a service at once shall end the one that asks first: with its
+ * socket it all ends, and with its life. */
+static void outlive_signals(void)
+{
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
 int main(void)
 {
     unsigned got = 0;
     struct fault fault;
     if (!is_inherited())
         return misused();
+    outlive_signals();
     int status = sandbox_starter(STARTER, &got, &fault) ? start_holders(got) : fail(&fault);
     fflush(NULL);
     _exit(status); /* a search for leaks would want what was given up */

@@ -210,6 +210,11 @@ static void it_answers_and_is_locked_up(void **state)
         assert_true(status_has(processes[i], "Threads:\t1"));
     }
     assert_true(open_descriptors(processes[1]) <= 3 + 1 + 2);
+    /* Who ends a service ends all of its processes: these wait for their parent. */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(kill(processes[i], SIGTERM), 0);
+    assert_true(ask(client, 0));
+    assert_true(ask(client, 1));
     key_client_destroy(&client);
     assert_null(client);
     assert_int_equal(kill(processes[0], 0), -1);
