@@ -334,6 +334,40 @@ static void a_thread_of_its_own(void **state)
     end();
 }
 
+/* --- another process of ours --- */
+
+static void use(void *context, int64_t *cpu, uint64_t *memory)
+{
+    int64_t *from = context;
+    *cpu = (clock_of_test.monotonic - *from) / 2; /* half of a processor */
+    *memory = (uint64_t)(50 * MIB);
+}
+
+static void helpers_are_ours(void **state)
+{
+    (void)state;
+    struct governor_service_config config = configuration();
+    struct fault fault;
+    clock_manual_init(&clock_of_test, 1700000000 * CLOCK_SECOND);
+    int64_t from = clock_of_test.monotonic;
+    host.busy = 0;
+    set_host(40, 4 * GIB, false);
+    config.host = &source;
+    config.clock = &clock_of_test.clock;
+    config.period = PERIOD;
+    config.helpers = use;
+    config.helpers_context = &from;
+    service = governor_service_new(&config, &fault);
+    assert_non_null(service);
+    while (look().decided == 0 || look().decision.cpu.ours == 0) {
+        advance(PERIOD);
+        governor_service_step(service);
+    }
+    assert_int_equal(look().decision.cpu.ours, CLOCK_SECOND / 2);
+    assert_int_equal(look().decision.memory.ours, 50 * MIB);
+    end();
+}
+
 static void without_capture(void **state)
 {
     (void)state;
@@ -364,7 +398,7 @@ int main(void)
         cmocka_unit_test(quotas_follow_the_host), cmocka_unit_test(the_purse_holds),
         cmocka_unit_test(little_is_saved_up),     cmocka_unit_test(what_was_shed_is_remembered),
         cmocka_unit_test(another_reserve),        cmocka_unit_test(a_thread_of_its_own),
-        cmocka_unit_test(without_capture),
+        cmocka_unit_test(without_capture),        cmocka_unit_test(helpers_are_ours),
     };
     return cmocka_run_group_tests(tests, silence, NULL);
 }
