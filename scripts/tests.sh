@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 preset=$1
 shift
 # More at a time than there are processors: many tests wait.
-jobs=$(($(nproc) + 2))
+jobs=$((3 * $(nproc)))
 
 passes() { # [ARGUMENT]...
     ctest --preset "$preset" --output-on-failure "$@" |

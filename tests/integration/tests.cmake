@@ -69,7 +69,7 @@ add_test(NAME fleet_network COMMAND Python3::Interpreter ${integration}/fleet_ne
 set_tests_properties(fleet_network PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 1000)
 add_test(NAME fleet_many COMMAND Python3::Interpreter ${integration}/fleet_many.py
   --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket>)
-set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 PROCESSORS 2 COST 350)
+set_tests_properties(fleet_many PROPERTIES LABELS "slow;once" SKIP_RETURN_CODE 77 TIMEOUT 900 COST 350)
 
 # What nodes deliver to a center arrives exactly once, whatever happens: real processes that are killed, paused, cut off
 # and run out of disk. The feeder is a node's outbox, spool and sender, without the rest.
