@@ -17,6 +17,7 @@
 
 struct waiting {
     struct waiting *next;
+    uint64_t position;
     int64_t wall;
     size_t size;
     uint8_t data[];
@@ -69,14 +70,14 @@ void entities_store_destroy(struct entities_store **self_p)
     *self_p = NULL;
 }
 
-bool entities_store_take(struct entities_store *self, struct bytes batch, int64_t wall)
+bool entities_store_take(struct entities_store *self, struct bytes batch, uint64_t position, int64_t wall)
 {
     if (self->bytes + batch.size > WAITING_MAX)
         return false;
     struct waiting *waiting = malloc(sizeof(*waiting) + batch.size);
     if (!waiting)
         return false;
-    *waiting = (struct waiting){.wall = wall, .size = batch.size};
+    *waiting = (struct waiting){.position = position, .wall = wall, .size = batch.size};
     if (batch.size)
         memcpy(waiting->data, batch.data, batch.size);
     *self->last = waiting;
@@ -391,10 +392,11 @@ static void put_batch(struct entities_store *self, struct store *store, struct e
             put_record(self, store, entity_batch_reader_header(reader)->token.domain, waiting->wall);
 }
 
-bool entities_store_write(struct entities_store *self, struct store *store)
+bool entities_store_write(struct entities_store *self, struct store *store, uint64_t until)
 {
     self->written = 0;
-    for (struct waiting *waiting = self->first; waiting && !store_failed(store); waiting = waiting->next) {
+    for (struct waiting *waiting = self->first; waiting && waiting->position <= until && !store_failed(store);
+         waiting = waiting->next) {
         /* Each with a reader of its own: what is damaged spoils nothing that follows. */
         struct entity_batch_reader *reader = entity_batch_reader_new();
         if (!reader)

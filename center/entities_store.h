@@ -23,14 +23,15 @@ void entities_store_destroy(struct entities_store **self);
 bool entities_store_restore(struct entities_store *self, struct store *store, struct entities *to,
                             struct fault *fault);
 
-/* A batch of the log (LOG_ENTITIES) was taken, which was received at `wall`. False without memory, or when
- * more than 256 MiB wait: then all must begin anew from what is in the store. */
-bool entities_store_take(struct entities_store *self, struct bytes batch, int64_t wall);
+/* A batch of the log (LOG_ENTITIES) was taken, which stands at `position` (they ascend) and was received at
+ * `wall`. False without memory, or when more than 256 MiB wait: then all must begin anew from what is in the
+ * store. */
+bool entities_store_take(struct entities_store *self, struct bytes batch, uint64_t position, int64_t wall);
 /* How many bytes wait: a checkpoint should not be far when they are many. */
 size_t entities_store_waiting(const struct entities_store *self);
 
-/* Writes what waits, within the caller's transaction; false: it will fail. */
-bool entities_store_write(struct entities_store *self, struct store *store);
+/* Writes what waits up to a position, within the caller's transaction; false: it will fail. */
+bool entities_store_write(struct entities_store *self, struct store *store, uint64_t until);
 /* How the transaction ended; what was not committed is written again by the next write. */
 void entities_store_ended(struct entities_store *self, bool committed);
 

@@ -252,8 +252,8 @@ static bool forget(void *context, int64_t *before, uint64_t *position)
     *before = clock_wall(clock_system()) - self->config->keep_activities;
     *position = UINT64_MAX;
     for (; service_shard(self, i, &workspace, &status); i++)
-        if (status.committed + 1 < *position)
-            *position = status.committed + 1;
+        if (status.needed + 1 < *position)
+            *position = status.needed + 1;
     return i > 0;
 }
 

@@ -25,6 +25,7 @@
 #define PAUSE_MS     50
 /* Bytes of batches of entities that are not left to wait for the next checkpoint. */
 #define ENTITIES_WAITING_MANY (8u << 20)
+#define ENTITIES_WAITING_MOST (64u << 20)
 
 struct shard {
     struct shard_config config;
@@ -45,9 +46,12 @@ struct shard {
     uint32_t pending_count;
     int64_t pending_since;
 
-    uint64_t position;     /* the last entry that was looked at */
-    uint64_t again;        /* up to this entry only entities are taken once more */
-    int64_t checkpoint_at; /* when the next one is due; monotonic, as all of these */
+    uint64_t position;           /* the last entry that was looked at */
+    uint64_t taken;              /* the last entry that was read: before `again` an earlier one */
+    uint64_t again;              /* up to this entry only entities are taken once more */
+    uint64_t directory;          /* up to this entry the directory stands in the store; of the first shard */
+    uint64_t gathered_directory; /* the same, once what is under way is committed */
+    int64_t checkpoint_at;       /* when the next one is due; monotonic, as all of these */
     int64_t settings_at, retry_at;
     bool gathered; /* a checkpoint waits to be written */
     bool lost;     /* an alert */
@@ -157,30 +161,59 @@ static void check_position(struct shard *self)
     self->position = self->config.begin - 1;
 }
 
-/* The directory in the store is as old as the first shard; the others take in what they know already. */
-static uint64_t begin_at(struct shard *self)
+/* The directory in the store is never newer than any shard: what each knows of it beyond that it takes once
+ * more. */
+static bool restore_directory(struct shard *self, struct fault *fault)
 {
-    uint64_t directory = store_position(self->store, self->config.workspace, 0);
-    self->again = self->position;
-    return directory < self->position ? directory + 1 : self->position + 1;
+    if (!store_begin_reading(self->store, fault))
+        return false;
+    self->directory = store_position(self->store, self->config.workspace, STORE_DIRECTORY);
+    if (self->directory > self->position)
+        self->directory = self->position;
+    bool restored = entities_store_restore(self->kept_entities, self->store, self->entities, fault);
+    store_abandon(self->store); /* it only read */
+    return restored;
+}
+
+/* Where the directory may be written up to: no shard, begun anew, may see what it has not come to. */
+static uint64_t directory_until(const struct shard *self)
+{
+    uint64_t until = self->taken;
+    for (uint32_t i = 1; i < self->config.shards; i++) {
+        uint64_t position = store_position(self->store, self->config.workspace, i);
+        until = position < until ? position : until;
+    }
+    return until > self->directory ? until : self->directory;
+}
+
+static void write_directory(struct shard *self)
+{
+    if (self->config.number != 0)
+        return;
+    self->gathered_directory = directory_until(self);
+    entities_store_write(self->kept_entities, self->store, self->gathered_directory);
+    store_position_put(self->store, self->config.workspace, STORE_DIRECTORY, self->gathered_directory,
+                       clock_wall(clock_system()));
 }
 
 static bool restore(struct shard *self, struct fault *fault)
 {
     struct checkpoint_status status;
-    if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault) ||
-        !entities_store_restore(self->kept_entities, self->store, self->entities, fault))
+    if (!checkpoint_restore(self->checkpoint, self->store, self->pipeline, &self->position, fault))
         return false;
     checkpoint_status(self->checkpoint, &status);
     check_position(self);
-    self->status.position = self->status.committed = self->position;
+    if (!restore_directory(self, fault))
+        return false;
+    self->status.position = self->status.committed = self->again = self->position;
+    self->status.needed = self->taken = self->directory;
     log_info("workspace %llu, shard %u: from entry %llu on, with %llu states",
              (unsigned long long)self->config.workspace, self->config.number,
              (unsigned long long)self->position + 1, (unsigned long long)status.restored);
     if (status.unknown)
         log_notice("%llu states are of detectors that are gone or of another version: forgotten",
                    (unsigned long long)status.unknown);
-    self->reader = log_reader_open(disk_system(), self->config.log, begin_at(self), fault);
+    self->reader = log_reader_open(disk_system(), self->config.log, self->directory + 1, fault);
     return self->reader != NULL;
 }
 
@@ -269,7 +302,8 @@ static void take_entities(struct shard *self, const struct log_entry *entry)
         entity_batch_reader_destroy(&self->entity_reader);
         count_damaged(self, entry);
     }
-    if (self->config.number == 0 && !entities_store_take(self->kept_entities, entry->content, entry->wall))
+    if (self->config.number == 0 && entry->position > self->directory &&
+        !entities_store_take(self->kept_entities, entry->content, entry->position, entry->wall))
         self->lost = true;
 }
 
@@ -288,6 +322,7 @@ static void take_entry(struct shard *self, const struct log_entry *entry)
         else if (entry->kind == LOG_ACTIVITIES && !again)
             take_activities(self, entry);
     }
+    self->taken = entry->position;
     if (!again)
         self->position = entry->position;
 }
@@ -324,6 +359,8 @@ static void say_committed(struct shard *self, int64_t took, uint32_t alerts)
     checkpoint_status(self->checkpoint, &status);
     pthread_mutex_lock(&self->lock);
     self->status.committed = status.position;
+    self->status.needed =
+        self->config.number == 0 && self->directory < status.position ? self->directory : status.position;
     self->status.states = status.states;
     self->status.alerts += alerts;
     self->status.commits++;
@@ -342,7 +379,7 @@ static bool commit(struct shard *self, bool with_checkpoint, struct fault *fault
             self->config.keep(self->config.context, self->store, &self->pending[i]);
         if (with_checkpoint) {
             checkpoint_write(self->checkpoint, self->store, clock_wall(clock_system()));
-            entities_store_write(self->kept_entities, self->store);
+            write_directory(self);
             activity_index_write(self->index, self->store, self->config.workspace);
         }
         committed = store_commit(self->store, fault);
@@ -358,6 +395,8 @@ static bool commit(struct shard *self, bool with_checkpoint, struct fault *fault
         self->retry_at = monotonic() + RETRY_EVERY;
         return false;
     }
+    if (with_checkpoint && self->config.number == 0)
+        self->directory = self->gathered_directory;
     say_committed(self, monotonic() - begin, self->pending_count);
     self->pending_count = 0;
     return true;
@@ -383,13 +422,21 @@ static bool commit_all(struct shard *self, struct fault *fault)
     return true;
 }
 
+/* What waits of the directory may wait for the other shards. */
 static bool is_checkpoint_due(const struct shard *self, int64_t now)
 {
     struct checkpoint_status status;
+    size_t waiting = entities_store_waiting(self->kept_entities);
     checkpoint_status(self->checkpoint, &status);
-    return self->position != status.position &&
+    return (self->position != status.position || waiting) &&
            (now >= self->checkpoint_at || activity_index_full(self->index) ||
-            entities_store_waiting(self->kept_entities) > ENTITIES_WAITING_MANY);
+            (waiting > ENTITIES_WAITING_MANY && self->config.shards <= 1));
+}
+
+/* So much of the directory waits for the other shards that this one waits for them too. */
+static bool is_ahead(const struct shard *self)
+{
+    return self->config.shards > 1 && entities_store_waiting(self->kept_entities) > ENTITIES_WAITING_MOST;
 }
 
 /* -- running --------------------------------------------------------------------------------------------- */
@@ -425,7 +472,7 @@ enum shard_step shard_step(struct shard *self)
         load_settings(self);
         self->settings_at = now + SETTINGS_EVERY;
     }
-    bool found = log_reader_next(self->reader, &entry);
+    bool found = !is_ahead(self) && log_reader_next(self->reader, &entry);
     if (found)
         take_entry(self, &entry);
     say_progress(self, found ? entry.wall : 0);

@@ -55,6 +55,7 @@ bool shard_run(struct shard *shard, int stop);
 /* Any thread may ask. */
 struct shard_status {
     uint64_t position, committed; /* entries of the log */
+    uint64_t needed;              /* what is behind this one is read again after a crash */
     int64_t behind;               /* ns since the entry was received that is looked at; 0: none waits */
     uint64_t activities, alerts, commits, states;
     uint64_t damaged;    /* entries that could not be read, places of the log that were lost */

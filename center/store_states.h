@@ -33,5 +33,7 @@ size_t store_states_each(struct store *store, uint64_t workspace, uint32_t shard
 bool store_position_put(struct store *store, uint64_t workspace, uint32_t shard, uint64_t position,
                         int64_t at);
 uint64_t store_position(struct store *store, uint64_t workspace, uint32_t shard);
+/* In the place of a shard: up to where the log's batches of entities are in the store. */
+#define STORE_DIRECTORY UINT32_MAX
 /* The least of all workspaces and shards; UINT64_MAX: there is none. */
 uint64_t store_position_least(struct store *store);

@@ -58,11 +58,12 @@ static void take_batch(void *context, uint64_t sequence, struct bytes frame)
     (void)sequence;
     struct fault fault;
     batch_bytes += frame.size;
-    if (!entities_store_take(kept, frame, CLOCK_SECOND))
+    if (!entities_store_take(kept, frame, 1, CLOCK_SECOND))
         abort();
     if (entities_store_waiting(kept) < (8u << 20))
         return;
-    if (!store_begin(store, &fault) || !entities_store_write(kept, store) || !store_commit(store, &fault)) {
+    if (!store_begin(store, &fault) || !entities_store_write(kept, store, UINT64_MAX) ||
+        !store_commit(store, &fault)) {
         fprintf(stderr, "%s\n", fault.text);
         exit(1);
     }
@@ -200,7 +201,8 @@ int main(int argc, char **argv)
     double begin = seconds(CLOCK_PROCESS_CPUTIME_ID);
     make(count);
     struct stat status;
-    if (!store_begin(store, &fault) || !entities_store_write(kept, store) || !store_commit(store, &fault))
+    if (!store_begin(store, &fault) || !entities_store_write(kept, store, UINT64_MAX) ||
+        !store_commit(store, &fault))
         return 1;
     entities_store_ended(kept, true);
     stat(path, &status);

@@ -218,8 +218,9 @@ static void remember(void *context, struct bytes record)
     r->used += record.size;
 }
 
-/* The same activity a minute later, in place: its time is the third of its values, of eight bytes. */
-static void move_on(uint8_t *record, size_t size)
+/* The same activity so much later, in place: its time is the third of its values, of eight bytes. Its time as
+ * it was. */
+static int64_t move_on(uint8_t *record, size_t size, int64_t by)
 {
     struct cursor c = cursor_of(record, size);
     msgpack_next(&c);
@@ -228,10 +229,25 @@ static void move_on(uint8_t *record, size_t size)
     if (cursor_u8(&c) != 0xcf)
         fail("captures", "an activity without a time");
     uint8_t *at = record + (c.at - record);
-    endian_put_be64(at, cursor_be64(&c) + (uint64_t)CLOCK_MINUTE);
+    int64_t time = (int64_t)cursor_be64(&c);
+    endian_put_be64(at, (uint64_t)(time + by));
+    return time;
 }
 
-static void play_captures(unsigned rounds, char **paths, int count)
+/* All of them: the first comes at that time. */
+static void move_to(uint8_t *records, size_t used, int64_t to)
+{
+    struct cursor c = cursor_of(records, used);
+    int64_t by = 0;
+    for (size_t at = 0; msgpack_skip(&c); at = (size_t)(c.at - records)) {
+        const size_t size = (size_t)(c.at - records) - at;
+        if (at == 0)
+            by = to - move_on(records, size, 0);
+        move_on(records + at, size, by);
+    }
+}
+
+static void play_captures(unsigned rounds, int64_t from, char **paths, int count)
 {
     const struct replay_options options = {.fingerprint_seed = 3};
     struct records r = {0};
@@ -239,12 +255,13 @@ static void play_captures(unsigned rounds, char **paths, int count)
     for (int i = 0; i < count; i++)
         if (!replay_file(paths[i], &options, remember, &r, &fault, &damage))
             fail(paths[i], fault.text);
+    move_to(r.bytes, r.used, from);
     for (unsigned round = 0; round < rounds; round++) {
         struct cursor c = cursor_of(r.bytes, r.used);
         for (size_t at = 0; msgpack_skip(&c); at = (size_t)(c.at - r.bytes)) {
             const size_t size = (size_t)(c.at - r.bytes) - at;
             keep(&nodes[0], (struct bytes){r.bytes + at, size});
-            move_on(r.bytes + at, size);
+            move_on(r.bytes + at, size, CLOCK_MINUTE);
         }
     }
     flush();
@@ -321,7 +338,8 @@ int main(int argc, char **argv)
     end_part("warm");
     play_company(company, warm, warm + days);
     end_part("company");
-    play_captures((unsigned)atoi(argv[4]), argv + 5 + 2 * NODES, argc - 5 - 2 * (int)NODES);
+    play_captures((unsigned)atoi(argv[4]), options.start + options.days * CLOCK_DAY, argv + 5 + 2 * NODES,
+                  argc - 5 - 2 * (int)NODES);
     end_part("captures");
     company_destroy(&company);
     for (unsigned i = 0; i < NODES; i++) {

@@ -80,7 +80,7 @@ class Center:
 
     def is_through(self, batches):
         """Every shard has committed so many entries of the log (each segment has one of the receiver's own besides)."""
-        at = self.ask("SELECT position FROM positions WHERE workspace = 1")
+        at = self.ask("SELECT position FROM positions WHERE workspace = 1 AND shard < 64")
         return len(at) == self.shards and min(p for p, in at) >= batches
 
     def alerts(self):

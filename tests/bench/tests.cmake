@@ -76,6 +76,10 @@ add_custom_target(bench-delivery
 add_custom_target(bench-sensor
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/sensor.py --build ${CMAKE_BINARY_DIR}
   DEPENDS pcapmix picket picketd picket-center USES_TERMINAL)
+# From a packet on the wire to the alert in the API's stream: tests/bench/alert_latency.py (target `bench-alert-latency`).
+add_custom_target(bench-alert-latency
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/alert_latency.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS picket picketd picket-center USES_TERMINAL)
 # What the center's processor and its whole pipeline cost: tests/bench/processor.c (target `bench-processor`).
 add_executable(bench_processor EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/processor.c)
 target_link_libraries(bench_processor PRIVATE picket_center)

@@ -55,7 +55,7 @@ static void write_kept(struct world *w)
 {
     struct fault fault = {.text = ""};
     assert_true(store_begin(w->store, &fault));
-    entities_store_write(w->kept, w->store);
+    entities_store_write(w->kept, w->store, UINT64_MAX);
     bool committed = store_commit(w->store, &fault);
     if (!committed)
         fail_msg("%s", fault.text);
@@ -65,7 +65,7 @@ static void write_kept(struct world *w)
 
 static void take(struct world *w)
 {
-    assert_true(entities_store_take(w->kept, batches_end(&w->batches), w->now));
+    assert_true(entities_store_take(w->kept, batches_end(&w->batches), 1, w->now));
     write_kept(w);
     batches_begin(&w->batches);
     w->now += 2 * CLOCK_HOUR;
@@ -286,24 +286,24 @@ static void test_written_again(void **state)
     struct fault fault;
     struct list list;
     add_user(w, 1, "a", "x");
-    assert_true(entities_store_take(w->kept, batches_end(&w->batches), w->now));
-    assert_true(entities_store_take(w->kept, world_bytes("no batch at all"), w->now));
-    assert_true(entities_store_take(w->kept, (struct bytes){0}, w->now));
+    assert_true(entities_store_take(w->kept, batches_end(&w->batches), 1, w->now));
+    assert_true(entities_store_take(w->kept, world_bytes("no batch at all"), 1, w->now));
+    assert_true(entities_store_take(w->kept, (struct bytes){0}, 1, w->now));
     batches_begin(&w->batches);
     add_user(w, 2, "b", "x");
-    assert_true(entities_store_take(w->kept, batches_end(&w->batches), w->now));
+    assert_true(entities_store_take(w->kept, batches_end(&w->batches), 1, w->now));
     assert_true(store_begin(w->store, &fault));
-    assert_true(entities_store_write(w->kept, w->store));
+    assert_true(entities_store_write(w->kept, w->store, UINT64_MAX));
     store_fail(w->store, "a full disk");
     assert_false(store_commit(w->store, &fault));
     entities_store_ended(w->kept, false);
     assert_int_equal(found(w, "x", &list), 0);
     assert_true(store_begin(w->store, &fault));
-    assert_true(entities_store_write(w->kept, w->store));
+    assert_true(entities_store_write(w->kept, w->store, UINT64_MAX));
     /* What comes meanwhile waits for the next. */
     batches_begin(&w->batches);
     add_user(w, 3, "c", "x");
-    assert_true(entities_store_take(w->kept, batches_end(&w->batches), w->now));
+    assert_true(entities_store_take(w->kept, batches_end(&w->batches), 1, w->now));
     assert_true(store_commit(w->store, &fault));
     entities_store_ended(w->kept, true);
     assert_int_equal(found(w, "x", &list), 2);

@@ -30,9 +30,9 @@ static void make_center(struct world *w)
     batches_begin(&batches);
     batches_user(&batches, 1);
     batches_add(&batches);
-    assert_true(entities_store_take(kept, batches_end(&batches), WORLD_NOW));
+    assert_true(entities_store_take(kept, batches_end(&batches), 1, WORLD_NOW));
     assert_true(store_begin(store, &fault));
-    assert_true(entities_store_write(kept, store));
+    assert_true(entities_store_write(kept, store, UINT64_MAX));
     store_setting_put(store, 0, "subject-seed", "00000000000000ff");
     store_setting_put(store, WORKSPACE_DEFAULT, "sensitivity", "high");
     int64_t id;

@@ -271,7 +271,7 @@ static void test_looks_at_what_was_received(void **state)
     stop(&r);
 
     struct store *store = look(w->config->store);
-    assert_int_equal(number_of(store, "SELECT position FROM positions"), last);
+    assert_int_equal(number_of(store, "SELECT position FROM positions WHERE shard = 0"), last);
     assert_true(number_of(store, "SELECT count(*) FROM states") > 0);
     assert_true(number_of(store, "SELECT count(*) FROM activity_index") > 0);
     store_close(&store);
@@ -332,7 +332,7 @@ static void test_workspaces_are_kept_apart(void **state)
     assert_int_equal(number_of(store, "SELECT count(DISTINCT workspace) FROM activity_index"), 2);
     assert_int_equal(number_of(store, "SELECT count(*) FROM activity_index WHERE workspace = 1"), 0);
     assert_int_equal(number_of(store, "SELECT count(*) FROM nodes"), 2);
-    assert_int_equal(number_of(store, "SELECT count(*) FROM positions"), 3);
+    assert_int_equal(number_of(store, "SELECT count(*) FROM positions WHERE shard = 0"), 3);
     store_close(&store);
 }
 
