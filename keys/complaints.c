@@ -31,16 +31,23 @@ static bool same(const struct key_holder_complaint *a, const struct key_holder_c
            strcmp(a->principal, b->principal) == 0;
 }
 
-/* The one that was told longest ago makes room. */
+/* A keytab of few accounts lacks many: what it lacks must not drive out what is wrong with it. */
+static bool matters_less(const struct complaints *c, size_t a, size_t b)
+{
+    bool a_lacks = c->list[a].result == UNSEAL_NO_KEY, b_lacks = c->list[b].result == UNSEAL_NO_KEY;
+    return a_lacks != b_lacks ? a_lacks : c->told[a] < c->told[b];
+}
+
+/* Of those that matter least the one that was told longest ago makes room. */
 static size_t place_for(struct complaints *c)
 {
     if (c->count < COMPLAINTS_MAX)
         return c->count++;
-    size_t oldest = 0;
+    size_t least = 0;
     for (size_t i = 1; i < COMPLAINTS_MAX; i++)
-        if (c->told[i] < c->told[oldest])
-            oldest = i;
-    return oldest;
+        if (matters_less(c, i, least))
+            least = i;
+    return least;
 }
 
 void complaints_add(struct complaints *c, const struct key_holder_complaint *complaint)

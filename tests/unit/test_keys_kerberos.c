@@ -5,6 +5,7 @@
 #include "tests/unit/kerberos_messages.h"
 #include "tests/unit/key_world.h"
 
+#include "keys/complaints.h"
 #include "keys/kerberos_crypto.h"
 #include "keys/operations.h"
 
@@ -536,6 +537,43 @@ static void test_cache(void **state)
     assert_fine(&again, UNSEALED_PRESENTED);
 }
 
+/* Ever new principals that are not in the keytab do not drive out what is wrong with it. */
+static void test_complaints(void **state)
+{
+    (void)state;
+    struct complaints *c = complaints_new();
+    assert_non_null(c);
+    struct key_holder_complaint one = {.result = UNSEAL_OTHER_KVNO, .kvno = 3, .principal = "old@R"}, got;
+    complaints_add(c, &one);
+    for (unsigned i = 0; i < 1000; i++) {
+        struct key_holder_complaint more = {.result = UNSEAL_NO_KEY};
+        snprintf(more.principal, sizeof more.principal, "user%u@R", i);
+        complaints_add(c, &more);
+    }
+    complaints_add(c, &one);
+    size_t count = 0, found = 0;
+    for (; complaints_at(c, count, &got); count++) {
+        if (got.result == UNSEAL_OTHER_KVNO) {
+            assert_int_equal(got.times, 2);
+            found++;
+        }
+    }
+    assert_int_equal(count, COMPLAINTS_MAX);
+    assert_int_equal(found, 1);
+    /* Among themselves the latest stay. */
+    assert_false(complaints_at(c, count, &got));
+    for (unsigned i = 0; i < 1000; i++) {
+        struct key_holder_complaint more = {.result = UNSEAL_WRONG_KEY, .kvno = i};
+        complaints_add(c, &more);
+    }
+    for (size_t i = 0; i < COMPLAINTS_MAX; i++) {
+        assert_true(complaints_at(c, i, &got));
+        assert_true(got.result == UNSEAL_WRONG_KEY && got.kvno >= 1000 - COMPLAINTS_MAX);
+    }
+    complaints_destroy(&c);
+    assert_null(c);
+}
+
 /* --- what is kept of requests is bounded, and each line's own --- */
 
 static void test_exchanges(void **state)
@@ -706,8 +744,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_tgs),       TEST(test_session_learnt), TEST(test_user_to_user), TEST(test_compound),
         TEST(test_challenge), TEST(test_context),        TEST(test_versions),     TEST(test_pac),
-        TEST(test_cache),     TEST(test_exchanges),      TEST(test_malformed),    TEST(test_combine),
-        TEST(test_decrypt),   TEST(test_objects),
+        TEST(test_cache),     TEST(test_exchanges),      TEST(test_malformed),    TEST(test_complaints),
+        TEST(test_combine),   TEST(test_decrypt),        TEST(test_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
