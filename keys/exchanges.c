@@ -105,8 +105,3 @@ void exchanges_line_ended(struct exchanges *e, uint32_t line)
         if (e->ring[i].request && e->ring[i].name.line == line)
             drop(e, &e->ring[i]);
 }
-
-uint32_t exchanges_count(const struct exchanges *e)
-{
-    return hash_table_count(e->places);
-}

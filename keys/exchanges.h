@@ -18,4 +18,3 @@ void exchanges_put(struct exchanges *exchanges, uint32_t line, uint64_t number, 
 /* The request, which is no longer kept: the caller frees it. Empty when it is not known. */
 struct bytes exchanges_take(struct exchanges *exchanges, uint32_t line, uint64_t number);
 void exchanges_line_ended(struct exchanges *exchanges, uint32_t line);
-uint32_t exchanges_count(const struct exchanges *exchanges);

@@ -502,6 +502,13 @@ static void test_pac(void **state)
     t = show(&p, &aes, 3, "HTTP/www", &u);
     assert_int_equal(t->signatures[PAC_SERVER], PAC_SIGNATURE_BAD);
     assert_int_equal(t->signatures[PAC_KDC], PAC_SIGNATURE_ABSENT);
+    /* Over the ticket and over the whole PAC: zeros are no signatures. */
+    p = pac_of((const int[]){6, 7, 16, 19, 0}, (const int[]){24, 12, 12, 12}, 20, 16);
+    sign(&p, 6, &service, 20, p.bytes, p.size);
+    t = show(&p, &service, 3, "HTTP/www", &u);
+    assert_int_equal(t->signatures[PAC_SERVER], PAC_SIGNATURE_GOOD);
+    assert_int_equal(t->signatures[PAC_TICKET], PAC_SIGNATURE_BAD);
+    assert_int_equal(t->signatures[PAC_FULL], PAC_SIGNATURE_BAD);
 }
 
 /* The same ticket again comes from the cache: with the same words, until keys change. */
@@ -607,6 +614,78 @@ static void test_exchanges(void **state)
     key_world_kdc_request(&world, 100, km_bytes(&request));
     key_world_kdc_reply(&world, 100, nothing, &u);
     assert_int_equal(u.count, 2);
+}
+
+/* What opens but is not what it should be is not given out: nobody knows where its keys are. */
+static void test_nonsense(void **state)
+{
+    (void)state;
+    struct unsealed u;
+    const struct bytes nonsense = {(const uint8_t *)"0\3\2\1\5", 5};
+    struct der ticket = km_ticket("krbtgt/" KM_REALM, &krbtgt, 2, nonsense);
+    struct der shown = km_authenticator(NULL, nothing);
+    struct der ap_req = km_ap_req(km_bytes(&ticket), &session, 11, km_bytes(&shown));
+    assert_int_equal(key_world_ap_request(&world, km_bytes(&ap_req), &u), 0);
+    assert_int_equal(u.count, 1);
+    assert_int_equal(u.parts[0].result, UNSEAL_MALFORMED);
+    struct der tgt = tgt_with(nothing);
+    ap_req = km_ap_req(km_bytes(&tgt), &session, 11, nonsense);
+    assert_int_equal(key_world_ap_request(&world, km_bytes(&ap_req), &u), 0);
+    assert_int_equal(part(&u, UNSEALED_AUTHENTICATOR)->result, UNSEAL_MALFORMED);
+    struct der sealed = {.size = 0};
+    km_seal(&sealed, &client, 3, 4, nonsense);
+    struct der reply = km_kdc_rep(11, nothing, km_bytes(&tgt), km_bytes(&sealed));
+    key_world_kdc_reply(&world, 1, km_bytes(&reply), &u);
+    assert_int_equal(part(&u, UNSEALED_REPLY)->result, UNSEAL_MALFORMED);
+    assert_int_equal(part(&u, UNSEALED_REPLY)->plain.size, 0);
+    /* The client's key does not open what was agreed on by certificates, and need not. */
+    struct der padata = {.size = 0};
+    km_put_padata(&padata, PA_PK_AS_REP, nonsense);
+    reply = km_kdc_rep(11, km_bytes(&padata), km_bytes(&tgt), km_bytes(&sealed));
+    key_world_kdc_reply(&world, 1, km_bytes(&reply), &u);
+    assert_int_equal(part(&u, UNSEALED_REPLY)->result, UNSEAL_UNSUPPORTED);
+    struct key_holder_complaint c;
+    assert_false(key_holder_complaint_at(world.holder, 0, &c));
+    /* A negative type, a ticket without cipher text. */
+    sealed.size = 0;
+    der_member_integer(&sealed, 0, -133);
+    der_member_bytes(&sealed, 2, BER_OCTET_STRING, "x", 1);
+    der_close(&sealed, 0, BER_SEQUENCE);
+    struct der empty = {.size = 0};
+    der_member_text(&empty, 1, BER_GENERAL_STRING, KM_REALM);
+    der_close(&empty, 0, BER_SEQUENCE);
+    der_close(&empty, 0, BER_APPLICATION(1));
+    reply = km_kdc_rep(11, nothing, km_bytes(&empty), km_bytes(&sealed));
+    key_world_kdc_reply(&world, 1, km_bytes(&reply), &u);
+    assert_int_equal(part(&u, UNSEALED_REPLY)->etype, -133);
+    assert_int_equal(part(&u, UNSEALED_REPLY)->result, UNSEAL_ETYPE);
+    assert_int_equal(part(&u, UNSEALED_ISSUED)->result, UNSEAL_MALFORMED);
+}
+
+/* A large PAC. More additional tickets than are opened. */
+static void test_large(void **state)
+{
+    (void)state;
+    static uint8_t zeros[6000];
+    struct unsealed u;
+    struct key_material first = session;
+    session = km_key(18, 90);
+    struct der plain = km_ticket_plain(&session, (struct bytes){zeros, sizeof zeros});
+    struct der ticket = km_ticket("HTTP/www", &service, 3, km_bytes(&plain));
+    struct der shown = km_authenticator(NULL, nothing);
+    struct der ap_req = km_ap_req(km_bytes(&ticket), &session, 11, km_bytes(&shown));
+    for (int i = 0; i < 2; i++) {
+        assert_true(key_world_ap_request(&world, km_bytes(&ap_req), &u) != 0);
+        assert_int_equal(u.parts[0].plain.size, plain.size);
+        assert_true(u.parts[0].pac);
+    }
+    session = first;
+    struct der tgt = tgt_with(nothing), many = {.size = 0}, padata = tgs_padata(&tgt, &subkey);
+    for (int i = 0; i < 9; i++)
+        der_raw(&many, tgt.data, tgt.size);
+    struct der body = km_body("x", nothing, km_bytes(&many));
+    struct der request = km_kdc_req(12, km_bytes(&padata), km_bytes(&body));
+    assert_int_equal(exchange(&request, NULL)->count, 6);
 }
 
 static void test_malformed(void **state)
@@ -744,8 +823,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_tgs),       TEST(test_session_learnt), TEST(test_user_to_user), TEST(test_compound),
         TEST(test_challenge), TEST(test_context),        TEST(test_versions),     TEST(test_pac),
-        TEST(test_cache),     TEST(test_exchanges),      TEST(test_malformed),    TEST(test_complaints),
-        TEST(test_combine),   TEST(test_decrypt),        TEST(test_objects),
+        TEST(test_cache),     TEST(test_exchanges),      TEST(test_nonsense),     TEST(test_large),
+        TEST(test_malformed), TEST(test_complaints),     TEST(test_combine),      TEST(test_decrypt),
+        TEST(test_objects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
