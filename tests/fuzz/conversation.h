@@ -12,6 +12,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Who holds the keys; NULL: nobody. */
+static const struct unsealer *conversation_unsealer;
+
 static void conversation_discard(void *context, enum activity_kind kind, int64_t time, struct bytes record)
 {
     (void)kind;
@@ -85,7 +88,9 @@ static int conversation(const uint8_t *data, size_t size, enum transport transpo
 {
     static struct activity activity;
     struct cursor input = cursor_of(data, size);
-    struct engine_options options = {.memory_limit = (size_t)4 * 1024 * 1024, .radius_secret = "xyzzy5461"};
+    struct engine_options options = {.memory_limit = (size_t)4 * 1024 * 1024,
+                                     .radius_secret = "xyzzy5461",
+                                     .unsealer = conversation_unsealer};
     struct engine *engine = engine_new(&options, conversation_discard, &activity);
     if (!engine)
         return 0;

@@ -7,6 +7,8 @@
 #include "capture/unseal.h"
 #include "keys/ntlm_keys.h"
 #include "keys/operations.h"
+#include "tests/unit/key_request.h"
+#include "tests/unit/keytab_bytes.h"
 
 #include <nettle/arcfour.h>
 #include <nettle/hmac.h>
@@ -19,20 +21,6 @@ static const uint8_t nt_hash[16] = {0xa4, 0xf4, 0x9c, 0x40, 0x65, 0x10, 0xbd, 0x
                                     0xb6, 0x82, 0x4e, 0xe7, 0xc3, 0x0f, 0xd8, 0x52};
 static const uint8_t challenge[8] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
 static uint8_t random_key[16];
-
-static size_t unhex(const char *text, uint8_t *to)
-{
-    size_t size = 0;
-    for (; *text; text++) {
-        if (*text == ' ')
-            continue;
-        unsigned value;
-        assert_int_equal(sscanf(text, "%2x", &value), 1);
-        to[size++] = (uint8_t)value;
-        text++;
-    }
-    return size;
-}
 
 /* The AUTHENTICATE_MESSAGE that the examples speak of: its fields, one behind the other. */
 struct made {
@@ -439,6 +427,85 @@ static void what_is_no_message(void **state)
     assert_int_equal(size, 0);
 }
 
+/* --- by request --- */
+
+static struct key_holder *holder_of(const char *account, const char *other)
+{
+    static struct keytab_bytes keytab;
+    static const uint8_t wrong[16] = {1};
+    struct key_holder *holder = key_holder_new(&(struct key_holder_limits){.tickets = 16, .contexts = 16});
+    struct fault fault;
+    assert_non_null(holder);
+    keytab_begin(&keytab);
+    keytab_add(&keytab, other, "OTHER.EXAMPLE", 1, 23, wrong, 16);
+    keytab_add(&keytab, account, "DOMAIN.EXAMPLE", 1, 23, nt_hash, 16);
+    assert_true(key_holder_load(holder, "test", keytab_view(&keytab), &fault));
+    return holder;
+}
+
+static enum unseal_result ask_ntlm(struct key_holder *holder, const void *message, size_t size,
+                                   uint64_t *context)
+{
+    static struct key_call call;
+    call_begin(&call, UNSEAL_NTLM, 2);
+    call_bytes(&call, challenge, sizeof challenge);
+    call_bytes(&call, message, size);
+    return call_context(&call, holder, context);
+}
+
+static void by_the_holder(void **state)
+{
+    (void)state;
+    static struct key_call call;
+    struct key_holder *holder = holder_of("user", "USER");
+    struct made m = authenticate(0xe28a8233, V2_LM, V2_NT, V2_KEY);
+    uint64_t context;
+    uint8_t token[64];
+    struct bytes plain;
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size, &context), UNSEAL_FINE);
+    assert_int_not_equal(context, 0);
+    call_begin(&call, UNSEAL_WRAP, 3);
+    call_uint(&call, context);
+    call_uint(&call, TO_SERVER);
+    call_bytes(&call, token,
+               unhex("01000000 7fb38ec5c55d4976 00000000 54e50165bf1936dc996020c1811b0f06fb5f", token));
+    assert_int_equal(call_plain(&call, holder, &plain), UNSEAL_FINE);
+    assert_int_equal(plain.size, SIZE);
+    assert_memory_equal(plain.data, PLAIN, SIZE);
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size - 1, &context), UNSEAL_MALFORMED);
+    assert_int_equal(context, 0);
+    assert_int_equal(ask_ntlm(holder, m.bytes, 8, &context), UNSEAL_MALFORMED);
+    /* Another password: everyday, and no fault of the keytab. */
+    struct key_holder_complaint complaint;
+    m.bytes[64 + 24] ^= 1;
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size, &context), UNSEAL_NO_KEY);
+    assert_int_equal(context, 0);
+    assert_false(key_holder_complaint_at(holder, 0, &complaint));
+    m = authenticate(0xe2028a33, "00", "", "");
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size, &context), UNSEAL_UNSUPPORTED);
+    call_begin(&call, UNSEAL_NTLM, 1);
+    call_bytes(&call, challenge, sizeof challenge);
+    assert_int_equal(call_context(&call, holder, &context), UNSEAL_MALFORMED);
+    key_holder_destroy(&holder);
+}
+
+static void an_account_without_key(void **state)
+{
+    (void)state;
+    struct key_holder *holder = holder_of("alice", "bob");
+    struct key_holder_complaint complaint;
+    struct made m = authenticate(0xe28a8233, V2_LM, V2_NT, V2_KEY);
+    uint64_t context;
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size, &context), UNSEAL_NO_KEY);
+    assert_true(key_holder_complaint_at(holder, 0, &complaint));
+    assert_string_equal(complaint.principal, "User@Domain");
+    assert_int_equal(complaint.etype, 23);
+    m.bytes[60] &= 0xfe; /* not Unicode: each byte is a character */
+    assert_int_equal(ask_ntlm(holder, m.bytes, m.size, &context), UNSEAL_NO_KEY);
+    assert_true(key_holder_complaint_at(holder, 1, &complaint));
+    key_holder_destroy(&holder);
+}
+
 int main(void)
 {
     memset(random_key, 0x55, sizeof random_key);
@@ -453,6 +520,8 @@ int main(void)
         cmocka_unit_test(signed_only),
         cmocka_unit_test(shared_cipher),
         cmocka_unit_test(what_is_no_message),
+        cmocka_unit_test(by_the_holder),
+        cmocka_unit_test(an_account_without_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
