@@ -426,7 +426,8 @@ static void put_unsealed(struct dissect *d, const struct waiting *request, struc
 {
     enum activity_kind kind = d->activity->kind;
     struct unsealed facts;
-    if (d->truncated || !unseal_possible(d) || (kind != ACTIVITY_KERBEROS_AS && kind != ACTIVITY_KERBEROS_TGS))
+    if (d->truncated || !unseal_possible(d) ||
+        (kind != ACTIVITY_KERBEROS_AS && kind != ACTIVITY_KERBEROS_TGS))
         return;
     unseal_kdc_reply(d, exchange_of(d, request->key), message, &facts);
     krb_put_unsealed(d, &facts);

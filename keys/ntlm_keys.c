@@ -255,6 +255,10 @@ enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t cha
     enum unseal_result result = UNSEAL_UNSUPPORTED;
     if (!key_exchange_key(base, challenge, m, key))
         goto out;
+    bool exchanged = m->flags & NTLM_FLAG_KEY_EXCHANGE && m->flags & (NTLM_FLAG_SIGN | NTLM_FLAG_SEAL);
+    result = UNSEAL_MALFORMED;
+    if (exchanged && m->session_key.size != 16) /* cut off */
+        goto out;
     to->flags = m->flags;
     if (m->flags & NTLM_FLAG_KEY_EXCHANGE && m->session_key.size == 16) {
         struct arcfour_ctx rc4;
