@@ -20,7 +20,8 @@
 
 /* Whether the account whose NT hash this is made the response to that challenge, and then all keys. FINE;
  * WRONG_KEY: another hash made it; UNSUPPORTED: its session key comes from an LM hash, or there is no NT
- * response. `to` is zeroed unless FINE. */
+ * response. MALFORMED: the key that was
+ * exchanged is not there. `to` is zeroed unless FINE. */
 enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t challenge[8],
                                     const struct ntlm_message *authenticate, struct context_ntlm *to);
 

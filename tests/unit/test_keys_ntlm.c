@@ -153,7 +153,7 @@ static void names_of_all_kinds(void **state)
     hmac_md5_update(&mac, sizeof nt - 16, nt + 16);
     hmac_md5_digest(&mac, 16, nt);
     struct ntlm_message m = {.type = NTLM_AUTHENTICATE,
-                             .flags = 0xe28a8233,
+                             .flags = 0xa28a8233,
                              .unicode = true,
                              .variant = NTLM_VARIANT_NTLMV2,
                              .user = {(const uint8_t *)lower, sizeof lower},
@@ -167,7 +167,7 @@ static void names_of_all_kinds(void **state)
     assert_int_equal(ntlm_keys_derive(nt_hash, challenge, &m, &context), UNSEAL_WRONG_KEY);
     /* The OEM form of the example. */
     struct ntlm_message oem = {.type = NTLM_AUTHENTICATE,
-                               .flags = 0xe28a8232,
+                               .flags = 0xa28a8232,
                                .variant = NTLM_VARIANT_NTLMV2,
                                .user = {(const uint8_t *)"user", 4},
                                .domain = {(const uint8_t *)"Domain", 6}};
