@@ -194,7 +194,7 @@ bool dcerpc_netlogon_names(struct cursor token, struct bytes names[2]);
 /* -- dcerpc_unseal.c ------------------------------------------------------------------------------------ */
 
 /* Puts the plain text in the place of a sealed stub, when there is a key for it. */
-void dcerpc_unseal(struct dissect *d, const struct dcerpc_association *a, struct dcerpc_pdu *pdu);
+void dcerpc_unseal(struct dissect *d, struct dcerpc_association *a, struct dcerpc_pdu *pdu);
 /* The exchange is about to begin another security context: the one it has is kept. */
 void dcerpc_unseal_keep(struct dissect *d, struct dcerpc_association *a);
 /* A bind to NETLOGON's secure channel. */

@@ -86,7 +86,17 @@ static bool is_needed(const struct dcerpc_association *a, const struct dcerpc_pd
            a->stubs[TO_CLIENT].bytes || dcerpc_unseal_every(a);
 }
 
-void dcerpc_unseal(struct dissect *d, const struct dcerpc_association *a, struct dcerpc_pdu *pdu)
+/* There was no key for the log-on: no need to ask again. */
+static void give_up(struct dcerpc_association *a, uint32_t auth_context)
+{
+    struct rpc_security *security = kept(a, auth_context);
+    if (a->exchange && a->exchange->context && a->auth_context == auth_context)
+        a->exchange->context = 0;
+    else if (security)
+        security->context = 0;
+}
+
+void dcerpc_unseal(struct dissect *d, struct dcerpc_association *a, struct dcerpc_pdu *pdu)
 {
     if (!pdu->has_auth || pdu->auth_level != AUTH_LEVEL_PRIVACY || pdu->cut || pdu->auth_token.failed)
         return;
@@ -102,6 +112,8 @@ void dcerpc_unseal(struct dissect *d, const struct dcerpc_association *a, struct
     struct bytes plain;
     enum unseal_result result = unseal_rpc(d, context, (struct bytes){pdu->whole.data, pdu->size}, stub_at,
                                            end - stub_at, token_at, &plain);
+    if (result == UNSEAL_NO_CONTEXT)
+        give_up(a, pdu->auth_context);
     if (result != UNSEAL_FINE || plain.size != end - stub_at)
         return;
     /* The PDU as it would have been in clear, for what reads it to see no difference. */

@@ -36,12 +36,12 @@ struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind
     return w;
 }
 
-static void hand_over(struct engine *engine, struct activity_writer *w, enum activity_kind kind, int64_t time)
+void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t time)
 {
     struct bytes record = activity_finish(w);
     engine->stats.activities++;
     if (engine->emit)
-        engine->emit(engine->emit_context, kind, time, record);
+        engine->emit(engine->emit_context, w->kind, time, record);
 }
 
 /* False when there is nothing to go on with: none was begun, or it is of a quoted datagram. */
@@ -61,13 +61,20 @@ static void put_circumstances(struct dissect *d)
         activity_put_bool(d->activity, FIELD_UNSEALED, true);
 }
 
+bool engine_end_building(struct dissect *d)
+{
+    if (!end_building(d->engine))
+        return false;
+    put_circumstances(d);
+    return true;
+}
+
 void dissect_emit(struct dissect *d)
 {
     struct engine *engine = d->engine;
-    if (!end_building(engine))
+    if (!engine_end_building(d))
         return;
-    put_circumstances(d);
-    hand_over(engine, d->activity, d->activity->kind, d->time);
+    engine_hand_over(engine, d->activity, d->time);
 }
 
 void engine_emit_unanswered(struct engine *engine, struct pending *pending)
@@ -76,7 +83,7 @@ void engine_emit_unanswered(struct engine *engine, struct pending *pending)
     if (activity_restore(w, pending->bytes, pending->size)) {
         activity_put_bool(w, FIELD_ANSWERED, false);
         engine->stats.unanswered++;
-        hand_over(engine, w, w->kind, pending->started);
+        engine_hand_over(engine, w, pending->started);
     }
     pendings_free(engine->pendings, pending);
 }
@@ -97,20 +104,19 @@ void engine_emit_scan(void *context, const struct attempts *attempts)
             activity_list_uint(w, attempts->ports[i]);
         activity_list_end(w);
     }
-    hand_over(engine, w, ACTIVITY_PORT_SCAN, attempts->first);
+    engine_hand_over(engine, w, attempts->first);
 }
 
 void dissect_defer(struct dissect *d, uint64_t key)
 {
     struct engine *engine = d->engine;
-    if (!end_building(engine))
+    if (!engine_end_building(d))
         return;
     struct pending *older = pendings_find(engine->pendings, d->flow, d->protocol->id, key);
     if (older) {
         pendings_take(engine->pendings, older);
         engine_emit_unanswered(engine, older);
     }
-    put_circumstances(d);
     struct activity_writer *w = d->activity;
     size_t size = activity_saved_size(w);
     struct pending *pending =
@@ -119,7 +125,7 @@ void dissect_defer(struct dissect *d, uint64_t key)
         engine->stats.memory_refused++;
         engine->stats.unanswered++;
         activity_put_bool(w, FIELD_ANSWERED, false);
-        hand_over(engine, w, w->kind, d->time);
+        engine_hand_over(engine, w, d->time);
         return;
     }
     pending->started = engine->revisited ? engine->revisited : d->time;
@@ -314,6 +320,11 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret)
 struct tsig_keys *dissect_tsig_keys(const struct dissect *d)
 {
     return &d->engine->tsig_keys;
+}
+
+uint64_t dissect_unseal_number(struct dissect *d)
+{
+    return ++d->engine->unseal_number;
 }
 
 const struct unsealer *dissect_unsealer(const struct dissect *d)

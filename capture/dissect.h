@@ -178,6 +178,13 @@ struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind
 /* Completes it and hands it on. */
 void dissect_emit(struct dissect *d);
 
+/* Completes it when the answer to what was posted to the holder of the keys under that number is there
+ * (capture/unseal.h), or is known not to come: `finish` gets the activity as d->activity and the answer
+ * (empty: none), and says whether it is to be emitted. It may ask for nothing. Other activities may overtake
+ * it. */
+typedef bool (*dissect_finish)(struct dissect *d, struct bytes answer);
+void dissect_emit_later(struct dissect *d, uint64_t number, dissect_finish finish);
+
 /* Keeps it until the reply comes. `key` names it within the flow and protocol (a message id, an XID); an
  * older one of the same key is emitted as unanswered first. When the budget is used up it is emitted as
  * unanswered at once. */
@@ -235,6 +242,8 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret);
 /* Who holds the keys, for unseal.c; NULL: nobody, or the message is a quoted one. */
 struct unsealer;
 const struct unsealer *dissect_unsealer(const struct dissect *d);
+/* A number for what is posted or named to it; never 0, and never the same again. */
+uint64_t dissect_unseal_number(struct dissect *d);
 
 /* Keys of signatures that were agreed on over one flow and are used over others (dns_tsig.h): the engine's.
  */

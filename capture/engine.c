@@ -73,7 +73,10 @@ struct engine *engine_new(const struct engine_options *options, engine_emit emit
     }
     engine->scratch =
         arena_new(ENGINE_SCRATCH_SIZE + (engine->options.unsealer ? ENGINE_SCRATCH_UNSEALED : 0));
-    if (!engine->flows || !engine->fragments || !engine->pendings || !engine->scratch) {
+    if (engine->options.unsealer)
+        engine->posted = posted_new();
+    bool posted = engine->posted || !engine->options.unsealer;
+    if (!engine->flows || !engine->fragments || !engine->pendings || !engine->scratch || !posted) {
         engine_destroy(&engine);
         return NULL;
     }
@@ -663,6 +666,7 @@ void engine_packet(struct engine *engine, const struct packet *packet)
     engine->stats.bytes += packet->length;
     engine->stats.truncated += packet->captured < packet->length;
     clock_follow(engine, packet->time);
+    posted_tick(engine);
     struct layer layer;
     enum decapsulation verdict = decapsulate_link(packet, &layer);
     if (verdict == DECAPSULATED)
@@ -785,6 +789,7 @@ void engine_tick(struct engine *engine, int64_t now)
     clock_follow(engine, now);
     clock_follow(engine, now); /* a leap is believed at once: this clock is no damaged packet's */
     expire(engine);
+    posted_tick(engine);
 }
 
 void engine_finish(struct engine *engine)
@@ -796,6 +801,7 @@ void engine_finish(struct engine *engine)
     }
     if (engine->attempts)
         attempts_expire(engine->attempts, INT64_MAX, engine_emit_scan, engine);
+    posted_collect(engine);
 }
 
 void engine_destroy(struct engine **engine_p)
@@ -807,6 +813,7 @@ void engine_destroy(struct engine **engine_p)
     engine->emit = NULL;
     if (engine->flows && engine->pendings)
         engine_finish(engine);
+    posted_destroy(&engine->posted);
     if (engine->attempts)
         slab_free(engine->slab, engine->attempts, sizeof *engine->attempts);
     if (engine->expected)

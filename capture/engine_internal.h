@@ -77,10 +77,24 @@ struct engine {
     struct message_counts counts;
     struct activity_writer writer;
     struct activity_writer spare; /* completes records that nobody answered */
+    struct posted *posted;        /* records that wait for the holder of the keys; NULL: there is none */
+    uint64_t unseal_number;       /* the last that was given */
 };
 
 /* dissect.c: a sum of connections that came to nothing, as an activity; an attempts_told. */
 void engine_emit_scan(void *engine, const struct attempts *attempts);
+
+/* dissect.c: completes the record and gives it out; ends the building of d's activity, false when there is
+ * none to go on with. */
+void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t time);
+bool engine_end_building(struct dissect *d);
+
+/* posted.c */
+struct posted *posted_new(void);
+void posted_destroy(struct posted **posted_p);
+/* Fetches the answers, and gives out what waits for them; the same when it waited for long enough. */
+void posted_collect(struct engine *engine);
+void posted_tick(struct engine *engine);
 
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,

@@ -283,11 +283,10 @@ static void put_authenticate(const struct gss *g, const struct ntlm_message *m)
 
 static void begin_ntlm_context(const struct gss *g, struct cursor token)
 {
-    enum unseal_result result;
     forget_context(g);
     if (can_unseal(g))
-        g->exchange->context = unseal_ntlm(g->d, g->exchange->server_challenge,
-                                           (struct bytes){token.at, cursor_left(&token)}, &result);
+        g->exchange->context =
+            unseal_ntlm(g->d, g->exchange->server_challenge, (struct bytes){token.at, cursor_left(&token)});
 }
 
 static void ntlm_message(const struct gss *g, struct cursor token)

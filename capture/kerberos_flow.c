@@ -422,15 +422,24 @@ static void put_error(struct activity_writer *w, const struct krb_error *error)
 }
 
 /* What keys let see of the exchange. */
-static void put_unsealed(struct dissect *d, const struct waiting *request, struct bytes message)
+static bool put_unsealed(struct dissect *d, struct bytes answer)
+{
+    struct unsealed facts;
+    unseal_kdc_read(d, answer, &facts);
+    krb_put_unsealed(d, &facts);
+    return true;
+}
+
+static void emit_answered(struct dissect *d, const struct waiting *request, struct bytes message)
 {
     enum activity_kind kind = d->activity->kind;
-    struct unsealed facts;
-    if (d->truncated || !unseal_possible(d) ||
-        (kind != ACTIVITY_KERBEROS_AS && kind != ACTIVITY_KERBEROS_TGS))
-        return;
-    unseal_kdc_reply(d, exchange_of(d, request->key), message, &facts);
-    krb_put_unsealed(d, &facts);
+    uint64_t posted = 0;
+    if (!d->truncated && (kind == ACTIVITY_KERBEROS_AS || kind == ACTIVITY_KERBEROS_TGS))
+        posted = unseal_kdc_reply(d, exchange_of(d, request->key), message);
+    if (posted)
+        dissect_emit_later(d, posted, put_unsealed);
+    else
+        dissect_emit(d);
 }
 
 static void kdc_answer(struct dissect *d, const struct krb_message *m, struct bytes message)
@@ -452,8 +461,7 @@ static void kdc_answer(struct dissect *d, const struct krb_message *m, struct by
         put_error(w, &m->error);
     else
         put_reply(d, &request, &m->reply);
-    put_unsealed(d, &request, message);
-    dissect_emit(d);
+    emit_answered(d, &request, message);
 }
 
 /* What an ICMP error quotes counts with what others carry. */

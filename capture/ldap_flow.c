@@ -954,8 +954,12 @@ static bool unseal_buffer(struct dissect *d, struct bytes token, size_t total)
 {
     const struct ldap_state *state = d->state;
     struct bytes plain;
-    if (!is_unsealable(state, 4 + (uint64_t)total) || token.size != total ||
-        unseal_wrap(d, state->session->context, token, &plain) != UNSEAL_FINE)
+    if (!is_unsealable(state, 4 + (uint64_t)total) || token.size != total)
+        return false;
+    enum unseal_result result = unseal_wrap(d, state->session->context, token, &plain);
+    if (result == UNSEAL_NO_CONTEXT) /* there was no key for the bind: no need to ask again */
+        state->session->context = 0;
+    if (result != UNSEAL_FINE)
         return false;
     d->unsealed = true;
     signed_messages(d, plain, true);

@@ -269,14 +269,15 @@ static void session_response(struct dissect *d, struct smb2_context *s)
         smb_unseal_established(d, session);
     struct activity_writer *w = smb_session_outcome(d, session, h->status);
     if (w) {
-        if (keyed)
-            smb_unseal_put_verdict(d, session, s->part, w);
         if (h->status == 0) {
             activity_put_bool(w, FIELD_GUEST, m.flags & SESSION_IS_GUEST);
             activity_put_bool(w, FIELD_NULL_SESSION, m.flags & SESSION_IS_NULL);
             activity_put_bool(w, FIELD_SESSION_ENCRYPTED, m.flags & SESSION_ENCRYPT_DATA);
         }
-        dissect_emit(d);
+        if (keyed)
+            smb_unseal_emit_verified(d, session, s->part);
+        else
+            dissect_emit(d);
     }
     smb_session_settle(d, session, h->status);
 }

@@ -293,9 +293,9 @@ bool smb_unseal_message(struct dissect *d, const struct smb_session *session, st
 /* Checks the signature of a whole message, when it is one of those that are checked (docs/keytab.md); a bad
  * one becomes an activity. `session` may be NULL. */
 void smb_unseal_check(struct dissect *d, const struct smb_session *session, const struct smb2_part *part);
-/* Whether the signature of a set-up's last reply is right. */
-void smb_unseal_put_verdict(struct dissect *d, const struct smb_session *session,
-                            const struct smb2_part *part, struct activity_writer *w);
+/* Emits the smb_session under construction, with whether the signature of its last reply is right. */
+void smb_unseal_emit_verified(struct dissect *d, const struct smb_session *session,
+                              const struct smb2_part *part);
 
 /* --- the two versions --- */
 

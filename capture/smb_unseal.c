@@ -28,7 +28,6 @@ struct smb_session_keys {
     bool hashed;
     uint64_t context; /* of capture/unseal.h; 0: none (yet) */
     uint8_t checked[2];
-    bool bad_told[2];
 };
 
 /* --- pre-authentication integrity --- */
@@ -114,8 +113,7 @@ void smb_unseal_established(struct dissect *d, struct smb_session *session)
         struct unseal_smb_session about = {
             .dialect = flow->dialect, .cipher = n->cipher, .signing = n->signing};
         memcpy(about.preauth_hash, keys->hash, sizeof about.preauth_hash);
-        enum unseal_result result;
-        keys->context = unseal_smb(d, session->gss.context, &about, &result);
+        keys->context = unseal_smb(d, session->gss.context, &about);
     }
     unseal_forget(d, session->gss.context);
     session->gss.context = 0;
@@ -151,32 +149,32 @@ uint64_t smb_unseal_want(struct dissect *d, struct bytes start, uint64_t total, 
 bool smb_unseal_message(struct dissect *d, const struct smb_session *session, struct bytes message,
                         struct bytes *plain)
 {
-    if (!session->keys || !session->keys->context)
+    struct smb_session_keys *keys = session->keys;
+    if (!keys || !keys->context)
         return false;
-    return unseal_smb_message(d, session->keys->context, message, plain) == UNSEAL_FINE && plain->size >= 4;
+    enum unseal_result result = unseal_smb_message(d, keys->context, message, plain);
+    if (result == UNSEAL_NO_CONTEXT) /* there was no key for the log-on: no need to ask again */
+        keys->context = 0;
+    return result == UNSEAL_FINE && plain->size >= 4;
 }
 
 /* --- signatures --- */
 
-static enum unseal_result check(struct dissect *d, const struct smb_session *session,
-                                const struct smb2_part *part)
+static uint64_t post(struct dissect *d, const struct smb_session *session, const struct smb2_part *part)
 {
     struct bytes message = {part->start, (size_t)(part->body.end - part->start)};
     return unseal_smb_signature(d, session->keys->context, message);
 }
 
-static void tell_bad(struct dissect *d, const struct smb_session *session, const struct smb2_part *part)
-{
-    struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SIGNATURE_BAD);
-    activity_put_uint(w, FIELD_SMB_COMMAND, part->header.command);
-    activity_put_bool(w, FIELD_SMB_FROM_SERVER, d->direction == TO_CLIENT);
-    smb_put_account(d, w, session->id);
-    dissect_emit(d);
-}
-
 static bool can_check(const struct smb_session *session, const struct smb2_part *part)
 {
     return session && session->keys && session->keys->context && part->header.flags & SMB2_FLAG_SIGNED;
+}
+
+static bool is_bad(struct dissect *d, struct bytes answer)
+{
+    (void)d;
+    return unseal_result_read(answer) == UNSEAL_WRONG_KEY;
 }
 
 void smb_unseal_check(struct dissect *d, const struct smb_session *session, const struct smb2_part *part)
@@ -185,22 +183,34 @@ void smb_unseal_check(struct dissect *d, const struct smb_session *session, cons
         return;
     struct smb_session_keys *keys = session->keys;
     bool always = part->header.command == SMB2_TREE_CONNECT || part->header.command == SMB2_SESSION_SETUP;
-    if (keys->bad_told[d->direction] || (!always && keys->checked[d->direction] >= SIGNATURES_CHECKED))
+    if (!always && keys->checked[d->direction] >= SIGNATURES_CHECKED)
         return;
     if (!always)
         keys->checked[d->direction]++;
-    if (check(d, session, part) != UNSEAL_WRONG_KEY)
+    uint64_t posted = post(d, session, part);
+    if (!posted)
         return;
-    keys->bad_told[d->direction] = true;
-    tell_bad(d, session, part);
+    struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SIGNATURE_BAD);
+    activity_put_uint(w, FIELD_SMB_COMMAND, part->header.command);
+    activity_put_bool(w, FIELD_SMB_FROM_SERVER, d->direction == TO_CLIENT);
+    smb_put_account(d, w, session->id);
+    dissect_emit_later(d, posted, is_bad);
 }
 
-void smb_unseal_put_verdict(struct dissect *d, const struct smb_session *session,
-                            const struct smb2_part *part, struct activity_writer *w)
+static bool put_verdict(struct dissect *d, struct bytes answer)
 {
-    if (d->truncated || !can_check(session, part))
-        return;
-    enum unseal_result result = check(d, session, part);
+    enum unseal_result result = unseal_result_read(answer);
     if (result == UNSEAL_FINE || result == UNSEAL_WRONG_KEY)
-        activity_put_bool(w, FIELD_SIGNATURE_VERIFIED, result == UNSEAL_FINE);
+        activity_put_bool(d->activity, FIELD_SIGNATURE_VERIFIED, result == UNSEAL_FINE);
+    return true;
+}
+
+void smb_unseal_emit_verified(struct dissect *d, const struct smb_session *session,
+                              const struct smb2_part *part)
+{
+    uint64_t posted = !d->truncated && can_check(session, part) ? post(d, session, part) : 0;
+    if (posted)
+        dissect_emit_later(d, posted, put_verdict);
+    else
+        dissect_emit(d);
 }

@@ -18,6 +18,7 @@ bool unseal_possible(const struct dissect *d)
 struct request {
     struct msgpack_writer w;
     const struct unsealer *unsealer;
+    uint64_t number; /* of what is named or posted */
 };
 
 /* False: nobody to ask, or no memory for a request around `bytes` of messages. */
@@ -36,6 +37,31 @@ static bool begin(struct dissect *d, struct request *r, enum unseal_operation op
     return true;
 }
 
+/* One request within another: what is posted, or is to get a number. */
+static bool begin_within(struct dissect *d, struct request *r, enum unseal_operation outer,
+                         enum unseal_operation operation, uint32_t arguments, size_t bytes)
+{
+    if (!begin(d, r, outer, 2, bytes))
+        return false;
+    r->number = dissect_unseal_number(d);
+    msgpack_put_uint(&r->w, r->number);
+    msgpack_put_array(&r->w, arguments + 1);
+    msgpack_put_uint(&r->w, operation);
+    return true;
+}
+
+static bool begin_context(struct dissect *d, struct request *r, enum unseal_operation operation,
+                          uint32_t arguments, size_t bytes)
+{
+    return begin_within(d, r, UNSEAL_NAMED, operation, arguments, bytes);
+}
+
+static bool begin_posted(struct dissect *d, struct request *r, enum unseal_operation operation,
+                         uint32_t arguments, size_t bytes)
+{
+    return begin_within(d, r, UNSEAL_POST, operation, arguments, bytes);
+}
+
 static void put_bytes(struct request *r, struct bytes bytes)
 {
     msgpack_put_binary(&r->w, bytes.data, bytes.size);
@@ -47,11 +73,18 @@ static void tell(struct request *r)
         r->unsealer->tell(r->unsealer->context, (struct bytes){r->w.data, r->w.size});
 }
 
+static uint64_t tell_named(struct request *r)
+{
+    tell(r);
+    return r->w.full ? 0 : r->number;
+}
+
 /* --- answers --- */
 
 struct answer {
     struct cursor c;
     uint32_t left; /* items */
+    bool stays;    /* the bytes are there until all is read: nothing is asked meanwhile */
     enum unseal_result result;
 };
 
@@ -93,8 +126,8 @@ static struct bytes next_bytes(struct dissect *d, struct answer *a)
         cursor_fail(&a->c);
         return none;
     }
-    if (!item.bytes.size)
-        return none;
+    if (a->stays || !item.bytes.size)
+        return item.bytes;
     uint8_t *copy = arena_alloc(d->scratch, item.bytes.size);
     if (!copy) {
         cursor_fail(&a->c);
@@ -109,14 +142,9 @@ static enum unseal_result result_of(uint64_t number)
     return number <= UNSEAL_UNSUPPORTED ? (enum unseal_result)number : UNSEAL_MALFORMED;
 }
 
-/* Sends the request, and begins to read the answer: an array whose first item is the result. */
-static bool ask(struct request *r, struct answer *a)
+/* An answer is an array whose first item is the result. */
+static bool read_result(struct answer *a)
 {
-    struct bytes bytes;
-    *a = (struct answer){.result = UNSEAL_SILENT};
-    if (r->w.full || !r->unsealer->ask(r->unsealer->context, (struct bytes){r->w.data, r->w.size}, &bytes))
-        return false;
-    a->c = cursor_of_bytes(bytes);
     struct msgpack_item item = msgpack_next(&a->c);
     if (item.type != MSGPACK_ARRAY || !item.count)
         return false;
@@ -126,6 +154,24 @@ static bool ask(struct request *r, struct answer *a)
         return false;
     a->result = result_of(result);
     return true;
+}
+
+/* Sends the request, and begins to read the answer. */
+static bool ask(struct request *r, struct answer *a)
+{
+    struct bytes bytes;
+    *a = (struct answer){.result = UNSEAL_SILENT};
+    if (r->w.full || !r->unsealer->ask(r->unsealer->context, (struct bytes){r->w.data, r->w.size}, &bytes))
+        return false;
+    a->c = cursor_of_bytes(bytes);
+    return read_result(a);
+}
+
+/* An answer that was collected. */
+static bool begin_answer(struct answer *a, struct bytes bytes)
+{
+    *a = (struct answer){.c = cursor_of_bytes(bytes), .stays = true, .result = UNSEAL_SILENT};
+    return bytes.size && read_result(a);
 }
 
 /* Of one that answers with plain text. */
@@ -158,7 +204,7 @@ static bool read_part(struct dissect *d, struct answer *a, struct unsealed_part 
     struct msgpack_item list = msgpack_next(&a->c);
     if (list.type != MSGPACK_ARRAY)
         return false;
-    struct answer items = {.c = a->c, .left = list.count};
+    struct answer items = {.c = a->c, .left = list.count, .stays = a->stays};
     part->kind = (enum unsealed_kind)(next_uint(&items) & 0xff);
     part->result = result_of(next_uint(&items));
     part->etype = (int32_t)next_int(&items);
@@ -203,17 +249,22 @@ void unseal_kdc_request(struct dissect *d, uint64_t exchange, struct bytes messa
     tell(&r);
 }
 
-void unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message, struct unsealed *to)
+uint64_t unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message)
 {
     struct request r;
+    if (!begin_posted(d, &r, UNSEAL_KDC_REPLY, 2, message.size))
+        return 0;
+    msgpack_put_uint(&r.w, exchange);
+    put_bytes(&r, message);
+    return tell_named(&r);
+}
+
+void unseal_kdc_read(struct dissect *d, struct bytes answer, struct unsealed *to)
+{
     struct answer a;
     to->count = 0;
     to->result = UNSEAL_SILENT;
-    if (!begin(d, &r, UNSEAL_KDC_REPLY, 2, message.size))
-        return;
-    msgpack_put_uint(&r.w, exchange);
-    put_bytes(&r, message);
-    if (!ask(&r, &a))
+    if (!begin_answer(&a, answer))
         return;
     to->result = a.result;
     read_parts(d, &a, to);
@@ -317,31 +368,27 @@ void unseal_forget(struct dissect *d, uint64_t context)
 
 /* --- NTLM, SMB --- */
 
-uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes message,
-                     enum unseal_result *result)
+uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes message)
 {
     struct request r;
-    *result = UNSEAL_SILENT;
-    if (!begin(d, &r, UNSEAL_NTLM, 2, message.size))
+    if (!begin_context(d, &r, UNSEAL_NTLM, 2, message.size))
         return 0;
     put_bytes(&r, (struct bytes){challenge, 8});
     put_bytes(&r, message);
-    return ask_context(&r, result);
+    return tell_named(&r);
 }
 
-uint64_t unseal_smb(struct dissect *d, uint64_t context, const struct unseal_smb_session *session,
-                    enum unseal_result *result)
+uint64_t unseal_smb(struct dissect *d, uint64_t context, const struct unseal_smb_session *session)
 {
     struct request r;
-    *result = UNSEAL_SILENT;
-    if (!context || !begin(d, &r, UNSEAL_SMB, 5, sizeof session->preauth_hash))
+    if (!context || !begin_context(d, &r, UNSEAL_SMB, 5, sizeof session->preauth_hash))
         return 0;
     msgpack_put_uint(&r.w, context);
     msgpack_put_uint(&r.w, session->dialect);
     msgpack_put_uint(&r.w, session->cipher);
     msgpack_put_uint(&r.w, session->signing);
     put_bytes(&r, (struct bytes){session->preauth_hash, sizeof session->preauth_hash});
-    return ask_context(&r, result);
+    return tell_named(&r);
 }
 
 enum unseal_result unseal_smb_message(struct dissect *d, uint64_t session, struct bytes message,
@@ -350,16 +397,20 @@ enum unseal_result unseal_smb_message(struct dissect *d, uint64_t session, struc
     return plain_of(d, UNSEAL_SMB_MESSAGE, session, message, plain);
 }
 
-enum unseal_result unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message)
+uint64_t unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message)
 {
     struct request r;
-    struct answer a;
-    if (!session || !begin(d, &r, UNSEAL_SMB_SIGNATURE, 2, message.size))
-        return UNSEAL_SILENT;
+    if (!session || !begin_posted(d, &r, UNSEAL_SMB_SIGNATURE, 2, message.size))
+        return 0;
     msgpack_put_uint(&r.w, session);
     put_bytes(&r, message);
-    ask(&r, &a);
-    return a.result;
+    return tell_named(&r);
+}
+
+enum unseal_result unseal_result_read(struct bytes answer)
+{
+    struct answer a;
+    return begin_answer(&a, answer) ? a.result : UNSEAL_SILENT;
 }
 
 /* --- NETLOGON --- */
@@ -388,4 +439,41 @@ uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer, enum 
         return 0;
     put_bytes(&r, computer);
     return ask_context(&r, result);
+}
+
+/* --- what was posted --- */
+
+bool unseal_collect(const struct unsealer *unsealer, struct unseal_collected *to)
+{
+    uint8_t buffer[16];
+    struct request r = {.unsealer = unsealer};
+    struct answer a;
+    msgpack_writer_init(&r.w, buffer, sizeof buffer);
+    msgpack_put_array(&r.w, 1);
+    msgpack_put_uint(&r.w, UNSEAL_COLLECT);
+    *to = (struct unseal_collected){.left = 0};
+    if (!ask(&r, &a) || a.result != UNSEAL_FINE || !a.left)
+        return false;
+    struct msgpack_item list = msgpack_next(&a.c);
+    if (list.type != MSGPACK_ARRAY)
+        return false;
+    to->c = a.c;
+    to->left = list.count / 2;
+    return true;
+}
+
+bool unseal_collected_next(struct unseal_collected *collected, uint64_t *number, struct bytes *answer)
+{
+    if (!collected->left)
+        return false;
+    collected->left--;
+    struct msgpack_item item = msgpack_next(&collected->c);
+    const uint8_t *from = collected->c.at;
+    if (item.type != MSGPACK_UINT || !msgpack_skip(&collected->c)) {
+        collected->left = 0;
+        return false;
+    }
+    *number = item.uint;
+    *answer = (struct bytes){.data = from, .size = (size_t)(collected->c.at - from)};
+    return true;
 }

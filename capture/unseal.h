@@ -4,6 +4,10 @@
  * through these functions and never sees a key: a security context is a number, plain text comes back only
  * after its integrity check passed, and the keys inside of tickets are blanked.
  *
+ * A question costs two turns of the scheduler, so few are asked at once. What only completes an activity is
+ * posted: the activity waits, and many answers are collected by one question (dissect_emit_later). Contexts
+ * that need no answer are told with the number that they are to have.
+ *
  * Each function makes one request (a msgpack array: operation, arguments), hands it to the engine's unsealer
  * and reads the answer. Without an unsealer, or when it does not answer in time, nothing is unsealed: context
  * 0, false, UNSEAL_SILENT. What they give back stands in d->scratch, and so lives as long as the call of the
@@ -45,6 +49,9 @@ enum unseal_operation {
     UNSEAL_NETLOGON_CONTEXT, /* computer -> result, context */
     UNSEAL_FORGET,           /* context -> (nothing) */
     UNSEAL_STATUS,           /* -> result, counters: keys/holder.h */
+    UNSEAL_NAMED,            /* number, request that makes a context -> (nothing): it gets that number */
+    UNSEAL_POST,             /* number, request -> (nothing): its answer is kept */
+    UNSEAL_COLLECT,          /* -> result, [number, answer, ...] of what was posted, in that order */
 };
 
 enum unseal_result {
@@ -107,8 +114,10 @@ struct unsealed {
 /* A request to a KDC; `exchange` is told again with its reply (unique in the engine). */
 void unseal_kdc_request(struct dissect *d, uint64_t exchange, struct bytes message);
 
-/* The reply (or the error, or an empty message when none came): what both held. */
-void unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message, struct unsealed *to);
+/* Posts the reply (or the error): what both held. The number of what was posted, 0: nobody to ask. */
+uint64_t unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message);
+/* The answer to it. */
+void unseal_kdc_read(struct dissect *d, struct bytes answer, struct unsealed *to);
 
 /* An AP-REQ that begins a security context; the context, or 0. */
 uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsealed *to);
@@ -122,10 +131,9 @@ enum unseal_result unseal_priv(struct dissect *d, uint64_t context, struct bytes
 
 /* --- NTLM --- */
 
-/* AUTHENTICATE_MESSAGE in answer to that challenge: the context, or 0 when no key held made the response.
- * `*result` tells why. */
-uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes message,
-                     enum unseal_result *result);
+/* AUTHENTICATE_MESSAGE in answer to that challenge: the context (0: nobody to ask). Whether there is a key
+ * that made the response shows when the context is used: UNSEAL_NO_CONTEXT otherwise. */
+uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes message);
 
 /* --- what contexts protect; the direction is d->direction --- */
 
@@ -151,12 +159,15 @@ struct unseal_smb_session {
     uint8_t preauth_hash[64]; /* 3.1.1: Session.PreauthIntegrityHashValue */
 };
 
-/* The session that a security context set up: its own context, or 0. */
-uint64_t unseal_smb(struct dissect *d, uint64_t context, const struct unseal_smb_session *session,
-                    enum unseal_result *result);
+/* The session that a security context set up: its own context (0: nobody to ask), which is found wanting when
+ * it is used, as NTLM's. */
+uint64_t unseal_smb(struct dissect *d, uint64_t context, const struct unseal_smb_session *session);
 enum unseal_result unseal_smb_message(struct dissect *d, uint64_t session, struct bytes message,
                                       struct bytes *plain);
-enum unseal_result unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message);
+/* Posts a signed message: the number of what was posted, 0: nobody to ask. */
+uint64_t unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message);
+/* The result that an answer begins with; UNSEAL_SILENT when there is none. */
+enum unseal_result unseal_result_read(struct bytes answer);
 
 /* --- NETLOGON's secure channel ([MS-NRPC] 3.1.4) --- */
 
@@ -174,6 +185,17 @@ enum unseal_result unseal_netlogon(struct dissect *d, const struct unseal_netlog
 
 /* The context of an association that binds with NL_AUTH_MESSAGE; the name is UTF-8 or OEM. */
 uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer, enum unseal_result *result);
+
+/* --- what was posted (posted.c) --- */
+
+/* The answers that there are by now, valid until the next question. False: there was no answer to that. */
+struct unseal_collected {
+    struct cursor c;
+    uint32_t left;
+};
+bool unseal_collect(const struct unsealer *unsealer, struct unseal_collected *to);
+/* In the order in which they were posted; some may be missing. False behind the last. */
+bool unseal_collected_next(struct unseal_collected *collected, uint64_t *number, struct bytes *answer);
 
 /* True when there is somebody to ask. */
 bool unseal_possible(const struct dissect *d);

@@ -59,7 +59,7 @@ struct context_smb {
 };
 
 struct security_context {
-    uint64_t id; /* never 0, not guessable from others; 0: free */
+    uint64_t id; /* never 0, unique among those of its line; 0: free */
     uint8_t kind;
     uint32_t line;
     uint32_t newer, older;
@@ -77,6 +77,8 @@ struct contexts *contexts_new(uint32_t max);
 void contexts_destroy(struct contexts **contexts_p);
 /* A new one, zeroed but for id, kind and line. */
 struct security_context *context_new(struct contexts *contexts, enum context_kind kind, uint32_t line);
+/* Gives it the number that its caller chose; the one that had it before is forgotten. */
+void context_rename(struct contexts *contexts, struct security_context *context, uint64_t id);
 /* NULL when it is not known, or is another's line. */
 struct security_context *context_find(struct contexts *contexts, uint64_t id, uint32_t line);
 /* Wipes it. */

@@ -47,12 +47,21 @@ void contexts_destroy(struct contexts **contexts_p)
     *contexts_p = NULL;
 }
 
-/* Numbers are random: nothing more is to be gained by hashing them. */
-static uint32_t *slot_of(struct contexts *c, uint64_t id)
+/* Numbers are random, or a caller's own count. */
+static uint32_t home_of(const struct contexts *c, uint64_t id, uint32_t line)
 {
-    uint32_t i = (uint32_t)id & c->slots_mask;
-    while (c->slots[i] && c->entries[c->slots[i] - 1].id != id)
-        i = (i + 1) & c->slots_mask;
+    uint64_t hash = (id ^ (uint64_t)line << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(hash >> 32) & c->slots_mask;
+}
+
+static uint32_t *slot_of(struct contexts *c, uint64_t id, uint32_t line)
+{
+    uint32_t i = home_of(c, id, line);
+    for (; c->slots[i]; i = (i + 1) & c->slots_mask) {
+        const struct security_context *e = &c->entries[c->slots[i] - 1];
+        if (e->id == id && e->line == line)
+            break;
+    }
     return &c->slots[i];
 }
 
@@ -82,11 +91,12 @@ static void list(struct contexts *c, uint32_t index)
 }
 
 /* Linear probing without tombstones: what stands behind is moved up. */
-static void free_slot(struct contexts *c, uint64_t id)
+static void free_slot(struct contexts *c, const struct security_context *context)
 {
-    uint32_t hole = (uint32_t)(slot_of(c, id) - c->slots);
+    uint32_t hole = (uint32_t)(slot_of(c, context->id, context->line) - c->slots);
     for (uint32_t i = (hole + 1) & c->slots_mask; c->slots[i]; i = (i + 1) & c->slots_mask) {
-        uint32_t home = (uint32_t)c->entries[c->slots[i] - 1].id & c->slots_mask;
+        const struct security_context *e = &c->entries[c->slots[i] - 1];
+        uint32_t home = home_of(c, e->id, e->line);
         if (((i - home) & c->slots_mask) < ((i - hole) & c->slots_mask))
             continue;
         c->slots[hole] = c->slots[i];
@@ -98,7 +108,7 @@ static void free_slot(struct contexts *c, uint64_t id)
 void context_forget(struct contexts *c, struct security_context *context)
 {
     uint32_t index = (uint32_t)(context - c->entries);
-    free_slot(c, context->id);
+    free_slot(c, context);
     unlist(c, index);
     sodium_memzero(context, sizeof *context);
     context->older = c->spare;
@@ -124,8 +134,8 @@ struct security_context *context_new(struct contexts *c, enum context_kind kind,
     uint64_t id;
     do
         randombytes_buf(&id, sizeof id);
-    while (!id || *slot_of(c, id));
-    uint32_t *slot = slot_of(c, id);
+    while (!id || *slot_of(c, id, line));
+    uint32_t *slot = slot_of(c, id, line);
     e->id = id;
     *slot = index + 1;
     list(c, index);
@@ -133,10 +143,22 @@ struct security_context *context_new(struct contexts *c, enum context_kind kind,
     return e;
 }
 
+void context_rename(struct contexts *c, struct security_context *context, uint64_t id)
+{
+    struct security_context *other = context_find(c, id, context->line);
+    if (!id || other == context)
+        return;
+    if (other)
+        context_forget(c, other);
+    free_slot(c, context);
+    context->id = id;
+    *slot_of(c, id, context->line) = (uint32_t)(context - c->entries) + 1;
+}
+
 struct security_context *context_find(struct contexts *c, uint64_t id, uint32_t line)
 {
-    uint32_t slot = id ? *slot_of(c, id) : 0;
-    if (!slot || c->entries[slot - 1].line != line)
+    uint32_t slot = id ? *slot_of(c, id, line) : 0;
+    if (!slot)
         return NULL;
     unlist(c, slot - 1);
     list(c, slot - 1);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "keys/collection.h"
 #include "keys/complaints.h"
 #include "keys/exchanges.h"
 #include "keys/kerberos.h"
@@ -28,10 +29,11 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
     h->objects = key_objects_new();
     h->opened = ticket_cache_new();
     h->exchanges = exchanges_new();
+    h->collections = collections_new();
     h->krb5 = kerberos_context_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
     if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->objects || !h->opened ||
-        !h->exchanges || !h->krb5 || !h->plain)
+        !h->exchanges || !h->collections || !h->krb5 || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -48,6 +50,7 @@ void key_holder_destroy(struct key_holder **holder_p)
     key_objects_destroy(&h->objects);
     ticket_cache_destroy(&h->opened);
     exchanges_destroy(&h->exchanges);
+    collections_destroy(&h->collections);
     sodium_free(h->plain);
     if (h->krb5)
         krb5_free_context(h->krb5);
@@ -67,6 +70,7 @@ void key_holder_line_ended(struct key_holder *holder, uint32_t line)
 {
     contexts_line_ended(holder->contexts, line);
     exchanges_line_ended(holder->exchanges, line);
+    collections_line_ended(holder->collections, line);
 }
 
 /* --- arguments and answers --- */
@@ -196,6 +200,16 @@ static void operation_forget(struct key_request *r)
         context_forget(r->holder->contexts, context);
 }
 
+static void operation_named(struct key_request *r);
+static void operation_post(struct key_request *r);
+
+static void operation_collect(struct key_request *r)
+{
+    msgpack_put_array(r->answer, 2);
+    msgpack_put_uint(r->answer, UNSEAL_FINE);
+    collection_take(r->holder->collections, r->line, r->answer);
+}
+
 static const key_operation operations[] = {
     [UNSEAL_NTLM] = operation_ntlm,
     [UNSEAL_WRAP] = operation_wrap,
@@ -212,25 +226,80 @@ static const key_operation operations[] = {
     [UNSEAL_NETLOGON] = operation_netlogon,
     [UNSEAL_NETLOGON_CONTEXT] = operation_netlogon_context,
     [UNSEAL_FORGET] = operation_forget,
+    [UNSEAL_NAMED] = operation_named,
+    [UNSEAL_POST] = operation_post,
+    [UNSEAL_COLLECT] = operation_collect,
 };
+
+static void operate(struct key_request *r)
+{
+    struct msgpack_item list = msgpack_next(&r->c);
+    if (list.type != MSGPACK_ARRAY || !list.count) {
+        answer_result(r, UNSEAL_MALFORMED);
+        return;
+    }
+    r->left = list.count;
+    uint64_t operation = request_uint(r);
+    if (r->c.failed || operation >= sizeof operations / sizeof *operations || !operations[operation])
+        answer_result(r, UNSEAL_UNSUPPORTED);
+    else
+        operations[operation](r);
+}
+
+/* A request within a request; those that hold one themselves are none. */
+static bool open_inner(struct key_request *r, uint64_t *number, struct key_request *inner)
+{
+    *number = request_uint(r);
+    struct cursor peek = r->c;
+    msgpack_next(&peek);
+    struct msgpack_item operation = msgpack_next(&peek);
+    *inner = (struct key_request){.holder = r->holder, .line = r->line, .c = r->c};
+    return !r->c.failed && *number && operation.type == MSGPACK_UINT && operation.uint < UNSEAL_NAMED;
+}
+
+/* Number, request that makes a context -> (nothing) */
+static void operation_named(struct key_request *r)
+{
+    uint64_t number;
+    uint8_t buffer[64];
+    struct msgpack_writer w;
+    struct key_request inner;
+    if (!open_inner(r, &number, &inner))
+        return;
+    msgpack_writer_init(&w, buffer, sizeof buffer);
+    inner.answer = &w;
+    operate(&inner);
+    struct cursor c = cursor_of(buffer, w.size);
+    struct msgpack_item list = msgpack_next(&c), result = msgpack_next(&c), id = msgpack_next(&c);
+    bool made = !w.full && list.type == MSGPACK_ARRAY && list.count == 2 && result.type == MSGPACK_UINT &&
+                result.uint == UNSEAL_FINE && id.type == MSGPACK_UINT;
+    struct security_context *context = made ? context_find(r->holder->contexts, id.uint, r->line) : NULL;
+    if (context)
+        context_rename(r->holder->contexts, context, number);
+}
+
+/* Number, request -> (nothing): what it answers waits until it is collected. */
+static void operation_post(struct key_request *r)
+{
+    uint64_t number;
+    struct key_request inner;
+    if (!open_inner(r, &number, &inner))
+        return;
+    inner.answer = collection_open(r->holder->collections, r->line, number);
+    if (!inner.answer)
+        return;
+    size_t before = inner.answer->size;
+    operate(&inner);
+    collection_close(r->holder->collections, r->line, inner.answer->size > before);
+}
 
 void key_holder_answer(struct key_holder *holder, uint32_t line, struct bytes request,
                        struct msgpack_writer *answer)
 {
     struct key_request r = {.holder = holder, .line = line, .c = cursor_of_bytes(request), .answer = answer};
     holder->status.asked++;
-    struct msgpack_item list = msgpack_next(&r.c);
-    if (list.type != MSGPACK_ARRAY || !list.count) {
-        answer_result(&r, UNSEAL_MALFORMED);
-        return;
-    }
-    r.left = list.count;
-    uint64_t operation = request_uint(&r);
     size_t before = answer->size;
-    if (r.c.failed || operation >= sizeof operations / sizeof *operations || !operations[operation])
-        answer_result(&r, UNSEAL_UNSUPPORTED);
-    else
-        operations[operation](&r);
+    operate(&r);
     wipe_plain(holder);
     /* What did not fit is no answer: half of one would be read as something else. */
     if (answer->full) {

@@ -15,8 +15,9 @@ struct key_holder {
     struct exchanges *exchanges; /* kerberos_kdc.c: requests to KDCs that wait for their reply */
     struct channels *channels;   /* netlogon.c: session keys by computer */
     struct complaints *complaints;
-    struct key_objects *objects; /* of session keys */
-    struct ticket_cache *opened; /* kerberos_tickets.c */
+    struct collections *collections; /* answers that wait to be collected */
+    struct key_objects *objects;     /* of session keys */
+    struct ticket_cache *opened;     /* kerberos_tickets.c */
     krb5_context krb5;
     struct key_holder_status status;
     uint8_t *plain;    /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted */

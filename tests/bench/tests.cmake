@@ -108,3 +108,8 @@ add_executable(bench_key_line EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/key_lin
 target_link_libraries(bench_key_line PRIVATE picket_daemon picket_base)
 set_target_properties(bench_key_line PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-key-line COMMAND bench_key_line $<TARGET_FILE:picket-keys> DEPENDS bench_key_line picket-keys USES_TERMINAL)
+
+# What reading through keys costs at the AD mix: tests/bench/keytab.py (target `bench-keytab`).
+add_custom_target(bench-keytab
+  COMMAND ${CMAKE_CURRENT_LIST_DIR}/keytab.py --build ${CMAKE_BINARY_DIR}
+  DEPENDS picket picket-keys pcapmix USES_TERMINAL)

@@ -200,7 +200,7 @@ static void test_other_keys(void **state)
     harness_open(&without, NULL);
     const char *path = LAB "a43_da_add_samr_smb3enc.pcap";
     if (harness_shared(&h, path) && harness_capture(&without, path)) {
-        assert_int_equal(keys.asked[UNSEAL_SMB_MESSAGE], 0);
+        assert_int_equal(keys.asked[UNSEAL_SMB_MESSAGE], 1); /* then it is known to be in vain */
         assert_int_equal(h.size, without.size);
         for (size_t i = 0; i < h.size; i++)
             assert_string_equal(h.records[i]->json, without.records[i]->json);

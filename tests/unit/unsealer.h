@@ -29,6 +29,11 @@ static inline void own_keys_note(struct own_keys *keys, struct bytes request)
     struct cursor c = cursor_of_bytes(request);
     msgpack_next(&c);
     uint64_t operation = msgpack_next(&c).uint;
+    if (operation == UNSEAL_NAMED || operation == UNSEAL_POST) { /* number, and the request within */
+        msgpack_next(&c);
+        msgpack_next(&c);
+        operation = msgpack_next(&c).uint;
+    }
     if (operation <= UNSEAL_STATUS)
         keys->asked[operation]++;
 }
