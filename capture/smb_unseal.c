@@ -12,7 +12,8 @@ enum {
     DIALECT_3_1_1 = 0x0311,
     PREAUTH_HASH_SIZE = 64,
     NOT_NEGOTIATED = 0xffff,
-    SIGNATURES_CHECKED = 4, /* of each session and direction, besides those that always are */
+    SIGNATURES_CHECKED = 4, /* of each session and direction */
+    SIGNATURES_ALWAYS = 32, /* of each, of set-ups and of TREE_CONNECT */
 };
 
 /* What the negotiation of a connection gave. */
@@ -28,6 +29,7 @@ struct smb_session_keys {
     bool hashed;
     uint64_t context; /* of capture/unseal.h; 0: none (yet) */
     uint8_t checked[2];
+    uint8_t always[2]; /* of those that always are */
 };
 
 /* --- pre-authentication integrity --- */
@@ -183,10 +185,10 @@ void smb_unseal_check(struct dissect *d, const struct smb_session *session, cons
         return;
     struct smb_session_keys *keys = session->keys;
     bool always = part->header.command == SMB2_TREE_CONNECT || part->header.command == SMB2_SESSION_SETUP;
-    if (!always && keys->checked[d->direction] >= SIGNATURES_CHECKED)
+    uint8_t *checked = always ? &keys->always[d->direction] : &keys->checked[d->direction];
+    if (*checked >= (always ? SIGNATURES_ALWAYS : SIGNATURES_CHECKED))
         return;
-    if (!always)
-        keys->checked[d->direction]++;
+    ++*checked;
     uint64_t posted = post(d, session, part);
     if (!posted)
         return;
