@@ -5,7 +5,7 @@ set(shared_data ${PROJECT_SOURCE_DIR}/../shared/data)
 
 add_test(NAME oracle COMMAND Python3::Interpreter ${integration}/oracle.py --picket $<TARGET_FILE:picket>
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab ${shared_data}/pcap)
-set_tests_properties(oracle PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+set_tests_properties(oracle PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 COST 90)
 
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300)
@@ -32,12 +32,12 @@ set_target_properties(damage PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_
 add_test(NAME damage COMMAND damage --quick ${CMAKE_CURRENT_SOURCE_DIR}/data)
 set_tests_properties(damage PROPERTIES TIMEOUT 300)
 add_test(NAME damage_all COMMAND damage ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab ${shared_data}/pcap)
-set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600)
+set_tests_properties(damage_all PROPERTIES LABELS slow TIMEOUT 3600 COST 150)
 
 add_test(NAME cli COMMAND Python3::Interpreter ${integration}/cli.py --picket $<TARGET_FILE:picket>
   --picketd $<TARGET_FILE:picketd>
   --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
-set_tests_properties(cli PROPERTIES TIMEOUT 300)
+set_tests_properties(cli PROPERTIES TIMEOUT 300 COST 60)
 
 add_test(NAME memory COMMAND Python3::Interpreter ${integration}/memory.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(memory PROPERTIES LABELS "slow;once" TIMEOUT 300)
@@ -51,7 +51,7 @@ set_tests_properties(network PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 
 add_test(NAME fleet_command COMMAND Python3::Interpreter ${integration}/fleet_command.py
   --picket $<TARGET_FILE:picket> --completion ${PROJECT_SOURCE_DIR}/node/picket.bash)
-set_tests_properties(fleet_command PROPERTIES TIMEOUT 600)
+set_tests_properties(fleet_command PROPERTIES TIMEOUT 600 COST 60)
 
 # A node as its administrator runs it.
 add_test(NAME running COMMAND Python3::Interpreter ${integration}/running.py
@@ -144,7 +144,7 @@ set_tests_properties(api_client PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEO
 # What the center tells of the fleet, and the workspaces of its nodes.
 add_test(NAME fleet_state COMMAND Python3::Interpreter ${integration}/fleet_state.py --picketd $<TARGET_FILE:picketd>
   --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
-set_tests_properties(fleet_state PROPERTIES LABELS slow TIMEOUT 900)
+set_tests_properties(fleet_state PROPERTIES LABELS slow TIMEOUT 900 COST 80)
 
 # What a sensor did not see is known to the center.
 add_test(NAME capture_loss COMMAND Python3::Interpreter ${integration}/capture_loss.py --picketd $<TARGET_FILE:picketd>

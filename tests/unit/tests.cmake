@@ -79,3 +79,5 @@ add_dependencies(test_key_client picket-keys)
 set_tests_properties(test_key_client PROPERTIES LABELS threads TIMEOUT 300
   ENVIRONMENT TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:die_after_fork=0)
 set_tests_properties(test_key_line PROPERTIES LABELS threads)
+# Long in any build, and most so in an instrumented one: they begin first.
+set_tests_properties(test_replication test_gossip PROPERTIES COST 150)
