@@ -29,7 +29,7 @@ class Cli:
         self.picket, self.data, self.directory = picket, data, directory
 
     def __call__(self, *arguments, stdin=None, env=None):
-        r = subprocess.run([self.picket] + list(arguments), input=stdin, capture_output=True, timeout=60,
+        r = subprocess.run([self.picket] + list(arguments), input=stdin, capture_output=True, timeout=120,
                            env=dict(os.environ, **(env or {})))
         return r.returncode, r.stdout.decode(), r.stderr.decode()
 
@@ -303,7 +303,7 @@ def complete(cli, line):
     words = line.split(" ")
     script = "source %s; COMP_WORDS=(%s); COMP_CWORD=%d; compopt() { :; }; _picket; printf '%%s\\n' \"${COMPREPLY[@]}\"" % (
         cli.completion, " ".join("'%s'" % w for w in words), len(words) - 1)
-    r = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60,
+    r = subprocess.run(["bash", "-c", script], capture_output=True, timeout=120,
                        env=dict(os.environ, PATH=cli.directory + ":" + os.environ["PATH"]))
     assert r.returncode == 0 and not r.stderr, r
     return set(r.stdout.decode().split())
@@ -383,7 +383,7 @@ class Daemon:
                                                 (cli.directory, cli.directory) + text).encode())
 
     def __call__(self, *arguments, stdin=None):
-        r = subprocess.run([self.cli.picketd, *arguments], input=stdin, capture_output=True, timeout=60)
+        r = subprocess.run([self.cli.picketd, *arguments], input=stdin, capture_output=True, timeout=120)
         return r.returncode, r.stdout.decode(), r.stderr.decode()
 
 

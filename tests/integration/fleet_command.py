@@ -49,7 +49,7 @@ class Fleet:
     def __call__(self, *arguments, passphrase=None, env=None, directory=None):
         command = [self.picket, "fleet", *arguments, "--directory", directory or self.directory,
                    "--socket", self.socket, "--passphrase-file", passphrase or self.passphrase]
-        r = subprocess.run(command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
+        r = subprocess.run(command, capture_output=True, timeout=120, stdin=subprocess.DEVNULL,
                            env=dict(os.environ, **(env or {})))
         return r.returncode, r.stdout.decode(), r.stderr.decode()
 
@@ -147,7 +147,7 @@ def a_pipe_is_a_passphrase_file(fleet):
     os.write(write, PASSPHRASE)
     os.close(write)
     r = subprocess.run([fleet.picket, "fleet", "invite", "--site", "s", "--directory", fleet.directory,
-                        "--passphrase-file", "/dev/fd/%d" % read], pass_fds=[read], capture_output=True, timeout=60)
+                        "--passphrase-file", "/dev/fd/%d" % read], pass_fds=[read], capture_output=True, timeout=120)
     assert r.returncode == 0, r.stderr
     os.close(read)
 
@@ -204,7 +204,7 @@ def the_terminal_does_not_show_the_passphrase(fleet):
     status, shown = on_terminal(invite, [(b"authority: ", PASSPHRASE)])
     assert status == 0 and b"picket-join-1." in shown and b"horse" not in shown
     # Without any terminal.
-    r = subprocess.run(invite, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, start_new_session=True)
+    r = subprocess.run(invite, capture_output=True, timeout=120, stdin=subprocess.DEVNULL, start_new_session=True)
     assert r.returncode == 1 and b"--passphrase-file" in r.stderr
 
 
@@ -379,9 +379,9 @@ def wrong_use(fleet):
                       ("invite", "--candidate-for", ",".join("d%d.x" % i for i in range(9))),
                       ("invite", "--enrol-at", "h"), ("show", "--cost", "free"), ("show", "--timeout", "0"),
                       ("show", "--frobnicate"), ("show", "--name")):
-        r = subprocess.run([fleet.picket, "fleet", *arguments], capture_output=True, timeout=60)
+        r = subprocess.run([fleet.picket, "fleet", *arguments], capture_output=True, timeout=120)
         assert r.returncode == 2 and not r.stdout and b"picket help fleet" in r.stderr, (arguments, r)
-    r = subprocess.run([fleet.picket, "fleet", "--help"], capture_output=True, timeout=60)
+    r = subprocess.run([fleet.picket, "fleet", "--help"], capture_output=True, timeout=120)
     assert r.returncode == 0 and r.stdout.startswith(b"usage: picket fleet")
     # Places that will not do.
     open_place = os.path.join(fleet.place, "open")
@@ -408,7 +408,7 @@ def damage_is_told(fleet):
 
 @test
 def completion_and_manual_know_every_option(fleet):
-    text = subprocess.run([fleet.picket, "help", "fleet"], capture_output=True, timeout=60).stdout.decode()
+    text = subprocess.run([fleet.picket, "help", "fleet"], capture_output=True, timeout=120).stdout.decode()
     manual = open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs/man/picket-fleet.1")).read()
     completion = open(fleet.completion).read() if fleet.completion else None
     for option in set(re.findall(r"--([a-z-]+)", text)):
