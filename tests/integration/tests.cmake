@@ -7,6 +7,11 @@ add_test(NAME oracle COMMAND Python3::Interpreter ${integration}/oracle.py --pic
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab ${shared_data}/pcap)
 set_tests_properties(oracle PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600 COST 90)
 
+# The same through keys: with lab.keytab tshark and Picket open the same messages.
+add_test(NAME oracle_keytab COMMAND Python3::Interpreter ${integration}/oracle.py --picket $<TARGET_FILE:picket>
+  --keytab ${shared_data}/lab/lab.keytab --otherwise ${CMAKE_CURRENT_SOURCE_DIR}/data/oracle-keytab.json ${shared_data}/lab)
+set_tests_properties(oracle_keytab PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300)
 
