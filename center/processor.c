@@ -4,11 +4,13 @@
 #include <stdlib.h>
 
 #define TICKETS_MAX 262144u
+/* Of a company of 2,000 people some 40,000 are issued a day, most of them for services. */
 #define TICKET_KEPT (10 * CLOCK_DAY) /* as long as the longest default renewal, and some more */
 
 /* `value_size` of the parts' own values, which they check when they are compiled. */
 static const struct state_form forms[TABLES] = {
     [TABLE_TICKETS] = {"tickets", 2, sizeof(struct ticket), TICKETS_MAX, TICKET_KEPT},
+    [TABLE_SERVICE_TICKETS] = {"service_tickets", 1, sizeof(struct ticket), TICKETS_MAX, SERVICE_TICKET_KEPT},
     [TABLE_DOMAINS] = {"domains", 1, 144, 4096, 30 * CLOCK_DAY},
     [TABLE_ALIASES] = {"aliases", 1, 160, 262144, 30 * CLOCK_DAY},
     [TABLE_ADDRESSES] = {"addresses", 1, 168, 262144, 7 * CLOCK_DAY},

@@ -9,18 +9,19 @@
 #include "center/processor.h"
 
 enum processor_tables {
-    TABLE_TICKETS,   /* that were seen being issued */
-    TABLE_DOMAINS,   /* flat name -> DNS name */
-    TABLE_ALIASES,   /* name or SID -> who that is */
-    TABLE_ADDRESSES, /* address -> computer */
-    TABLE_SESSIONS,  /* address -> account of a VPN session */
-    TABLE_NODES,     /* sensors that told anything */
-    TABLE_SEEN,      /* what each sensor told lately */
-    TABLE_EVENTS,    /* events that came lately, by their record numbers */
-    TABLE_LOGONS,    /* logons on the wire that events may tell again */
-    TABLE_KDCS,      /* controllers that were seen issuing tickets */
-    TABLE_WATCH,     /* since when everything was seen */
-    TABLE_SENSORS,   /* how far each that captures has told */
+    TABLE_TICKETS,         /* ticket-granting ones that were seen being issued */
+    TABLE_SERVICE_TICKETS, /* those for services */
+    TABLE_DOMAINS,         /* flat name -> DNS name */
+    TABLE_ALIASES,         /* name or SID -> who that is */
+    TABLE_ADDRESSES,       /* address -> computer */
+    TABLE_SESSIONS,        /* address -> account of a VPN session */
+    TABLE_NODES,           /* sensors that told anything */
+    TABLE_SEEN,            /* what each sensor told lately */
+    TABLE_EVENTS,          /* events that came lately, by their record numbers */
+    TABLE_LOGONS,          /* logons on the wire that events may tell again */
+    TABLE_KDCS,            /* controllers that were seen issuing tickets */
+    TABLE_WATCH,           /* since when everything was seen */
+    TABLE_SENSORS,         /* how far each that captures has told */
     TABLES
 };
 
@@ -39,6 +40,9 @@ enum place {
     PLACE_GROUP,
     PLACES
 };
+
+/* Tickets for services are not renewed: they live for hours, and a weekend on. */
+#define SERVICE_TICKET_KEPT (4 * CLOCK_DAY)
 
 struct processor {
     struct subject_seed seed;

@@ -37,10 +37,18 @@ static struct subject ticket_key(const struct processor *self, uint64_t fingerpr
     return subject_of_number(self->seed, fingerprint);
 }
 
+static struct state_table *table_for(const struct processor *self, bool granting)
+{
+    return self->tables[granting ? TABLE_TICKETS : TABLE_SERVICE_TICKETS];
+}
+
 static const struct ticket *look(const struct processor *self, uint64_t fingerprint, int64_t now)
 {
-    return fingerprint ? state_table_look(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), now)
-                       : NULL;
+    if (fingerprint == 0)
+        return NULL;
+    const struct subject key = ticket_key(self, fingerprint);
+    const struct ticket *found = state_table_look(table_for(self, false), key, now);
+    return found ? found : state_table_look(table_for(self, true), key, now);
 }
 
 /* --- issued ones --- */
@@ -112,7 +120,7 @@ static void learn(struct processor *self, const struct observation *o)
     name_owner(self, o, &t);
     bool added;
     struct ticket *to =
-        state_table_use(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), o->time, &added);
+        state_table_use(table_for(self, t.granting), ticket_key(self, fingerprint), o->time, &added);
     if (to && added)
         *to = t;
 }
@@ -124,10 +132,11 @@ static void learn_forwarded(struct processor *self, const struct observation *o)
     struct cursor items = list ? list->list.items : (struct cursor){0};
     for (uint32_t i = 0; list && i < list->list.count; i++) {
         uint64_t fingerprint = activity_next_item(&items, TYPE_ID).uint;
-        if (!look(self, fingerprint, o->time))
+        const struct ticket *known = look(self, fingerprint, o->time);
+        if (!known)
             continue;
         struct ticket *t =
-            state_table_use(self->tables[TABLE_TICKETS], ticket_key(self, fingerprint), o->time, NULL);
+            state_table_use(table_for(self, known->granting), ticket_key(self, fingerprint), o->time, NULL);
         if (t)
             t->forwarded = true;
     }
@@ -160,9 +169,10 @@ static void find(struct processor *self, struct observation *o)
 
 static uint64_t forgotten(const struct processor *self)
 {
-    struct state_table_status status;
-    state_table_status(self->tables[TABLE_TICKETS], &status);
-    return status.pushed_out;
+    struct state_table_status granting, services;
+    state_table_status(table_for(self, true), &granting);
+    state_table_status(table_for(self, false), &services);
+    return granting.pushed_out + services.pushed_out;
 }
 
 void processor_gap(struct processor *self, int64_t time)
@@ -237,7 +247,8 @@ static bool all_is_watched(struct processor *self, const struct observation *o)
     bool is_known = self->directory->domain(self->directory->context, realm, &life, &renewal);
     if (life == 0)
         life = TICKET_LIFE;
-    return is_known && o->time - watch->since > life + CLOCK_SKEW &&
+    return is_known && life + CLOCK_SKEW <= SERVICE_TICKET_KEPT &&
+           o->time - watch->since > life + CLOCK_SKEW &&
            self->directory->controllers(self->directory->context, realm, see_controller, &controllers) &&
            controllers.count > 0 && controllers.silent == 0 && all_have_told(self, o->time);
 }
