@@ -66,6 +66,9 @@ struct directory_view {
     /* Who is meant by a name (party->guid is NULL): false when nobody is, or several are. NULL: it cannot be
      * asked, and nobody is. */
     bool (*find)(void *context, const struct party *party, struct directory_name *to);
+    /* Whose SID ([MS-DTYP] 2.4.2.2, binary) this is. KNOWN_NO: the directory of that SID's domain is known
+     * whole, and has none such. `to` may be NULL. NULL: it cannot be asked. */
+    enum known (*sid)(void *context, struct bytes sid, struct directory_name *to);
     /* The domain controllers (no read-only ones) of a domain, each by its objectGUID; false when they are not
      * all known. NULL: they are not. */
     bool (*controllers)(void *context, struct bytes domain, void (*visit)(void *to, const uint8_t guid[16]),

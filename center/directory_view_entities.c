@@ -203,18 +203,45 @@ static void put_text(char *to, size_t capacity, struct bytes text)
     to[size] = '\0';
 }
 
-static bool find(void *context, const struct party *party, struct directory_name *to)
+static void put_name(const struct entities *self, uint32_t number, struct directory_name *to)
 {
-    const struct entities *self = context;
-    uint32_t number = party_number(self, party);
-    if (!number)
-        return false;
     const struct item *item = &self->items[number];
     memcpy(to->guid, item->guid.bytes, sizeof(to->guid));
     to->kind = kind_of(item);
     put_text(to->name, sizeof(to->name), item_account(item));
     memcpy(to->domain, self->domains[item->domain].dns, sizeof(to->domain));
-    return true;
+}
+
+static bool find(void *context, const struct party *party, struct directory_name *to)
+{
+    const struct entities *self = context;
+    uint32_t number = party_number(self, party);
+    if (number)
+        put_name(self, number, to);
+    return number != 0;
+}
+
+/* The domain that a SID is of: its own without the RID. */
+static bool of_whole_domain(const struct entities *self, struct bytes sid)
+{
+    for (uint32_t i = 1; i <= self->domain_count; i++) {
+        const struct entities_domain *home = &self->domains[i];
+        if (home->whole && home->sid_size >= 8 && sid.size == home->sid_size + 4u &&
+            sid.data[1] == home->sid[1] + 1 && memcmp(sid.data + 2, home->sid + 2, home->sid_size - 2u) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum known whose_sid(void *context, struct bytes sid, struct directory_name *to)
+{
+    const struct entities *self = context;
+    uint32_t number = 0, count = entities_by_name(self, BY_SID, sid, (struct bytes){0}, &number);
+    if (count == 1 && to)
+        put_name(self, number, to);
+    if (count)
+        return count == 1 ? KNOWN_YES : KNOWN_NOT; /* those of BUILTIN are of every domain */
+    return of_whole_domain(self, sid) ? KNOWN_NO : KNOWN_NOT;
 }
 
 static bool controllers(void *context, struct bytes name, void (*visit)(void *to, const uint8_t guid[16]),
@@ -247,6 +274,7 @@ struct directory_view entities_view(struct entities *self)
                                    .domain = domain,
                                    .member = member,
                                    .find = find,
+                                   .sid = whose_sid,
                                    .controllers = controllers,
                                    .context = self};
 }

@@ -2,6 +2,7 @@
  *
  * 2027: a ticket of an account that there is not.
  */
+#include "base/sid.h"
 #include "center/detectors/authentication.h"
 
 /* RFC 4120 7.5.9 */
@@ -26,6 +27,14 @@ static bool refused(const struct observation *o)
            !observation_has(o, FIELD_S4U2SELF_ACCOUNT) && !observation_bool(o, FIELD_S4U2SELF_CERTIFICATE);
 }
 
+/* The account in the ticket's PAC, as a key shows it, has a SID that nobody has. */
+static bool of_unknown_sid(const struct detection *d, const struct observation *o)
+{
+    const struct directory_view *view = detection_directory(d);
+    struct bytes sid = observation_text(o, FIELD_PAC_ACCOUNT_SID);
+    return sid.size && view->sid && view->sid(view->context, sid, NULL) == KNOWN_NO;
+}
+
 static struct subject key(const struct detection *d, const struct observation *o)
 {
     (void)d;
@@ -34,13 +43,25 @@ static struct subject key(const struct detection *d, const struct observation *o
     return o->account.subject;
 }
 
+static void tell_sid(struct alert *alert, const struct observation *o)
+{
+    char words[SID_TEXT_MAX + 1];
+    struct text t = text_to(words, sizeof(words));
+    sid_text(&t, observation_text(o, FIELD_PAC_ACCOUNT_SID));
+    text_end(&t);
+    alert_put_string(alert, "account_sid", words);
+    alert_explain(alert, "Its PAC, read by a key, gives the account the SID %s, which nobody has.", words);
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     bool told = refused(o);
     if (o->ticket || detection_is(d, &o->account, FACT_DELETED))
         return; /* a controller issued it: the account was deleted since */
-    if (!told && (!party_is(&o->account) ||
-                  detection_account_known(d, o->account.name, o->account.domain) != KNOWN_NO))
+    bool nobody =
+        party_is(&o->account) && detection_account_known(d, o->account.name, o->account.domain) == KNOWN_NO;
+    bool sid = of_unknown_sid(d, o);
+    if (!told && !nobody && !sid)
         return;
     struct ghost *g = detection_use(d, 0, detection_key(d), NULL);
     if (!g)
@@ -55,14 +76,18 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_number(alert, "sources", distinct_value(&g->sources));
     alert_put_number(alert, "services", distinct_value(&g->services));
     alert_put_string(alert, "known_from", told ? "controller" : "directory");
+    if (sid)
+        tell_sid(alert, o);
     alert_explain(alert,
-                  "%.*s, which does not exist, used a Kerberos ticket, from %u computer%s, to access %u "
+                  "%.*s, %s does not exist, used a Kerberos ticket, from %u computer%s, to access %u "
                   "service%s; that this ticket was issued was not seen.",
-                  PRINTED(party_words(&o->account, "An account")), distinct_value(&g->sources),
-                  distinct_value(&g->sources) == 1 ? "" : "s", distinct_value(&g->services),
-                  distinct_value(&g->services) == 1 ? "" : "s");
-    alert_explain(alert, told ? "The controller that was asked refused it: it knows no such account."
-                              : "The directory has no such account.");
+                  PRINTED(party_words(&o->account, "An account")), told || nobody ? "which" : "by a SID that",
+                  distinct_value(&g->sources), distinct_value(&g->sources) == 1 ? "" : "s",
+                  distinct_value(&g->services), distinct_value(&g->services) == 1 ? "" : "s");
+    if (told)
+        alert_explain(alert, "The controller that was asked refused it: it knows no such account.");
+    else if (nobody)
+        alert_explain(alert, "The directory has no such account.");
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -81,7 +106,9 @@ const struct detector detector_golden_nonexistent = {
         "which answers a TGS request (event 4769) with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets "
         "that were "
         "seen issued are of accounts that were deleted since, and left out; so are requests in the name of "
-        "another (S4U2self), where the error is about the other.",
+        "another (S4U2self), where the error is about the other. Where a key lets the PAC be read "
+        "(docs/keytab.md), "
+        "an account SID that the directory's whole domain does not have tells the same.",
     .advice =
         "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
         "look what was accessed.",
