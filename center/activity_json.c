@@ -133,7 +133,14 @@ static bool put_item(struct activity_writer *w, enum activity_type type, const j
             return false;
         activity_list_address(w, &address);
         return true;
-    default: /* lists of SIDs are written by nobody who writes activities */
+    case TYPE_SID: {
+        uint8_t sid[SID_BYTES_MAX];
+        size_t size = json_is_string(item) ? sid_parse(text_of(item).data, text_of(item).size, sid) : 0;
+        if (size)
+            activity_list_sid(w, sid, size);
+        return size > 0;
+    }
+    default: /* lists of nothing else */
         return false;
     }
 }
