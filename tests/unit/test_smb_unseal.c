@@ -227,7 +227,6 @@ static struct {
     uint8_t answer[UNSEAL_REQUEST_MAX];
 } oracle;
 
-
 static void note_session(struct cursor *c)
 {
     assert_int_equal(msgpack_next(c).uint, oracle.authentication);
