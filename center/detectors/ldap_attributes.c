@@ -74,14 +74,16 @@ static bool by_item(void *context, const struct ldap_item *item)
     return false;
 }
 
-/* One object is what a help desk reads; many are collected. */
+/* One object is what a help desk reads; many are collected. Who finds none got no attribute either, and
+ * looked for a secret only when the filter did. */
 static uint32_t attributes_of(const struct observation *o)
 {
     uint32_t found = 0;
     bool many = observation_uint(o, FIELD_SEARCH_SCOPE, 2) != 0 && observation_uint(o, FIELD_ENTRIES, 2) != 1;
     if (!many)
         return 0;
-    list_each(o, FIELD_LDAP_ATTRIBUTES, by_attribute, &found);
+    if (observation_uint(o, FIELD_ENTRIES, 2) != 0)
+        list_each(o, FIELD_LDAP_ATTRIBUTES, by_attribute, &found);
     ldap_filter_each(observation_text(o, FIELD_SEARCH_FILTER), by_item, &found);
     return found;
 }

@@ -34,7 +34,9 @@ static const struct state_form tables[] = {
 
 static struct subject key(const struct detection *d, const struct observation *o)
 {
-    return by_controller(d, o) || by_system(o) ? (struct subject){0} : key_by_origin(d, o);
+    return by_controller(d, o) || by_system(o) || detection_is(d, &o->account, FACT_SYNCHRONIZER)
+               ? (struct subject){0}
+               : key_by_origin(d, o);
 }
 
 static void observe(struct detection *d, const struct observation *o)
@@ -89,7 +91,8 @@ const struct detector detector_ldap_principals = {
         "of a source when it came in the first ten days of all, or in the first fifteen days of the source "
         "(both published). Families that are not habit are weighed together over a day: the weight is how "
         "rarely ordinary programs ask so, after the filters of SharpHound, PowerView, ldapdomaindump, Rubeus "
-        "and adidnsdump. Also from event 1644; sealed searches are not seen on the wire. What was raised "
+        "and adidnsdump. Also from event 1644; sealed searches are seen on the wire by a key only "
+        "(docs/keytab.md), and accounts tagged as synchronizers are left out. What was raised "
         "after the learning is not learned; a source that is still learned is told when it asks for nearly "
         "everything within a day (new_source_weight), for an attacker's own computer is new too.",
     .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for "

@@ -29,6 +29,11 @@ foreach(labelled own=${CMAKE_CURRENT_SOURCE_DIR}/data shared=${shared_data}/lab)
   set_tests_properties(detection_results_${which} PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
 endforeach()
 
+add_test(NAME detection_results_keytab COMMAND Python3::Interpreter ${integration}/detection_results.py
+  --center $<TARGET_FILE:picket-center> --picket $<TARGET_FILE:picket> --keytab ${shared_data}/lab/lab.keytab
+  --entities ${CMAKE_CURRENT_SOURCE_DIR}/data/lab-directory.ndjson --check ${shared_data}/lab)
+set_tests_properties(detection_results_keytab PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
+
 # Damaged captures: those of the tree, with less of each kind of damage, always; all of it labelled slow (best
 # in the asan preset).
 add_executable(damage ${integration}/damage.c)

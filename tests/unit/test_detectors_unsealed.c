@@ -7,7 +7,7 @@
 #include "tests/unit/detector_world.h"
 
 extern const struct detector detector_golden_pac, detector_diamond_ticket, detector_silver_ticket,
-    detector_golden_nonexistent;
+    detector_golden_nonexistent, detector_golden_contents, detector_nopac_ticket;
 
 #define REALM  "PICKET.LAB"
 #define DOMAIN "S-1-5-21-1-2-3-"
@@ -18,7 +18,9 @@ struct inside {
     int64_t client_off, logon_off; /* from the authentication, ns */
     int group;
     const char *server, *kdc, *ticket, *full;
+    const char *domain, *server_name;
     bool no_requestor, seen;
+    int64_t life, set;
 };
 
 static const char * or (const char *text, const char *otherwise)
@@ -50,7 +52,10 @@ static void put_pac(struct world *world, const struct inside *in)
     activity_put_text(w, FIELD_PAC_CLIENT_NAME, or (in->client_info, client));
     activity_put_time(w, FIELD_PAC_CLIENT_TIME, WORLD_START + in->client_off);
     activity_put_text(w, FIELD_PAC_ACCOUNT, or (in->account, client));
-    activity_put_text(w, FIELD_PAC_DOMAIN, "PICKET");
+    activity_put_text(w, FIELD_PAC_DOMAIN, or (in->domain, "PICKET"));
+    activity_put_text(w, FIELD_PAC_LOGON_SERVER, or (in->server_name, "DC1"));
+    if (in->set)
+        activity_put_time(w, FIELD_PAC_PASSWORD_LAST_SET, in->set);
     put_sid(w, FIELD_PAC_ACCOUNT_SID, sid);
     assert_true(activity_list_begin(w, FIELD_PAC_GROUPS));
     activity_list_uint(w, 513);
@@ -85,6 +90,8 @@ static void issue(struct world *world, const char *service)
     activity_put_text(w, FIELD_ISSUED_TICKET_REALM, REALM);
     activity_put_int(w, FIELD_ISSUED_TICKET_ETYPE, 18);
     activity_put_uint(w, FIELD_ISSUED_TICKET_FINGERPRINT, ++fingerprint);
+    activity_put_time(w, FIELD_ISSUED_TICKET_AUTH_TIME, WORLD_START);
+    activity_put_time(w, FIELD_ISSUED_TICKET_END_TIME, WORLD_START + 10 * CLOCK_HOUR);
     put_pac(world, &(struct inside){0});
     world_send(world);
 }
@@ -102,6 +109,7 @@ static void present(struct world *world, enum activity_kind kind, struct inside 
     activity_put_text(w, FIELD_TICKET_CLIENT, or (in.client, "alice"));
     activity_put_text(w, FIELD_TICKET_CLIENT_REALM, REALM);
     activity_put_time(w, FIELD_TICKET_AUTH_TIME, WORLD_START);
+    activity_put_time(w, FIELD_TICKET_END_TIME, WORLD_START + (in.life ? in.life : 10 * CLOCK_HOUR));
     put_pac(world, &in);
     world_send(world);
 }
@@ -111,7 +119,10 @@ static enum known whose(void *context, struct bytes sid, struct directory_name *
 {
     static const struct {
         const char *sid, *name;
-    } all[] = {{DOMAIN "1001", "alice"}, {DOMAIN "500", "admin"}, {DOMAIN "512", "Domain Admins"}};
+    } all[] = {{DOMAIN "1001", "alice"},
+               {DOMAIN "500", "admin"},
+               {DOMAIN "512", "Domain Admins"},
+               {DOMAIN "1000", "DC1$"}};
     (void)context;
     char words[SID_TEXT_MAX + 1];
     struct text t = text_to(words, sizeof(words));
@@ -123,11 +134,21 @@ static enum known whose(void *context, struct bytes sid, struct directory_name *
         if (to) {
             *to = (struct directory_name){.kind = i == 2 ? SUBJECT_GROUP : SUBJECT_ACCOUNT,
                                           .domain = "picket.lab"};
+            to->guid[0] = (uint8_t)(i + 1);
             snprintf(to->name, sizeof(to->name), "%s", all[i].name);
         }
         return KNOWN_YES;
     }
     return strncmp(words, DOMAIN, strlen(DOMAIN)) == 0 ? KNOWN_NO : KNOWN_NOT;
+}
+
+/* A computer is found by its name without the $ too. */
+static bool find(void *context, const struct party *party, struct directory_name *to)
+{
+    (void)context;
+    *to = (struct directory_name){
+        .kind = SUBJECT_COMPUTER, .guid = {4}, .name = "DC1$", .domain = "picket.lab"};
+    return text_is(party->name, "DC1") || text_is(party->name, "DC1$");
 }
 
 static enum known member(void *context, const struct party *one, const struct party *group)
@@ -146,6 +167,7 @@ static struct world *world_with(const struct detector *detector)
                                                          .domain = world_domain,
                                                          .member = member,
                                                          .sid = whose,
+                                                         .find = find,
                                                          .context = world},
                                            .seed = {77},
                                            .shards = 1,
@@ -261,6 +283,37 @@ static void a_sid_that_nobody_has(void **state)
     TRY(&detector_golden_nonexistent, ACTIVITY_KERBEROS_TGS, attempts);
 }
 
+static void not_as_the_domain_issues_them(void **state)
+{
+    (void)state;
+    static const struct attempt attempts[] = {
+        {{0}, NULL},
+        {{.life = 11 * CLOCK_HOUR, .domain = "PICKET.LAB"}, NULL}, /* within the slack */
+        {{.life = 12 * CLOCK_HOUR}, NULL},                         /* one thing alone */
+        {{.life = 12 * CLOCK_HOUR, .domain = "PICKET.LAB"}, "life"},
+        {{.life = 3650 * CLOCK_DAY}, "life"},
+        {{.life = 3650 * CLOCK_DAY, .seen = true}, NULL},
+        {{.server_name = "", .domain = "PICKET.LAB"}, "logon_server"},
+        {{.set = WORLD_START, .server_name = ""}, "password_set"},
+        {{.set = WORLD_START}, NULL},
+    };
+    TRY(&detector_golden_contents, ACTIVITY_KERBEROS_TGS, attempts);
+}
+
+static void a_ticket_of_a_computers_name(void **state)
+{
+    (void)state;
+    static const struct attempt attempts[] = {
+        {{0}, NULL},
+        {{.client = "DC1", .no_requestor = true}, "requestor"},
+        {{.client = "DC1$", .no_requestor = true}, NULL},
+        {{.client = "DC1", .sid = DOMAIN "1000", .requestor = DOMAIN "1000"}, NULL},
+        {{.client = "DC1", .sid = DOMAIN "1000", .requestor = DOMAIN "1001"}, "requestor"},
+        {{.client = "alice", .no_requestor = true}, NULL},
+    };
+    TRY(&detector_nopac_ticket, ACTIVITY_KERBEROS_TGS, attempts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +321,8 @@ int main(void)
         cmocka_unit_test(parts_that_do_not_fit),
         cmocka_unit_test(a_ticket_that_only_its_service_signed),
         cmocka_unit_test(a_sid_that_nobody_has),
+        cmocka_unit_test(not_as_the_domain_issues_them),
+        cmocka_unit_test(a_ticket_of_a_computers_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

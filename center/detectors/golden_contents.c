@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * 2032: a ticket-granting ticket that is not as the domain issues them, as a key shows.
+ */
+#include "center/detectors/unsealed_ticket.h"
+
+enum { SETTING_INDICATORS, SETTING_SLACK };
+
+static const struct detector_setting settings[] = {
+    [SETTING_INDICATORS] = {"indicators", "", 3, 2, 2, 1, 10,
+                            "How many things have to differ from the tickets that the domain issues."},
+    [SETTING_SLACK] =
+        {"slack", "h", 4, 1, 0.25, 0, 100,
+         "How much longer it may live than those that were seen issued, or than the policy says."},
+    {0},
+};
+
+static const struct state_form tables[] = {REALM_TICKETS_TABLE, {0}};
+
+static const enum activity_kind kinds[] = {ACTIVITY_KERBEROS_AS, ACTIVITY_KERBEROS_TGS, ACTIVITY_NONE};
+
+#define HOURS(ns) ((double)(ns) / (double)STATISTICS_HOUR)
+
+static struct subject key(const struct detection *d, const struct observation *o)
+{
+    return o->kind == ACTIVITY_KERBEROS_AS || unsealed_granting(o) ? unsealed_realm(d, o)
+                                                                   : (struct subject){0};
+}
+
+static void find_life(struct findings *f, const struct realm_tickets *r)
+{
+    const struct observation *o = f->o;
+    const struct directory_view *view = detection_directory(f->d);
+    int64_t policy = 0, renew, from = observation_int(o, FIELD_TICKET_AUTH_TIME, 0);
+    int64_t life =
+        observation_int(o, FIELD_TICKET_END_TIME, 0) - observation_int(o, FIELD_TICKET_START_TIME, from);
+    view->domain(view->context, observation_text(o, FIELD_TICKET_REALM), &policy, &renew);
+    int64_t usual = policy > r->longest ? policy : r->longest;
+    if (from <= 0 ||
+        life <= usual + (int64_t)(detection_setting(f->d, SETTING_SLACK) * (double)STATISTICS_HOUR))
+        return;
+    bool absurd = life > 30 * STATISTICS_DAY && life > 2 * usual;
+    finding(f, absurd, "life", "It lives %.1f hours, those that were issued at most %.1f", HOURS(life),
+            HOURS(usual));
+}
+
+static void find_logon(struct findings *f, const struct realm_tickets *r)
+{
+    const struct observation *o = f->o;
+    struct bytes domain = observation_text(o, FIELD_PAC_DOMAIN);
+    int64_t set = observation_int(o, FIELD_PAC_PASSWORD_LAST_SET, 0);
+    if (domain.size && r->pac_domain_size &&
+        (domain.size != r->pac_domain_size || memcmp(domain.data, r->pac_domain, domain.size) != 0))
+        finding(f, false, "pac_domain", "Its PAC calls the domain %.*s, those that were issued %.*s",
+                PRINTED(domain), (int)r->pac_domain_size, r->pac_domain);
+    if (observation_text(o, FIELD_PAC_LOGON_SERVER).size == 0)
+        finding(f, false, "logon_server", "Its PAC names no controller that made it");
+    if (set && set == observation_int(o, FIELD_PAC_LOGON_TIME, 0))
+        finding(f, false, "password_set", "The password was set in the very moment of the log-on");
+    if (!set && observation_uint(o, FIELD_PAC_LOGON_COUNT, 1) == 0)
+        finding(f, false, "logon_count", "It counts no log-on, and no password was ever set");
+    if (r->upns == r->granting && !observation_list_has_int(o, FIELD_PAC_BUFFERS, PAC_BUFFER_UPN))
+        finding(f, false, "upn", "Its PAC tells no UPN; all %u that were issued do", r->granting);
+}
+
+static void observe(struct detection *d, const struct observation *o)
+{
+    struct realm_tickets *r = detection_use(d, 0, detection_key(d), NULL);
+    if (!r)
+        return;
+    realm_tickets_learn(r, o);
+    if (!unsealed_granting(o) || o->ticket || r->granting < REALM_TICKETS_LEAST ||
+        !observation_list_has_int(o, FIELD_PAC_BUFFERS, PAC_BUFFER_LOGON))
+        return;
+    struct findings f = {.d = d,
+                         .o = o,
+                         .key = findings_key(d, o, 4),
+                         .what = "used a ticket-granting ticket that is not as the domain's are"};
+    find_life(&f, r);
+    find_logon(&f, r);
+    if (f.alert)
+        alert_put_compared(f.alert, "different", f.certain + f.possible, "indicators",
+                           detection_setting(d, SETTING_INDICATORS));
+    findings_raise(&f, (unsigned)detection_setting(d, SETTING_INDICATORS));
+}
+
+const struct detector detector_golden_contents = {
+    .external_id = 2032,
+    .name = "GoldenTicketSizeAnomalySecurityAlert",
+    .title = "Suspected golden ticket usage (ticket anomaly, read by a key)",
+    .word = "golden_contents",
+    .severity = SEVERITY_HIGH,
+    .mitre = "T1558.001",
+    .doc =
+        "With krbtgt's key (docs/keytab.md) compares each ticket-granting ticket that was not seen issued "
+        "with those "
+        "that controllers of its realm were seen to issue, at least three: how long it lives, against the "
+        "longest "
+        "of them and the domain's policy (beyond thirty days and twice the usual it raises by itself); the "
+        "name "
+        "that the PAC gives the domain, which tools write in another form; whether it names the controller "
+        "that "
+        "made it ([MS-PAC] 2.5 LogonServer); a password that was set in the moment of the log-on; no log-on "
+        "counted "
+        "and no password ever set; and whether it tells a UPN (2.10). Otherwise two of them raise. Flags and "
+        "versions of keys are not compared, for they hang on what was asked for and on krbtgt's changes.",
+    .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
+              "and look "
+              "what was done with the ticket.",
+    .settings = settings,
+    .tables = tables,
+    .kinds = kinds,
+    .key = key,
+    .observe = observe,
+};
