@@ -36,12 +36,18 @@ struct activity_writer *dissect_begin(struct dissect *d, enum activity_kind kind
     return w;
 }
 
+void engine_give_out(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record)
+{
+    engine->stats.activities++;
+    if (engine->emit)
+        engine->emit(engine->emit_context, kind, time, record);
+}
+
 void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t time)
 {
     struct bytes record = activity_finish(w);
-    engine->stats.activities++;
-    if (engine->emit)
-        engine->emit(engine->emit_context, w->kind, time, record);
+    if (!posted_wait(engine, w->kind, time, record))
+        engine_give_out(engine, w->kind, time, record);
 }
 
 /* False when there is nothing to go on with: none was begun, or it is of a quoted datagram. */

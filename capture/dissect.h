@@ -180,8 +180,8 @@ void dissect_emit(struct dissect *d);
 
 /* Completes it when the answer to what was posted to the holder of the keys under that number is there
  * (capture/unseal.h), or is known not to come: `finish` gets the activity as d->activity and the answer
- * (empty: none), and says whether it is to be emitted. It may ask for nothing. Other activities may overtake
- * it. */
+ * (empty: none), and says whether it is to be emitted. It may ask for nothing. What comes after it
+ * waits with it: the order stays. */
 typedef bool (*dissect_finish)(struct dissect *d, struct bytes answer);
 void dissect_emit_later(struct dissect *d, uint64_t number, dissect_finish finish);
 

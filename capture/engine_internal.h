@@ -84,8 +84,9 @@ struct engine {
 /* dissect.c: a sum of connections that came to nothing, as an activity; an attempts_told. */
 void engine_emit_scan(void *engine, const struct attempts *attempts);
 
-/* dissect.c: completes the record and gives it out; ends the building of d's activity, false when there is
- * none to go on with. */
+/* dissect.c: gives out a record; completes one, and gives it out when none before it waits; ends the building
+ * of d's activity, false when there is none to go on with. */
+void engine_give_out(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record);
 void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t time);
 bool engine_end_building(struct dissect *d);
 
@@ -95,6 +96,8 @@ void posted_destroy(struct posted **posted_p);
 /* Fetches the answers, and gives out what waits for them; the same when it waited for long enough. */
 void posted_collect(struct engine *engine);
 void posted_tick(struct engine *engine);
+/* True: the record was copied, and goes out after those that wait. */
+bool posted_wait(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record);
 
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,

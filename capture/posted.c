@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Activities that wait for what was posted to the holder of the keys: many answers are fetched by one
- * question. They are kept one behind the other, in the order in which they were posted, and all go at once.
+ * Activities that wait for what was posted to the holder of the keys, and those that came after them: many
+ * answers are fetched by one question, and all go out in the order in which they came. Who looks for a ticket
+ * that was never issued must see the issue before the use.
  */
 #include "capture/engine_internal.h"
 #include "capture/unseal.h"
@@ -9,22 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POSTED_MAX   64u
-#define POSTED_BYTES ((size_t)192 * 1024)
+#define POSTED_MAX   64u  /* questions */
+#define WAITING_MAX  512u /* activities in all */
+#define POSTED_BYTES ((size_t)512 * 1024)
 #define POSTED_AGE   (INT64_C(50) * 1000000) /* by the engine's clock */
 
-struct posted_activity {
-    uint64_t number;
-    dissect_finish finish;
+_Static_assert(sizeof(struct activity_writer) <= POSTED_BYTES, "any activity has a place");
+
+struct waiting_activity {
+    uint64_t number;       /* of what was posted */
+    dissect_finish finish; /* NULL: it is complete, and waits for those before it */
     int64_t time;
-    uint32_t at, size; /* of its record in `bytes` */
+    uint32_t at, size; /* in `bytes`: as activity_save left it, or its record */
+    uint8_t kind;
 };
 
 struct posted {
-    struct posted_activity list[POSTED_MAX];
+    struct waiting_activity list[WAITING_MAX];
     uint32_t count;
+    uint32_t questions; /* of them */
     uint32_t used;
     int64_t since;
+    bool giving_out;
     uint8_t bytes[POSTED_BYTES];
 };
 
@@ -39,7 +46,7 @@ void posted_destroy(struct posted **posted_p)
     *posted_p = NULL;
 }
 
-static void finish_one(struct engine *engine, const struct posted_activity *p, struct bytes answer)
+static void finish_one(struct engine *engine, const struct waiting_activity *p, struct bytes answer)
 {
     struct activity_writer *w = &engine->spare;
     struct dissect d = {.engine = engine, .time = p->time, .scratch = engine->scratch, .activity = w};
@@ -47,24 +54,37 @@ static void finish_one(struct engine *engine, const struct posted_activity *p, s
         engine_hand_over(engine, w, p->time);
 }
 
+static void give_out(struct engine *engine, struct unseal_collected *collected)
+{
+    struct posted *posted = engine->posted;
+    uint64_t number = 0;
+    struct bytes answer;
+    bool there = unseal_collected_next(collected, &number, &answer);
+    for (uint32_t i = 0; i < posted->count; i++) {
+        const struct waiting_activity *p = &posted->list[i];
+        if (!p->finish) {
+            engine_give_out(engine, (enum activity_kind)p->kind, p->time,
+                            (struct bytes){posted->bytes + p->at, p->size});
+            continue;
+        }
+        /* Those that nobody waits for any more: of a holder that was too late before. */
+        while (there && number < p->number)
+            there = unseal_collected_next(collected, &number, &answer);
+        finish_one(engine, p, there && number == p->number ? answer : (struct bytes){0});
+    }
+}
+
 void posted_collect(struct engine *engine)
 {
     struct posted *posted = engine->posted;
-    if (!posted || !posted->count)
+    if (!posted || !posted->count || posted->giving_out)
         return;
     struct unseal_collected collected;
-    uint64_t number = 0;
-    struct bytes answer;
     unseal_collect(engine->options.unsealer, &collected);
-    bool there = unseal_collected_next(&collected, &number, &answer);
-    for (uint32_t i = 0; i < posted->count; i++) {
-        const struct posted_activity *p = &posted->list[i];
-        /* Those that nobody waits for any more: of a holder that was too late before. */
-        while (there && number < p->number)
-            there = unseal_collected_next(&collected, &number, &answer);
-        finish_one(engine, p, there && number == p->number ? answer : (struct bytes){0});
-    }
-    posted->count = posted->used = 0;
+    posted->giving_out = true;
+    give_out(engine, &collected);
+    posted->giving_out = false;
+    posted->count = posted->questions = posted->used = 0;
 }
 
 void posted_tick(struct engine *engine)
@@ -73,22 +93,47 @@ void posted_tick(struct engine *engine)
         posted_collect(engine);
 }
 
+/* A place for so many bytes behind the others; NULL when they are more than all that there may be. */
+static struct waiting_activity *add(struct engine *engine, size_t size)
+{
+    struct posted *posted = engine->posted;
+    if (posted->count == WAITING_MAX || posted->questions == POSTED_MAX || size > POSTED_BYTES - posted->used)
+        posted_collect(engine);
+    if (size > POSTED_BYTES - posted->used)
+        return NULL;
+    if (!posted->count)
+        posted->since = engine->now;
+    struct waiting_activity *p = &posted->list[posted->count++];
+    *p = (struct waiting_activity){.at = posted->used, .size = (uint32_t)size};
+    posted->used += (uint32_t)((size + 7) & ~(size_t)7);
+    return p;
+}
+
+bool posted_wait(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record)
+{
+    struct posted *posted = engine->posted;
+    if (!posted || !posted->count || posted->giving_out)
+        return false;
+    struct waiting_activity *p = add(engine, record.size);
+    if (!p)
+        return false;
+    p->kind = (uint8_t)kind;
+    p->time = time;
+    memcpy(posted->bytes + p->at, record.data, record.size);
+    return true;
+}
+
 void dissect_emit_later(struct dissect *d, uint64_t number, dissect_finish finish)
 {
     struct engine *engine = d->engine;
-    struct posted *posted = engine->posted;
     if (!engine_end_building(d))
         return;
     struct activity_writer *w = d->activity;
-    size_t size = activity_saved_size(w);
-    if (posted->count == POSTED_MAX || size > POSTED_BYTES - posted->used)
-        posted_collect(engine);
-    if (!posted->count)
-        posted->since = engine->now;
-    struct posted_activity *p = &posted->list[posted->count++];
-    *p = (struct posted_activity){
-        .number = number, .finish = finish, .time = d->time, .at = posted->used, .size = (uint32_t)size};
-    activity_save(w, posted->bytes + posted->used);
-    posted->used += (uint32_t)((size + 7) & ~(size_t)7);
+    struct waiting_activity *p = add(engine, activity_saved_size(w));
+    p->number = number;
+    p->finish = finish;
+    p->time = d->time;
+    engine->posted->questions++;
+    activity_save(w, engine->posted->bytes + p->at);
     posted_tick(engine);
 }

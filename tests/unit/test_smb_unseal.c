@@ -189,6 +189,33 @@ static void test_preauthentication(void **state)
     check_session(LAB "n08_smb_kerberos.pcap");
 }
 
+/* Keys see more, and what was seen without them in the same order: an exchange that waits for its answer is
+ * not overtaken by the use of the ticket that it issued. */
+static void test_order(void **state)
+{
+    (void)state;
+    struct own_keys keys;
+    struct harness h, without;
+    bool there = own_keys_open(&keys, KEYTAB);
+    harness_open(&h, &(struct engine_options){.unsealer = &keys.unsealer});
+    harness_open(&without, NULL);
+    const char *path = LAB "n17_join_computer.pcap";
+    there = there && harness_shared(&h, path) && harness_capture(&without, path);
+    size_t at = 0;
+    for (size_t i = 0; there && i < without.size; i++) {
+        const struct harness_record *wanted = without.records[i];
+        while (at < h.size && (h.records[at]->kind != wanted->kind || h.records[at]->time != wanted->time))
+            at++;
+        assert_true(at < h.size);
+    }
+    assert_true(!there || h.size > without.size);
+    harness_close(&h);
+    harness_close(&without);
+    own_keys_close(&keys);
+    if (!there)
+        skip();
+}
+
 /* With other keys nothing is read, and nothing is guessed at. */
 static void test_other_keys(void **state)
 {
@@ -683,12 +710,19 @@ static void test_signatures_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_twins),      cmocka_unit_test(test_preauthentication),
-        cmocka_unit_test(test_other_keys), wire_test(test_hash),
-        wire_test(test_lost_leg),          wire_test(test_earlier_dialect),
-        wire_test(test_unkeyed),           wire_test(test_reauthentication),
-        wire_test(test_messages),          wire_test(test_large),
-        wire_test(test_signatures),        wire_test(test_signatures_checked),
+        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_preauthentication),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_other_keys),
+        wire_test(test_hash),
+        wire_test(test_lost_leg),
+        wire_test(test_earlier_dialect),
+        wire_test(test_unkeyed),
+        wire_test(test_reauthentication),
+        wire_test(test_messages),
+        wire_test(test_large),
+        wire_test(test_signatures),
+        wire_test(test_signatures_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
