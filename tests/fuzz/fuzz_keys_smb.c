@@ -42,6 +42,7 @@ static struct answer ask(key_operation operation, const uint64_t *numbers, uint3
     msgpack_writer_init(&a, answer_bytes, sizeof answer_bytes);
     struct key_request r = {
         .holder = &holder, .line = LINE, .c = cursor_of(request, w.size), .left = count + 1, .answer = &a};
+    holder.plain_used = 0; /* as after each request: key_holder_answer */
     operation(&r);
     struct cursor c = cursor_of(answer_bytes, a.size);
     struct answer answer = {0};
