@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "center/detectors/authentication.h"
 #include "center/detectors/directory.h"
 
 static const enum activity_kind kinds[] = {ACTIVITY_DRS_REPLICATE,    ACTIVITY_DRS_BIND,
@@ -18,6 +19,9 @@ static const struct state_form tables[] = {
 #define DIRSYNC_OBJECT_SECURITY 0x1u
 /* [MS-ADTS] 5.1.3.2: a control access right is used. */
 #define CONTROL_ACCESS 0x100u
+
+/* [MS-DRSR] 4.1.10.2.22. */
+enum { EXOP_REPL_OBJECT = 6, EXOP_REPL_SECRETS = 7 };
 
 static const char get_changes_all[] = "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2";
 static const char get_changes_filtered[] = "89e95b76-444d-4c62-991a-0facbeda640c";
@@ -63,6 +67,20 @@ static bool may_replicate(const struct detection *d, const struct observation *o
            !detection_facts(d, &o->account, &facts);
 }
 
+/* One object with its secrets, which is how tools take single accounts; what the call says of it is seen in
+ * the clear, or through a key. */
+static void explain_object(struct alert *alert, const struct observation *o)
+{
+    uint64_t operation = observation_uint(o, FIELD_DRS_EXTENDED_OPERATION, 0);
+    if (operation != EXOP_REPL_OBJECT && operation != EXOP_REPL_SECRETS)
+        return;
+    struct bytes object = party_words(&o->target, "one that the directory here does not tell");
+    alert_put_number(alert, "extended_operation", (double)operation);
+    alert_put_text(alert, "object", object);
+    alert_explain(alert, "Of the directory it wanted a single object with its secrets: %.*s.",
+                  PRINTED(object));
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     if (is_partner(d, o) || may_replicate(d, o) || o->kind == ACTIVITY_DRS_BIND ||
@@ -84,6 +102,7 @@ static void observe(struct detection *d, const struct observation *o)
         alert_put_text(alert, "naming_context", context);
     if (observation_has(o, FIELD_ENTRIES))
         alert_put_number(alert, "entries", (double)observation_uint(o, FIELD_ENTRIES, 0));
+    explain_object(alert, o);
     alert_explain(alert, "Only domain controllers and synchronizers do so, and this is not known to be one; "
                          "who may, gets the password hashes of all accounts.");
     explain_end(alert, o);

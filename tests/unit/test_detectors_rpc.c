@@ -57,6 +57,31 @@ static void replication_by_no_controller(void **state)
     world_destroy(w);
 }
 
+/* A key shows what is asked for. */
+static void replication_of_one_account(void **state)
+{
+    (void)state;
+    struct world *w = world_new(false, directory);
+    for (uint64_t operation = 5; operation <= 8; operation++) {
+        bool single = operation == 6 || operation == 7;
+        call(w, ACTIVITY_DRS_REPLICATE, "drsuapi", 3);
+        put_uint(w, FIELD_DRS_EXTENDED_OPERATION, operation);
+        put_bool(w, FIELD_UNSEALED, true);
+        put_account(w, "bob");
+        if (operation != 7) {
+            put_text(w, FIELD_TARGET_NAME, "krbtgt");
+            put_text(w, FIELD_TARGET_KIND, "user");
+        }
+        send(w);
+        assert_raised(w, 2006, SEVERITY_HIGH);
+        const char *told = strstr(raised(w, 2006)->explanation, "a single object with its secrets: ");
+        assert_true((told != NULL) == single);
+        if (single)
+            assert_non_null(strstr(told, operation == 6 ? ": krbtgt." : ": one that the directory"));
+    }
+    world_destroy(w);
+}
+
 static void replication_is_excluded_when_told_so(void **state)
 {
     (void)state;
@@ -620,6 +645,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replication_by_no_controller),
+        cmocka_unit_test(replication_of_one_account),
         cmocka_unit_test(replication_is_excluded_when_told_so),
         cmocka_unit_test(without_a_directory_partners_are_controllers),
         cmocka_unit_test(dirsync_needs_a_right_unless_object_security),
