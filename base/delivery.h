@@ -20,7 +20,7 @@
  *                                         <-      AGAIN: something is missing, say HELLO
  *                                         <-      SETTINGS version, text: what an administrator sets for this
  *     SETTLED version, how, why           ->
- *     REPORT how the node sees its fleet   ->  for now; the next takes its place, and none is kept
+ *     REPORT how the node sees its fleet   ->  none is kept: the next takes its place
  *
  * A message is one msgpack map; keys that a reader does not know are skipped.
  */

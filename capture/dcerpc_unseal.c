@@ -56,8 +56,7 @@ void dcerpc_unseal_netlogon(struct dissect *d, struct dcerpc_association *a, con
     struct bytes names[2];
     if (!unseal_possible(d) || !dcerpc_netlogon_names(pdu->auth_token, names) || !names[1].size)
         return;
-    enum unseal_result result;
-    keep(d, a, pdu->auth_context, unseal_netlogon_context(d, names[1], &result));
+    keep(d, a, pdu->auth_context, unseal_netlogon_context(d, names[1]));
 }
 
 static uint64_t context_of(const struct dcerpc_association *a, uint32_t auth_context)

@@ -50,14 +50,6 @@ void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t 
         engine_give_out(engine, w->kind, time, record);
 }
 
-/* False when there is nothing to go on with: none was begun, or it is of a quoted datagram. */
-static bool end_building(struct engine *engine)
-{
-    bool built = engine->building && !engine->quoting;
-    engine->building = false;
-    return built;
-}
-
 /* What the call that builds the activity knows of all of it. */
 static void put_circumstances(struct dissect *d)
 {
@@ -69,10 +61,13 @@ static void put_circumstances(struct dissect *d)
 
 bool engine_end_building(struct dissect *d)
 {
-    if (!end_building(d->engine))
-        return false;
-    put_circumstances(d);
-    return true;
+    struct engine *engine = d->engine;
+    /* None was begun, or it is of a quoted datagram. */
+    bool built = engine->building && !engine->quoting;
+    engine->building = false;
+    if (built)
+        put_circumstances(d);
+    return built;
 }
 
 void dissect_emit(struct dissect *d)

@@ -43,6 +43,13 @@ static int64_t with_microseconds(int64_t time, int64_t microseconds)
     return usable ? time + microseconds * 1000 : time;
 }
 
+/* authtime [5], starttime [6], endtime [7], renew-till [8]: alike in tickets and in replies. */
+static void ticket_time(const struct ber *e, struct krb_times *to)
+{
+    int64_t *const times[] = {&to->auth_time, &to->start_time, &to->end_time, &to->renew_till};
+    *times[e->tag - EXPLICIT(5)] = krb_inner_time(e->value);
+}
+
 /* EncTicketPart ::= [APPLICATION 3] SEQUENCE { flags [0], key [1], crealm [2], cname [3],
  *   transited [4] SEQUENCE { tr-type [0], contents [1] OCTET STRING }, authtime [5], starttime [6] OPTIONAL,
  *   endtime [7], renew-till [8] OPTIONAL, caddr [9] OPTIONAL, authorization-data [10] OPTIONAL } (5.3) */
@@ -69,16 +76,10 @@ static void enc_ticket_member(const struct ber *e, struct krb_enc_ticket *to)
                 to->transited = ber_bytes(krb_inner(m.value, BER_OCTET_STRING));
         break;
     case EXPLICIT(5):
-        to->auth_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(6):
-        to->start_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(7):
-        to->end_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(8):
-        to->renew_till = krb_inner_time(e->value);
+        ticket_time(e, &to->times);
         break;
     case EXPLICIT(10):
         to->authorization = krb_inner(e->value, BER_SEQUENCE);
@@ -170,16 +171,10 @@ static void reply_member(const struct ber *e, struct krb_reply_part *to)
         krb_inner_flags(e->value, &to->flags);
         break;
     case EXPLICIT(5):
-        to->auth_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(6):
-        to->start_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(7):
-        to->end_time = krb_inner_time(e->value);
-        break;
     case EXPLICIT(8):
-        to->renew_till = krb_inner_time(e->value);
+        ticket_time(e, &to->times);
         break;
     case EXPLICIT(9):
         to->realm = krb_inner_string(e->value);

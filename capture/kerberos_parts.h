@@ -17,17 +17,22 @@ struct krb_key {
 /* An EncryptionKey, in the member that holds it. */
 void krb_inner_key(struct cursor member, struct krb_key *to);
 
-/* EncTicketPart. Times are nanoseconds since 1970; 0: not there. */
+/* Of a ticket: nanoseconds since 1970; 0: not there. */
+struct krb_times {
+    int64_t auth_time;
+    int64_t start_time;
+    int64_t end_time;
+    int64_t renew_till;
+};
+
+/* EncTicketPart. */
 struct krb_enc_ticket {
     uint32_t flags; /* TicketFlags, bit 0 the highest */
     struct krb_key key;
     struct bytes client_realm;
     struct krb_principal client;
     struct bytes transited;
-    int64_t auth_time;
-    int64_t start_time;
-    int64_t end_time;
-    int64_t renew_till;
+    struct krb_times times;
     struct cursor authorization; /* AuthorizationData, its content */
 };
 bool krb_read_enc_ticket(struct cursor plain, struct krb_enc_ticket *to);
@@ -52,10 +57,7 @@ struct krb_reply_part {
     uint32_t nonce;
     int64_t key_expiration;
     uint32_t flags;
-    int64_t auth_time;
-    int64_t start_time;
-    int64_t end_time;
-    int64_t renew_till;
+    struct krb_times times;
     struct bytes realm;
     struct krb_principal service;
     struct cursor padata; /* encrypted-pa-data, RFC 6806 11 */

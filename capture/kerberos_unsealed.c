@@ -241,10 +241,10 @@ static void put_ticket(struct activity_writer *w, const struct ticket_fields *fi
     krb_put_principal(w, fields->client, &ticket->client);
     krb_put_string(w, fields->client_realm, ticket->client_realm);
     activity_put_uint(w, fields->flags, ticket->flags);
-    krb_put_time(w, fields->auth_time, ticket->auth_time);
-    krb_put_time(w, fields->start_time, ticket->start_time);
-    krb_put_time(w, fields->end_time, ticket->end_time);
-    krb_put_time(w, fields->renew_till, ticket->renew_till);
+    krb_put_time(w, fields->auth_time, ticket->times.auth_time);
+    krb_put_time(w, fields->start_time, ticket->times.start_time);
+    krb_put_time(w, fields->end_time, ticket->times.end_time);
+    krb_put_time(w, fields->renew_till, ticket->times.renew_till);
     if (ticket->key.present)
         activity_put_int(w, fields->session_etype, ticket->key.etype);
     krb_put_string(w, fields->transited, ticket->transited);
@@ -272,10 +272,7 @@ static void put_reply_part(struct activity_writer *w, const struct unsealed_part
     struct krb_enc_ticket ticket = {
         .flags = reply.flags,
         .key = reply.key,
-        .auth_time = reply.auth_time,
-        .start_time = reply.start_time,
-        .end_time = reply.end_time,
-        .renew_till = reply.renew_till,
+        .times = reply.times,
     };
     put_ticket(w, &issued, &ticket);
     if (w->kind == ACTIVITY_KERBEROS_AS)

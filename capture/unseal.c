@@ -188,13 +188,12 @@ static enum unseal_result ask_plain(struct dissect *d, struct request *r, struct
     return UNSEAL_FINE;
 }
 
-static uint64_t ask_context(struct request *r, enum unseal_result *result)
+static uint64_t ask_context(struct request *r)
 {
     struct answer a;
     uint64_t context = 0;
     if (ask(r, &a) && a.result == UNSEAL_FINE)
         context = next_uint(&a);
-    *result = a.c.failed ? UNSEAL_MALFORMED : a.result;
     return a.c.failed ? 0 : context;
 }
 
@@ -431,14 +430,13 @@ enum unseal_result unseal_netlogon(struct dissect *d, const struct unseal_netlog
     return a.result;
 }
 
-uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer, enum unseal_result *result)
+uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer)
 {
     struct request r;
-    *result = UNSEAL_SILENT;
     if (!begin(d, &r, UNSEAL_NETLOGON_CONTEXT, 1, computer.size))
         return 0;
     put_bytes(&r, computer);
-    return ask_context(&r, result);
+    return ask_context(&r);
 }
 
 /* --- what was posted --- */

@@ -184,7 +184,7 @@ struct unseal_netlogon_handshake {
 enum unseal_result unseal_netlogon(struct dissect *d, const struct unseal_netlogon_handshake *handshake);
 
 /* The context of an association that binds with NL_AUTH_MESSAGE; the name is UTF-8 or OEM. */
-uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer, enum unseal_result *result);
+uint64_t unseal_netlogon_context(struct dissect *d, struct bytes computer);
 
 /* --- what was posted (posted.c) --- */
 
