@@ -68,6 +68,16 @@ static const struct config_rule rules[] = {
      .preset = "1",
      .doc = "Threads for each workspace's pipeline. With another number than before, what was learned is "
             "learned anew."},
+    {.key = "center/tickets",
+     .type = CONFIG_INT,
+     .min = 4096,
+     .max = 16777216,
+     .preset = "262144",
+     .doc = "The most Kerberos tickets of each sort (those that grant tickets, for ten days; those for "
+            "services, "
+            "for four) that each shard remembers, at some 450 bytes each. Beyond it the oldest are "
+            "forgotten, and "
+            "what relies on having seen all of them waits (docs/processor.md)."},
     {.key = "workspaces/nodes",
      .type = CONFIG_STRING,
      .list = true,
@@ -271,6 +281,7 @@ static bool take_all(struct center_config *to, const char *path)
     to->segment_bytes = (size_t)config_int(config, "log/segment");
     to->log_bytes = (uint64_t)config_int(config, "log/size");
     to->shards = (unsigned)config_int(config, "center/shards");
+    to->tickets = (unsigned)config_int(config, "center/tickets");
     to->keep_activities = config_int(config, "retention/activities");
     to->keep_alerts = config_int(config, "retention/alerts");
     to->keep_audit = config_int(config, "retention/audit");

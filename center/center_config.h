@@ -30,6 +30,7 @@ struct center_config {
     size_t segment_bytes;
     uint64_t log_bytes;                                            /* 0: not bounded */
     unsigned shards;                                               /* of each workspace */
+    unsigned tickets;                                              /* of each sort, in each shard */
     int64_t keep_activities, keep_alerts, keep_audit, keep_health; /* ns */
 };
 

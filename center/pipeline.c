@@ -77,7 +77,7 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
                                                .context = config->context,
                                                .draft = calloc(1, sizeof(struct alert))};
     self->context.profiler = self->profiler = profiler_new(config->seed);
-    self->processor = processor_new(&self->context.directory, config->seed);
+    self->processor = processor_new(&self->context.directory, config->seed, config->tickets);
     self->memory = state_table_new(&memory_form, config->seed.value);
     if (!self->context.draft || !self->processor || !self->profiler || !self->memory || !add_runners(self))
         pipeline_destroy(&self);
@@ -286,6 +286,7 @@ void pipeline_counters(const struct pipeline *self, struct pipeline_counters *co
     counters->raised = self->context.raised;
     counters->excluded = self->context.excluded;
     counters->learning = self->context.learning;
+    counters->tickets_forgotten = processor_tickets_forgotten(self->processor);
     counters->first = self->first;
     counters->last = self->last;
     each_table((struct pipeline *)(uintptr_t)self, add_status, counters);

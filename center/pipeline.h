@@ -22,6 +22,7 @@ struct pipeline_config {
     struct directory_view directory;           /* directory_view_none: nothing is known */
     struct subject_seed seed;
     uint32_t shard, shards;                  /* 0, 1: everything */
+    uint32_t tickets;                        /* as of processor_new */
     const struct detector *const *detectors; /* ended by NULL; NULL: all there are */
     /* An alert was raised: valid during the call. The same activity raises the same alert with the same id.
      */
@@ -61,8 +62,9 @@ struct pipeline_counters {
     uint64_t excluded; /* alerts that were not raised because of an exclusion */
     uint64_t learning; /* ... because their detector still learns */
     uint64_t raised;
-    uint64_t pushed_out;      /* states forgotten because a table was full */
-    uint64_t subjects, bytes; /* states now, and the memory they take */
-    int64_t first, last;      /* times of the first and the newest activity */
+    uint64_t pushed_out;        /* states forgotten because a table was full */
+    uint64_t tickets_forgotten; /* ... tickets among them: center/processor.h */
+    uint64_t subjects, bytes;   /* states now, and the memory they take */
+    int64_t first, last;        /* times of the first and the newest activity */
 };
 void pipeline_counters(const struct pipeline *pipeline, struct pipeline_counters *counters);

@@ -3,14 +3,13 @@
 
 #include <stdlib.h>
 
-#define TICKETS_MAX 262144u
-/* Of a company of 2,000 people some 40,000 are issued a day, most of them for services. */
 #define TICKET_KEPT (10 * CLOCK_DAY) /* as long as the longest default renewal, and some more */
 
 /* `value_size` of the parts' own values, which they check when they are compiled. */
 static const struct state_form forms[TABLES] = {
-    [TABLE_TICKETS] = {"tickets", 2, sizeof(struct ticket), TICKETS_MAX, TICKET_KEPT},
-    [TABLE_SERVICE_TICKETS] = {"service_tickets", 1, sizeof(struct ticket), TICKETS_MAX, SERVICE_TICKET_KEPT},
+    [TABLE_TICKETS] = {"tickets", 2, sizeof(struct ticket), PROCESSOR_TICKETS, TICKET_KEPT},
+    [TABLE_SERVICE_TICKETS] = {"service_tickets", 1, sizeof(struct ticket), PROCESSOR_TICKETS,
+                               SERVICE_TICKET_KEPT},
     [TABLE_DOMAINS] = {"domains", 1, 144, 4096, 30 * CLOCK_DAY},
     [TABLE_ALIASES] = {"aliases", 1, 160, 262144, 30 * CLOCK_DAY},
     [TABLE_ADDRESSES] = {"addresses", 1, 168, 262144, 7 * CLOCK_DAY},
@@ -25,15 +24,20 @@ static const struct state_form forms[TABLES] = {
     [TABLE_SENSORS] = {"sensors", 1, 8, 16384, CLOCK_DAY},
 };
 
-struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed)
+struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed,
+                                uint32_t tickets)
 {
     struct processor *self = calloc(1, sizeof(*self));
     if (!self)
         return NULL;
     self->seed = seed;
     self->directory = directory;
+    self->pushed_until = NOT_LOOKED;
+    memcpy(self->forms, forms, sizeof(forms));
+    if (tickets)
+        self->forms[TABLE_TICKETS].capacity = self->forms[TABLE_SERVICE_TICKETS].capacity = tickets;
     for (unsigned i = 0; i < TABLES; i++) {
-        self->tables[i] = state_table_new(&forms[i], seed.value);
+        self->tables[i] = state_table_new(&self->forms[i], seed.value);
         if (!self->tables[i]) {
             processor_destroy(&self);
             return NULL;

@@ -12,8 +12,13 @@
 
 struct processor;
 
-/* NULL without memory. `directory` must outlive it. */
-struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed);
+/* The most tickets of each sort that it remembers, unless it is told otherwise. */
+#define PROCESSOR_TICKETS 262144u
+
+/* NULL without memory. `directory` must outlive it. `tickets`: the most of each sort, those that grant
+ * tickets and those for services; 0: PROCESSOR_TICKETS. */
+struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed,
+                                uint32_t tickets);
 void processor_destroy(struct processor **processor);
 
 /* Fills in `to` from a decoded activity: views into it and into the processor, valid until the next call.
@@ -25,6 +30,9 @@ bool processor_observe(struct processor *processor, const struct activity *activ
 /* Something may have been missed at that time: a sensor lost packets, or was away. For as long as tickets
  * live from then on, one that was not seen being issued may be genuine all the same. */
 void processor_gap(struct processor *processor, int64_t time);
+
+/* Tickets that were forgotten for want of room: up to when they were issued, all counts as missed. */
+uint64_t processor_tickets_forgotten(const struct processor *processor);
 
 /* What it remembers, by index; NULL past the last. */
 struct state_table *processor_table(const struct processor *processor, unsigned index);

@@ -44,15 +44,19 @@ enum place {
 /* Tickets for services are not renewed: they live for hours, and a weekend on. */
 #define SERVICE_TICKET_KEPT (4 * CLOCK_DAY)
 
+#define NOT_LOOKED (-1)
+
 struct processor {
     struct subject_seed seed;
     const struct directory_view *directory;
+    struct state_form forms[TABLES];
     struct state_table *tables[TABLES];
     struct ticket ticket; /* the presented one, copied: tables move */
     struct name_place places[PLACES];
     uint64_t known_node; /* was in the table a moment ago */
     bool several_nodes;
-    uint64_t tickets_forgotten; /* for want of room */
+    int64_t pushed_until; /* NOT_LOOKED, or: tickets that were forgotten for want of room were issued up to
+                             then */
 };
 
 /* -- fields ---------------------------------------------------------------------------------------------- */

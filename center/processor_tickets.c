@@ -93,6 +93,26 @@ static void note_issuer(struct processor *self, const struct observation *o)
         to->issued = o->time;
 }
 
+void processor_gap(struct processor *self, int64_t time)
+{
+    struct watch *watch = state_table_use(self->tables[TABLE_WATCH], watch_key, time, NULL);
+    if (watch && watch->since < time)
+        watch->since = time;
+}
+
+/* Those that were pushed out may come again: up to then it is as if they had not been seen. */
+static void note_forgotten(struct processor *self)
+{
+    struct state_table_status granting, services;
+    state_table_status(table_for(self, true), &granting);
+    state_table_status(table_for(self, false), &services);
+    int64_t until =
+        granting.pushed_until > services.pushed_until ? granting.pushed_until : services.pushed_until;
+    if (until > 0 && until > self->pushed_until)
+        processor_gap(self, until);
+    self->pushed_until = until;
+}
+
 static void learn(struct processor *self, const struct observation *o)
 {
     uint64_t fingerprint = observation_uint(o, FIELD_ISSUED_TICKET_FINGERPRINT, 0);
@@ -123,6 +143,7 @@ static void learn(struct processor *self, const struct observation *o)
         state_table_use(table_for(self, t.granting), ticket_key(self, fingerprint), o->time, &added);
     if (to && added)
         *to = t;
+    note_forgotten(self); /* now: a checkpoint must not know of the one without the other */
 }
 
 /* Handed on in a KRB-CRED: whoever presents them now may be another computer, lawfully. */
@@ -167,19 +188,12 @@ static void find(struct processor *self, struct observation *o)
 
 /* --- whether all of them are seen --- */
 
-static uint64_t forgotten(const struct processor *self)
+uint64_t processor_tickets_forgotten(const struct processor *self)
 {
     struct state_table_status granting, services;
     state_table_status(table_for(self, true), &granting);
     state_table_status(table_for(self, false), &services);
     return granting.pushed_out + services.pushed_out;
-}
-
-void processor_gap(struct processor *self, int64_t time)
-{
-    struct watch *watch = state_table_use(self->tables[TABLE_WATCH], watch_key, time, NULL);
-    if (watch && watch->since < time)
-        watch->since = time;
 }
 
 /* A sensor says how far it has watched, and what it missed. */
@@ -255,11 +269,10 @@ static bool all_is_watched(struct processor *self, const struct observation *o)
 
 void processor_watch(struct processor *self, const struct observation *o)
 {
-    uint64_t pushed_out = forgotten(self);
-    if (pushed_out != self->tickets_forgotten ||
-        !state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
+    if (!state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
         processor_gap(self, o->time);
-    self->tickets_forgotten = pushed_out;
+    if (self->pushed_until == NOT_LOOKED)
+        note_forgotten(self); /* of what was put back there may be too much */
 }
 
 void processor_tickets(struct processor *self, struct observation *o)

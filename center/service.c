@@ -97,6 +97,7 @@ static struct shard *make_shard(struct slot *slot, struct fault *fault)
                                         .workspace = slot->workspace,
                                         .number = slot->number,
                                         .shards = service->config->shards,
+                                        .tickets = service->config->tickets,
                                         .seed = service->seed,
                                         .begin = service->log_end + 1,
                                         .health = service->health,
@@ -411,6 +412,8 @@ bool service_tell_status(void *service, uint64_t workspace, struct json_writer *
         json_write_uint(w, "alerts", status.alerts);
         json_write_uint(w, "commits", status.commits);
         json_write_uint(w, "states", status.states);
+        json_write_uint(w, "states_forgotten", status.forgotten);
+        json_write_uint(w, "tickets_forgotten", status.tickets_forgotten);
         json_write_uint(w, "damaged", status.damaged);
         json_write_int(w, "longest_commit_ms", status.commit_time / CLOCK_MILLISECOND);
         json_write_bool(w, "stuck", status.stuck);

@@ -143,6 +143,7 @@ static bool make_pipeline(struct shard *self)
                                            .seed = self->config.seed,
                                            .shard = self->config.number,
                                            .shards = self->config.shards,
+                                           .tickets = self->config.tickets,
                                            .detectors = self->config.detectors,
                                            .alert = take_alert,
                                            .observed = self->config.number == 0 ? take_observation : NULL,
@@ -331,11 +332,18 @@ static void say_progress(struct shard *self, int64_t received)
 {
     struct pipeline_counters counters;
     pipeline_counters(self->pipeline, &counters);
+    if (counters.tickets_forgotten > self->status.tickets_forgotten)
+        log_notice("workspace %llu, shard %u: %llu tickets were forgotten to make room for newer ones "
+                   "(center/tickets, docs/processor.md)",
+                   (unsigned long long)self->config.workspace, self->config.number,
+                   (unsigned long long)(counters.tickets_forgotten - self->status.tickets_forgotten));
     int64_t behind = received ? clock_wall(clock_system()) - received : 0;
     pthread_mutex_lock(&self->lock);
     self->status.position = self->position;
     self->status.behind = behind > 0 ? behind : 0;
     self->status.activities = counters.activities;
+    self->status.forgotten = counters.pushed_out;
+    self->status.tickets_forgotten = counters.tickets_forgotten;
     pthread_mutex_unlock(&self->lock);
 }
 

@@ -19,6 +19,7 @@ struct shard_config {
     const char *log, *store; /* directory, file */
     uint64_t workspace;
     uint32_t number, shards;
+    uint32_t tickets; /* remembered of each sort; 0: as many as usual */
     struct subject_seed seed;
     int64_t checkpoint_every, alerts_within; /* ns; 0: five seconds, half a second */
     uint64_t begin;                          /* the log cannot have come further than this; 0: any */
@@ -58,6 +59,8 @@ struct shard_status {
     uint64_t needed;              /* what is behind this one is read again after a crash */
     int64_t behind;               /* ns since the entry was received that is looked at; 0: none waits */
     uint64_t activities, alerts, commits, states;
+    uint64_t forgotten; /* states, because a table was full */
+    uint64_t tickets_forgotten;
     uint64_t damaged;    /* entries that could not be read, places of the log that were lost */
     int64_t commit_time; /* ns of the longest commit */
     bool stuck;

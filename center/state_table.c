@@ -28,6 +28,7 @@ struct state_table {
     int64_t now;     /* newest time there was */
     int64_t expired; /* when it was walked over last */
     uint64_t pushed_out;
+    int64_t pushed_until; /* the newest time that one of them was touched at */
 };
 
 static uint32_t slot_size(const struct state_table *self)
@@ -177,8 +178,9 @@ static void push_out(struct state_table *self)
         if (seen++ % step == 0)
             sample[count++] = ((struct slot *)value)->touched;
     qsort(sample, count, sizeof(*sample), compare_times);
-    uint32_t dropped = drop_older(self, sample[count / 4] + 1);
-    self->pushed_out += dropped;
+    const int64_t until = sample[count / 4];
+    self->pushed_out += drop_older(self, until + 1);
+    self->pushed_until = until > self->pushed_until ? until : self->pushed_until;
 }
 
 static struct slot *find(const struct state_table *self, struct subject key, int64_t now)
@@ -283,9 +285,6 @@ void state_table_changes(struct state_table *self,
 bool state_table_restore(struct state_table *self, struct subject key, int64_t touched, const void *value)
 {
     bool added;
-    if (!hash_table_find(self->values, &key) &&
-        !grow(&self->values, slot_size(self), self->form->capacity, self->seed))
-        return false;
     struct slot *slot = insert(self, key, &added);
     if (!slot)
         return false;
@@ -303,6 +302,7 @@ void state_table_status(const struct state_table *self, struct state_table_statu
         .count = hash_table_count(self->values),
         .capacity = self->form->capacity,
         .pushed_out = self->pushed_out,
+        .pushed_until = self->pushed_until,
         .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)) +
                  (uint64_t)self->changed_room * sizeof(struct subject),
     };

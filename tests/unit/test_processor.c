@@ -27,7 +27,7 @@ static int set_up(void **state)
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->directory = directory_view_none;
-    w->processor = processor_new(&w->directory, (struct subject_seed){5});
+    w->processor = processor_new(&w->directory, (struct subject_seed){5}, 0);
     assert_non_null(w->processor);
     w->now = WORLD_NOW;
     *state = w;
@@ -352,6 +352,75 @@ static void test_tickets(void **state)
     assert_true(w->o.ticket->forwarded);
 }
 
+static void with_room_for(struct world *w, uint32_t tickets)
+{
+    processor_destroy(&w->processor);
+    w->processor = processor_new(&w->directory, (struct subject_seed){5}, tickets);
+    assert_non_null(w->processor);
+}
+
+static bool is_known_ticket(struct world *w, uint64_t ticket)
+{
+    present(w, ticket);
+    assert_true(observe(w));
+    return w->o.ticket != NULL;
+}
+
+static void issue(struct world *w, uint64_t ticket, bool granting)
+{
+    ask_ticket(w, granting ? ACTIVITY_KERBEROS_AS : ACTIVITY_KERBEROS_TGS, 0, ticket,
+               granting ? "krbtgt/CORP.EXAMPLE" : "cifs/srv.corp.example");
+    w->now += CLOCK_SECOND;
+    assert_true(observe(w));
+}
+
+/* However many there are of one sort, those of the other stay; of that sort the oldest go. */
+static void test_tickets_are_bounded(void **state)
+{
+    enum { ROOM = 64, MANY = 1000 };
+    struct world *w = *state;
+    with_room_for(w, ROOM);
+    issue(w, 1, true);
+    for (uint64_t i = 0; i < ROOM; i++)
+        issue(w, 100 + i, false);
+    assert_int_equal(processor_tickets_forgotten(w->processor), 0);
+    for (uint64_t i = ROOM; i < MANY; i++)
+        issue(w, 100 + i, false);
+    assert_true(is_known_ticket(w, 1));
+    uint64_t forgotten = processor_tickets_forgotten(w->processor);
+    unsigned known = 0;
+    for (uint64_t i = 0; i < MANY; i++) {
+        bool is = is_known_ticket(w, 100 + i);
+        assert_true(is || known == 0); /* none is gone that is newer than one that is there */
+        known += is;
+    }
+    assert_in_range(known, ROOM / 2, ROOM);
+    assert_int_equal(known + forgotten, MANY);
+    for (uint64_t i = 0; i < 2 * ROOM; i++)
+        issue(w, 5000 + i, true);
+    assert_false(is_known_ticket(w, 1));
+    assert_true(is_known_ticket(w, 100 + MANY - 1));
+}
+
+/* Those for services are of no use after four days, the others after ten: that is no loss. */
+static void test_tickets_expire(void **state)
+{
+    struct world *w = *state;
+    issue(w, 1, true);
+    issue(w, 2, false);
+    w->now += 4 * CLOCK_DAY - CLOCK_MINUTE;
+    assert_true(is_known_ticket(w, 2));
+    w->now += 2 * CLOCK_MINUTE;
+    assert_false(is_known_ticket(w, 2));
+    processor_expire(w->processor, w->now);
+    w->now += 6 * CLOCK_DAY - 3 * CLOCK_MINUTE;
+    assert_true(is_known_ticket(w, 1));
+    w->now += 2 * CLOCK_MINUTE;
+    assert_false(is_known_ticket(w, 1));
+    processor_expire(w->processor, w->now);
+    assert_int_equal(processor_tickets_forgotten(w->processor), 0);
+}
+
 static void test_delegation(void **state)
 {
     struct world *w = *state;
@@ -436,6 +505,52 @@ static bool is_watched(struct world *w)
     present(w, 777);
     assert_true(observe(w));
     return w->o.tickets_watched;
+}
+
+/* Puts all that the processor remembers into one with that much room. */
+static void move_to_room_for(struct world *w, uint32_t tickets);
+
+/* Those that are gone are over by now: nothing is missing. */
+static void test_old_tickets_may_be_pushed_out(void **state)
+{
+    struct world *w = *state;
+    give_directory(w);
+    with_room_for(w, 256);
+    for (int hour = 0; hour < 40; hour++) {
+        pass_hours(w, 1, NULL);
+        for (int i = 0; i < 15; i++)
+            issue(w, (uint64_t)w->now + 1, false);
+        assert_int_equal(is_watched(w), hour >= 10);
+    }
+    assert_true(processor_tickets_forgotten(w->processor) > 0);
+}
+
+/* A ticket that was pushed out is like one that nobody saw being issued: until the others are over, none is
+ * taken for forged; and that is known as soon as it is gone, also after a crash. */
+static void test_pushed_out_is_not_absent(void **state)
+{
+    enum { ROOM = 256 };
+    struct world *w = *state;
+    give_directory(w);
+    with_room_for(w, ROOM);
+    pass_hours(w, 11, NULL);
+    assert_true(is_watched(w));
+    issue(w, 7, false);
+    while (processor_tickets_forgotten(w->processor) == 0)
+        issue(w, (uint64_t)w->now, false);
+    move_to_room_for(w, ROOM); /* at once: the next activity has not come yet */
+    report(w, node_a, false, 0);
+    report(w, node_b, false, 0);
+    assert_false(is_known_ticket(w, 7));
+    assert_false(w->o.tickets_watched);
+    pass_hours(w, 10, NULL);
+    assert_false(is_watched(w));
+    pass_hours(w, 1, NULL);
+    assert_true(is_watched(w));
+    /* Less room than before, as of a new configuration: what does not fit is lost likewise. */
+    move_to_room_for(w, 16);
+    assert_true(processor_tickets_forgotten(w->processor) > 0);
+    assert_false(is_watched(w));
 }
 
 /* What a sensor did not see, or has not told yet, is not absent. */
@@ -693,6 +808,17 @@ static void restore(void *context, struct subject key, int64_t touched, const vo
         assert_true(state_table_restore(processor_table(kept->to, kept->table), key, touched, value));
 }
 
+static void move_to_room_for(struct world *w, uint32_t tickets)
+{
+    struct kept kept = {.to = processor_new(&w->directory, (struct subject_seed){5}, tickets)};
+    struct state_table *table;
+    assert_non_null(kept.to);
+    for (; (table = processor_table(w->processor, kept.table)); kept.table++)
+        state_table_changes(table, restore, &kept);
+    processor_destroy(&w->processor);
+    w->processor = kept.to;
+}
+
 static void test_checkpoint(void **state)
 {
     struct world *w = *state;
@@ -700,13 +826,7 @@ static void test_checkpoint(void **state)
     assert_true(observe(w));
     begin(w, ACTIVITY_DNS_QUERY);
     assert_true(observe_from(w, node_b));
-    struct kept kept = {.to = processor_new(&w->directory, (struct subject_seed){5})};
-    assert_non_null(kept.to);
-    struct state_table *table;
-    for (; (table = processor_table(w->processor, kept.table)); kept.table++)
-        state_table_changes(table, restore, &kept);
-    processor_destroy(&w->processor);
-    w->processor = kept.to;
+    move_to_room_for(w, 0);
     present(w, 51);
     assert_true(observe(w));
     assert_non_null(w->o.ticket);
@@ -727,8 +847,12 @@ int main(void)
         TEST(test_ends),
         TEST(test_controllers_by_what_they_do),
         TEST(test_tickets),
+        TEST(test_tickets_are_bounded),
+        TEST(test_tickets_expire),
         TEST(test_delegation),
         TEST(test_all_is_watched),
+        TEST(test_old_tickets_may_be_pushed_out),
+        TEST(test_pushed_out_is_not_absent),
         TEST(test_blind_sensors),
         TEST(test_two_sensors),
         TEST(test_same_event_twice),

@@ -78,6 +78,12 @@ static void a_late_activity_does_not_make_younger(void **state)
     state_table_destroy(&table);
 }
 
+static void count_gone(void *context, struct subject key, int64_t touched, const void *value)
+{
+    (void)key, (void)touched;
+    *(unsigned *)context += value == NULL;
+}
+
 static void a_full_table_pushes_out_the_oldest(void **state)
 {
     (void)state;
@@ -95,6 +101,20 @@ static void a_full_table_pushes_out_the_oldest(void **state)
         assert_non_null(use(table, 5000 + i, 27, NULL)); /* all of one time: somebody goes all the same */
     state_table_status(table, &status);
     assert_in_range(status.count, 1, 100);
+    /* Put back where there is less room: a part of them, the others are counted. */
+    static const struct state_form smaller = {"smaller", 1, sizeof(struct value), 10, 100};
+    struct value value = {0};
+    state_table_destroy(&table);
+    table = state_table_new(&smaller, 1);
+    for (unsigned i = 0; i < 100; i++)
+        assert_true(state_table_restore(table, subject(i), i, &value));
+    state_table_status(table, &status);
+    assert_int_equal(status.count + status.pushed_out, 100);
+    assert_in_range(status.count, 5, 10);
+    assert_non_null(state_table_look(table, subject(99), 99));
+    unsigned gone = 0;
+    state_table_changes(table, count_gone, &gone); /* what keeps them is told */
+    assert_true(gone > 0);
     state_table_destroy(&table);
 }
 
