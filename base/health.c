@@ -67,6 +67,8 @@ static const struct health_kind kinds[] = {
      "See that the center reaches the address, and that it answers 2xx; what waits is kept."},
     {1112, HEALTH_LOW, "file_not_written", "Failed to write to custom log path",
      "See that the center may write the file, and that its disk has room."},
+    {1113, HEALTH_MEDIUM, "certificate_not_taken", "Center certificate cannot be replaced",
+     "Put a certificate and its key into the files of api/certificate and api/key, then reload the center."},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 

@@ -37,7 +37,8 @@ struct api {
     struct api_config config;
     struct api_core core;
     struct api_events *events;
-    struct api_certificate certificate;
+    pthread_mutex_t certificate_lock;
+    struct api_certificate certificate; /* empty: HTTP without TLS */
     struct MHD_Daemon *daemons[LISTEN_MAX];
     char endpoints[LISTEN_MAX][80];
     unsigned daemon_count;
@@ -244,8 +245,12 @@ static enum MHD_Result handle(struct api *self, struct MHD_Connection *connectio
         run(self, connection, request, &work);
     else
         api_problem(&work, 503, "the store cannot be opened");
-    if (work.stream && !api_events_answer(self->events, connection, work.workspace))
-        api_problem(&work, 503, "too many listen to events");
+    if (work.stream) {
+        struct api_listening listening = {.workspace = work.workspace};
+        memcpy(listening.token, work.caller.token, sizeof(listening.token));
+        if (!api_events_answer(self->events, connection, &listening))
+            api_problem(&work, 503, "too many listen to events");
+    }
     enum MHD_Result result = work.stream ? MHD_YES : answer(connection, &work);
     api_work_free(&work);
     if (work.store)
@@ -300,6 +305,29 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     *request_p = NULL;
 }
 
+static bool is_ending(struct api *self)
+{
+    pthread_mutex_lock(&self->lock);
+    bool ending = self->ending;
+    pthread_mutex_unlock(&self->lock);
+    return ending;
+}
+
+/* What a token was worth when somebody began to listen it may not be any more. Who cannot be looked at, for
+ * the store does not answer, is not listened to either. */
+static bool may_listen(void *context, const struct api_listening *listening)
+{
+    struct api *self = context;
+    struct api_caller caller = {.known = false};
+    struct stored_token token;
+    struct store *store = is_ending(self) ? NULL : take_store(self);
+    if (!store)
+        return false;
+    api_token_owner(store, listening->token, clock_wall(clock_system()), &caller, &token);
+    give_store(self, store);
+    return caller.known && (!caller.workspace || caller.workspace == listening->workspace);
+}
+
 static void *tick(void *context)
 {
     struct api *self = context;
@@ -310,6 +338,7 @@ static void *tick(void *context)
         at.tv_sec += 1;
         pthread_cond_timedwait(&self->wake, &self->lock, &at);
         pthread_mutex_unlock(&self->lock);
+        api_events_review(self->events, may_listen, self);
         api_events_tick(self->events);
         pthread_mutex_lock(&self->lock);
     }
@@ -331,12 +360,36 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
                           enum MHD_ConnectionNotificationCode code)
 {
     static const int on = 1;
+    static const unsigned patience = PATIENCE * 1000;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    (void)context;
-    (void)socket_context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED && info)
-        setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    *socket_context = context;
+    if (code != MHD_CONNECTION_NOTIFY_STARTED || !info)
+        return;
+    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* Whoever does not take what is sent does not keep a place among those who listen to events. */
+    setsockopt(info->connect_fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
+}
+
+/* In each handshake: the certificate may have been replaced. libmicrohttpd leaves its connection with the
+ * session, and we ourselves with the connection. */
+static int show_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *asked,
+                            gnutls_pcert_st **list, unsigned *count, gnutls_ocsp_data_st **answers,
+                            unsigned *answer_count, gnutls_privkey_t *key, unsigned *flags)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(gnutls_session_get_ptr(session), MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct api *self = info ? info->socket_context : NULL;
+    (void)asked;
+    if (!self)
+        return -1;
+    pthread_mutex_lock(&self->certificate_lock);
+    bool given = api_certificate_give(&self->certificate, list, count, key);
+    pthread_mutex_unlock(&self->certificate_lock);
+    *answers = NULL;
+    *answer_count = 0;
+    *flags = GNUTLS_CERT_RETR_DEINIT_ALL;
+    return given ? 0 : -1;
 }
 
 static void silent(void *context, const char *format, va_list arguments)
@@ -355,8 +408,7 @@ static struct MHD_Daemon *start_daemon(struct api *self, const struct endpoint *
     if (endpoint->address.family == 6)
         flags |= MHD_USE_IPv6;
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, self->certificate.certificate},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, self->certificate.key},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)show_certificate},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES},
         {MHD_OPTION_END, 0, NULL},
     };
@@ -368,7 +420,7 @@ static struct MHD_Daemon *start_daemon(struct api *self, const struct endpoint *
                             PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT, PATIENCE,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, self, MHD_OPTION_NOTIFY_CONNECTION,
-                            on_connection, NULL, MHD_OPTION_ARRAY, plain ? none : tls, MHD_OPTION_END);
+                            on_connection, self, MHD_OPTION_ARRAY, plain ? none : tls, MHD_OPTION_END);
 }
 
 static bool listen_on(struct api *self, const struct endpoint *endpoint, bool plain, struct fault *fault)
@@ -389,15 +441,16 @@ static bool listen_on(struct api *self, const struct endpoint *endpoint, bool pl
     return true;
 }
 
-static bool read_certificate(struct api *self, struct fault *fault)
+static bool read_certificate(const struct api *self, const struct config *config, struct api_certificate *to,
+                             struct fault *fault)
 {
-    const char *certificate = config_string(self->config.config, "api/certificate");
-    const char *key = config_string(self->config.config, "api/key");
+    const char *certificate = config_string(config, "api/certificate");
+    const char *key = config_string(config, "api/key");
     if (!certificate != !key)
         return fault_say(fault, "api/certificate and api/key belong together");
     if (certificate)
-        return api_certificate_read(certificate, key, &self->certificate, fault);
-    return api_certificate_own(self->config.state, clock_wall(clock_system()), &self->certificate, fault);
+        return api_certificate_read(certificate, key, to, fault);
+    return api_certificate_own(self->config.state, clock_wall(clock_system()), to, fault);
 }
 
 static bool start(struct api *self, struct fault *fault)
@@ -409,7 +462,7 @@ static bool start(struct api *self, struct fault *fault)
         return fault_say(fault, "no memory for the API");
     if (count > LISTEN_MAX)
         return fault_say(fault, "api/listen: too many");
-    if (!plain && !read_certificate(self, fault))
+    if (!plain && !read_certificate(self, config, &self->certificate, fault))
         return false;
     for (size_t i = 0; i < count; i++) {
         struct endpoint endpoint = config_endpoint_at(config, "api/listen", i);
@@ -433,6 +486,7 @@ struct api *api_start(const struct api_config *config, struct fault *fault)
     self->config = *config;
     self->rate = (double)config_int(config->config, "api/rate");
     pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->certificate_lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&self->wake, &attributes);
@@ -469,6 +523,7 @@ void api_stop(struct api **api)
         hash_table_destroy(&self->buckets);
     api_certificate_free(&self->certificate);
     pthread_cond_destroy(&self->wake);
+    pthread_mutex_destroy(&self->certificate_lock);
     pthread_mutex_destroy(&self->lock);
     free(self);
     *api = NULL;
@@ -477,6 +532,25 @@ void api_stop(struct api **api)
 struct alert_listener api_listener(struct api *api)
 {
     return api->core.events;
+}
+
+bool api_reload(struct api *api, const struct config *config, struct fault *fault)
+{
+    struct api_certificate fresh, before;
+    if (!api->certificate.certificate)
+        return true;
+    if (!read_certificate(api, config, &fresh, fault))
+        return false;
+    bool same = strcmp(fresh.certificate, api->certificate.certificate) == 0 &&
+                strcmp(fresh.key, api->certificate.key) == 0;
+    pthread_mutex_lock(&api->certificate_lock);
+    before = api->certificate;
+    api->certificate = fresh;
+    pthread_mutex_unlock(&api->certificate_lock);
+    api_certificate_free(&before);
+    if (!same)
+        log_notice("the API shows another certificate from now on");
+    return true;
 }
 
 int64_t api_expires(const struct api *api)

@@ -38,6 +38,11 @@ void api_stop(struct api **api);
 /* Changes of alerts, for those who listen to server-sent events: to be told to whoever changes any. */
 struct alert_listener api_listener(struct api *api);
 
+/* Reads the certificate and its key again, as `config` (which is needed no longer then) says, or makes its
+ * own anew when that ends soon: each connection from now on is shown it, those that there are go on. False
+ * with the reason: those of before stay. One thread at a time. */
+bool api_reload(struct api *api, const struct config *config, struct fault *fault);
+
 /* When the certificate that it shows ends, ns since 1970; 0: it shows none. */
 int64_t api_expires(const struct api *api);
 

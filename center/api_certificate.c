@@ -19,9 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_MAX (256u * 1024u)
-#define LIFETIME (825 * CLOCK_DAY)
-#define RENEW    (21 * CLOCK_DAY)
+#define FILE_MAX  (256u * 1024u)
+#define CHAIN_MAX 16u
+#define LIFETIME  (825 * CLOCK_DAY)
+#define RENEW     (21 * CLOCK_DAY)
 
 static char *read_file(const char *path, struct fault *fault)
 {
@@ -34,7 +35,7 @@ static char *read_file(const char *path, struct fault *fault)
     ssize_t n = text ? read(file, text, FILE_MAX - 1) : -1;
     close(file);
     if (n <= 0) {
-        fault_say(fault, "%s cannot be read", path);
+        fault_say(fault, n < 0 ? "%s cannot be read" : "%s is empty", path);
         free(text);
         return NULL;
     }
@@ -50,15 +51,107 @@ void api_certificate_free(struct api_certificate *certificate)
     *certificate = (struct api_certificate){NULL, NULL};
 }
 
+static void free_list(gnutls_pcert_st *list, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        gnutls_pcert_deinit(&list[i]);
+    gnutls_free(list);
+}
+
+static gnutls_datum_t datum_of(const char *text)
+{
+    return (gnutls_datum_t){(unsigned char *)(uintptr_t)text, (unsigned)strlen(text)};
+}
+
+/* NULL: there are none, or too many, or one is damaged; `code` is GnuTLS's. */
+static gnutls_pcert_st *import_list(const char *pem, unsigned *count, int *code)
+{
+    gnutls_datum_t datum = datum_of(pem);
+    gnutls_pcert_st *list = gnutls_calloc(CHAIN_MAX, sizeof(*list));
+    *count = CHAIN_MAX;
+    *code = list ? gnutls_pcert_list_import_x509_raw(list, count, &datum, GNUTLS_X509_FMT_PEM,
+                                                     GNUTLS_X509_CRT_LIST_IMPORT_FAIL_IF_EXCEED)
+                 : GNUTLS_E_MEMORY_ERROR;
+    if (*code >= 0 && *count > 0)
+        return list;
+    gnutls_free(list);
+    return NULL;
+}
+
+static gnutls_privkey_t import_key(const char *pem, int *code)
+{
+    gnutls_datum_t datum = datum_of(pem);
+    gnutls_privkey_t key = NULL;
+    *code = gnutls_privkey_init(&key);
+    if (*code >= 0)
+        *code = gnutls_privkey_import_x509_raw(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
+    if (*code >= 0)
+        return key;
+    if (key)
+        gnutls_privkey_deinit(key);
+    return NULL;
+}
+
+static bool belong_together(const gnutls_pcert_st *certificate, gnutls_privkey_t key)
+{
+    uint8_t one[64], other[64];
+    size_t one_size = sizeof(one), other_size = sizeof(other);
+    gnutls_pubkey_t public = NULL;
+    bool same = gnutls_pubkey_init(&public) == 0 && gnutls_pubkey_import_privkey(public, key, 0, 0) == 0 &&
+                gnutls_pubkey_get_key_id(public, 0, one, &one_size) == 0 &&
+                gnutls_pubkey_get_key_id(certificate->pubkey, 0, other, &other_size) == 0 &&
+                one_size == other_size && memcmp(one, other, one_size) == 0;
+    if (public)
+        gnutls_pubkey_deinit(public);
+    return same;
+}
+
+static bool check(const struct api_certificate *pair, const char *certificate_path, const char *key_path,
+                  struct fault *fault)
+{
+    int code;
+    unsigned count = 0;
+    gnutls_privkey_t key = NULL;
+    gnutls_pcert_st *list = import_list(pair->certificate, &count, &code);
+    bool fine = list || fault_say(fault, "%s holds no certificate in PEM: %s", certificate_path,
+                                  gnutls_strerror(code));
+    if (fine)
+        fine = (key = import_key(pair->key, &code)) ||
+               fault_say(fault, "%s holds no key in PEM without a passphrase: %s", key_path,
+                         gnutls_strerror(code));
+    if (fine)
+        fine = belong_together(list, key) ||
+               fault_say(fault, "the key in %s is not that of the first certificate in %s", key_path,
+                         certificate_path);
+    if (list)
+        free_list(list, count);
+    if (key)
+        gnutls_privkey_deinit(key);
+    return fine;
+}
+
 bool api_certificate_read(const char *certificate, const char *key, struct api_certificate *to,
                           struct fault *fault)
 {
     *to = (struct api_certificate){NULL, NULL};
     to->certificate = read_file(certificate, fault);
     to->key = to->certificate ? read_file(key, fault) : NULL;
-    if (to->key)
+    if (to->key && check(to, certificate, key, fault))
         return true;
     api_certificate_free(to);
+    return false;
+}
+
+bool api_certificate_give(const struct api_certificate *certificate, gnutls_pcert_st **list, unsigned *count,
+                          gnutls_privkey_t *key)
+{
+    int code;
+    *list = import_list(certificate->certificate, count, &code);
+    *key = *list ? import_key(certificate->key, &code) : NULL;
+    if (*key)
+        return true;
+    if (*list)
+        free_list(*list, *count);
     return false;
 }
 

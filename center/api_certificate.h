@@ -6,6 +6,7 @@
 
 #include "base/fault.h"
 
+#include <gnutls/abstract.h>
 #include <stdint.h>
 
 #define API_CERTIFICATE_FILE "api.crt"
@@ -16,7 +17,8 @@ struct api_certificate {
     char *certificate, *key;
 };
 
-/* Reads both files. False with the reason. */
+/* Reads both files, and looks whether they can be shown: certificates, a key, and that they belong together.
+ * False with the reason. */
 bool api_certificate_read(const char *certificate, const char *key, struct api_certificate *to,
                           struct fault *fault);
 /* Reads DIRECTORY/api.crt and api.key; makes them when they are not there or end within three weeks: signed
@@ -26,4 +28,8 @@ bool api_certificate_own(const char *directory, int64_t now, struct api_certific
 int64_t api_certificate_expires(const char *pem);
 /* The same of a file. */
 int64_t api_certificate_file_expires(const char *path);
+/* What GnuTLS shows in a handshake: `list`, of `count` certificates, and the key, all of them the caller's.
+ */
+bool api_certificate_give(const struct api_certificate *certificate, gnutls_pcert_st **list, unsigned *count,
+                          gnutls_privkey_t *key);
 void api_certificate_free(struct api_certificate *certificate);

@@ -10,14 +10,15 @@
 #define BUFFER_SIZE 65536u
 #define EVENT_MAX   1024u
 #define ALIVE_EVERY (15 * CLOCK_SECOND)
-#define LIFETIME    CLOCK_HOUR /* then the client comes again, with a token that is looked at again */
+#define LIFETIME    CLOCK_HOUR /* then the client comes again */
 
 static const char resync[] = "event: resync\ndata: {}\n\n";
 
 struct stream {
     struct api_events *events;
     struct MHD_Connection *connection;
-    uint64_t workspace;
+    struct api_listening listening;
+    uint64_t number; /* of those that ever were: a place is taken again */
     int64_t began, told;
     bool used, suspended, ending, missed;
     size_t begin, size; /* of what waits */
@@ -27,6 +28,7 @@ struct stream {
 struct api_events {
     pthread_mutex_t lock;
     bool ending;
+    uint64_t number; /* of the last stream */
     struct stream streams[STREAMS_MAX];
 };
 
@@ -114,7 +116,7 @@ static void on_free(void *context)
 }
 
 static struct stream *take_stream(struct api_events *events, struct MHD_Connection *connection,
-                                  uint64_t workspace)
+                                  const struct api_listening *listening)
 {
     struct stream *stream = NULL;
     pthread_mutex_lock(&events->lock);
@@ -124,7 +126,8 @@ static struct stream *take_stream(struct api_events *events, struct MHD_Connecti
     if (stream) {
         stream->events = events;
         stream->connection = connection;
-        stream->workspace = workspace;
+        stream->listening = *listening;
+        stream->number = ++events->number;
         stream->began = stream->told = monotonic();
         stream->used = true;
         stream->suspended = stream->ending = stream->missed = false;
@@ -136,9 +139,10 @@ static struct stream *take_stream(struct api_events *events, struct MHD_Connecti
     return stream;
 }
 
-bool api_events_answer(struct api_events *events, struct MHD_Connection *connection, uint64_t workspace)
+bool api_events_answer(struct api_events *events, struct MHD_Connection *connection,
+                       const struct api_listening *listening)
 {
-    struct stream *stream = take_stream(events, connection, workspace);
+    struct stream *stream = take_stream(events, connection, listening);
     if (!stream)
         return false;
     struct MHD_Response *response =
@@ -201,7 +205,8 @@ static void on_changed(void *context, const struct stored_alert *alert, enum ale
     pthread_mutex_lock(&events->lock);
     for (unsigned i = 0; i < STREAMS_MAX; i++) {
         struct stream *stream = &events->streams[i];
-        if (stream->used && (stream->workspace == 0 || stream->workspace == alert->workspace))
+        uint64_t workspace = stream->listening.workspace;
+        if (stream->used && !stream->ending && (workspace == 0 || workspace == alert->workspace))
             put(stream, text, size);
     }
     pthread_mutex_unlock(&events->lock);
@@ -218,7 +223,7 @@ void api_events_tick(struct api_events *events)
     pthread_mutex_lock(&events->lock);
     for (unsigned i = 0; i < STREAMS_MAX; i++) {
         struct stream *stream = &events->streams[i];
-        if (!stream->used)
+        if (!stream->used || stream->ending)
             continue;
         if (now - stream->began > LIFETIME) {
             stream->ending = true;
@@ -228,6 +233,40 @@ void api_events_tick(struct api_events *events)
         }
     }
     pthread_mutex_unlock(&events->lock);
+}
+
+static bool copy_listening(struct api_events *events, unsigned index, struct api_listening *to,
+                           uint64_t *number)
+{
+    const struct stream *stream = &events->streams[index];
+    pthread_mutex_lock(&events->lock);
+    bool listens = stream->used && !stream->ending;
+    *to = stream->listening;
+    *number = stream->number;
+    pthread_mutex_unlock(&events->lock);
+    return listens;
+}
+
+static void end_stream(struct api_events *events, unsigned index, uint64_t number)
+{
+    struct stream *stream = &events->streams[index];
+    pthread_mutex_lock(&events->lock);
+    if (stream->used && stream->number == number) {
+        stream->ending = true;
+        stream->size = 0;
+        wake(stream);
+    }
+    pthread_mutex_unlock(&events->lock);
+}
+
+void api_events_review(struct api_events *events,
+                       bool (*may)(void *context, const struct api_listening *listening), void *context)
+{
+    struct api_listening listening;
+    uint64_t number;
+    for (unsigned i = 0; i < STREAMS_MAX; i++)
+        if (copy_listening(events, i, &listening, &number) && !may(context, &listening))
+            end_stream(events, i, number);
 }
 
 void api_events_end(struct api_events *events)

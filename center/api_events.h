@@ -6,6 +6,7 @@
 #pragma once
 
 #include "center/alerts.h"
+#include "center/store_people.h"
 
 #include <microhttpd.h>
 
@@ -16,8 +17,19 @@ struct api_events *api_events_new(void);
 /* No connection may be left. */
 void api_events_destroy(struct api_events **events);
 
-/* Answers with a stream of what happens in the workspace (0: in all). False: too many listen. */
-bool api_events_answer(struct api_events *events, struct MHD_Connection *connection, uint64_t workspace);
+/* By whose word somebody listens, and to what. */
+struct api_listening {
+    uint8_t token[TOKEN_HASH_SIZE];
+    uint64_t workspace; /* 0: to all */
+};
+
+/* Answers with a stream of what happens. False: too many listen. */
+bool api_events_answer(struct api_events *events, struct MHD_Connection *connection,
+                       const struct api_listening *listening);
+/* Ends the streams of those who may not listen any more, and what they had not read yet is not told to them.
+ * `may` is asked of each, without a lock. One thread at a time. */
+void api_events_review(struct api_events *events,
+                       bool (*may)(void *context, const struct api_listening *listening), void *context);
 /* Any thread. */
 struct alert_listener api_events_listener(struct api_events *events);
 /* To be called every few seconds: says that we are still there, and ends streams that are old. */

@@ -25,6 +25,7 @@ struct api_caller {
     enum user_role role;
     uint64_t workspace; /* 0: all of them */
     char name[96];      /* for the audit */
+    uint8_t token[TOKEN_HASH_SIZE];
 };
 
 /* What all requests share. */

@@ -41,19 +41,27 @@ static void take_user(struct store *store, int64_t id, struct api_caller *caller
     snprintf(caller->name, sizeof(caller->name), "%s", user.name);
 }
 
+void api_token_owner(struct store *store, const uint8_t hash[TOKEN_HASH_SIZE], int64_t now,
+                     struct api_caller *caller, struct stored_token *token)
+{
+    *caller = (struct api_caller){.known = false};
+    if (!store_token_find(store, hash, token) || (token->expires && token->expires <= now))
+        return;
+    if (token->user) {
+        take_user(store, token->user, caller);
+    } else {
+        *caller = (struct api_caller){.known = true, .role = token->role, .workspace = token->workspace};
+        snprintf(caller->name, sizeof(caller->name), "token:%.80s", token->name);
+    }
+    memcpy(caller->token, hash, TOKEN_HASH_SIZE);
+}
+
 void api_token_caller(struct store *store, const char *authorization, int64_t now, struct api_caller *caller,
                       struct stored_token *token)
 {
     uint8_t hash[TOKEN_HASH_SIZE];
     *caller = (struct api_caller){.known = false};
-    if (!authorization || strncasecmp(authorization, "Bearer ", 7) != 0 ||
-        !api_token_hash(authorization + 7, hash) || !store_token_find(store, hash, token) ||
-        (token->expires && token->expires <= now))
-        return;
-    if (token->user) {
-        take_user(store, token->user, caller);
-        return;
-    }
-    *caller = (struct api_caller){.known = true, .role = token->role, .workspace = token->workspace};
-    snprintf(caller->name, sizeof(caller->name), "token:%.80s", token->name);
+    if (authorization && strncasecmp(authorization, "Bearer ", 7) == 0 &&
+        api_token_hash(authorization + 7, hash))
+        api_token_owner(store, hash, now, caller, token);
 }

@@ -18,3 +18,6 @@ bool api_token_hash(const char *text, uint8_t hash[TOKEN_HASH_SIZE]);
  * header, NULL: none. */
 void api_token_caller(struct store *store, const char *authorization, int64_t now, struct api_caller *caller,
                       struct stored_token *token);
+/* Likewise by the token's hash: what it is worth by now. */
+void api_token_owner(struct store *store, const uint8_t hash[TOKEN_HASH_SIZE], int64_t now,
+                     struct api_caller *caller, struct stored_token *token);

@@ -295,10 +295,23 @@ static void check_certificate(struct service *self, const char *subject, int64_t
         health_check_certificate(self->health, subject, expires, clock_wall(clock_system()));
 }
 
+/* The API's is taken anew from its files, which others may have replaced. */
+static void renew_certificate(struct service *self)
+{
+    struct fault fault;
+    if (api_reload(self->api, outputs_config(self), &fault)) {
+        health_clear(self->health, 1113, "api");
+        return;
+    }
+    log_error("the API's certificate cannot be replaced, that of before stays: %s", fault.text);
+    health_raise(self->health, 1113, "api", "%s; that of before is shown", fault.text);
+}
+
 /* Those that the center shows to others. */
 static void check_certificates(struct service *self)
 {
     const char *syslog = config_string(outputs_config(self), "notify/syslog-certificate");
+    renew_certificate(self);
     check_certificate(self, "api", api_expires(self->api));
     if (syslog)
         check_certificate(self, syslog, api_certificate_file_expires(syslog));
@@ -322,7 +335,7 @@ static void reload(struct service *self)
     struct center_config *fresh = center_config_load(self->config->path);
     const char *syslog = config_string(outputs_config(self), "notify/syslog-certificate");
     if (!fresh) {
-        log_error("the configuration has faults: the outputs stay as they are");
+        log_error("the configuration has faults: everything stays as it was");
         return;
     }
     if (!notifier_reload(self->notifier, fresh->config, &fault)) {
@@ -334,7 +347,8 @@ static void reload(struct service *self)
         health_clear(self->health, 1004, syslog);
     center_config_free(&self->reloaded);
     self->reloaded = fresh;
-    log_notice("the configuration was read again: outputs and log follow it, the rest with the next start");
+    log_notice("the configuration was read again: outputs, log and the API's certificate follow it, the rest "
+               "with the next start");
 }
 
 /* True: it is to end. Else a second has passed, or the configuration was read again. */

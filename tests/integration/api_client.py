@@ -9,7 +9,10 @@ import argparse
 import http.client
 import json
 import os
+import shutil
+import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -19,6 +22,7 @@ import time
 
 from nodes import free_ports
 from notify_peers import Center, put_secret, until
+from syslog_peers import Certificates
 
 
 class Client:
@@ -209,15 +213,15 @@ def command_line(center, picket, token):
 class Running:
     """The whole center, as it is run."""
 
-    def __init__(self, program, place):
+    def __init__(self, program, place, api=""):
         self.program, self.place, self.state = program, place, os.path.join(place, "state")
         os.mkdir(self.state, 0o700)
-        node, api = free_ports(2)
-        self.endpoint = "https://127.0.0.1:%d" % api
+        node, port = free_ports(2)
+        self.endpoint = "https://127.0.0.1:%d" % port
         self.config = os.path.join(place, "center.conf")
         with open(self.config, "w") as f:
-            f.write("center\n    state = %s\n    listen = 127.0.0.1:%d\n    authority = \"%s\"\napi\n    listen = 127.0.0.1:%d\n"
-                    "notify\n    file = %s/alerts\n" % (self.state, node, "0" * 64, api, place))
+            f.write("center\n    state = %s\n    listen = 127.0.0.1:%d\n    authority = \"%s\"\napi\n    listen = 127.0.0.1:%d\n%s"
+                    "notify\n    file = %s/alerts\n" % (self.state, node, "0" * 64, port, api, place))
         self.log = open(os.path.join(place, "log"), "wb")
         self.process = subprocess.Popen([program, "run", "--config", self.config], stderr=self.log)
 
@@ -259,6 +263,7 @@ def the_whole_center(program, place):
         assert [a["who"] for a in client.ask("GET", "/audit")[1]["items"] if a["what"] == "exclusion-added"][0] == "alice"
         assert client.ask("DELETE", "/users/%d" % alice["id"])[0] == 204
         assert user.ask("GET", "/alerts")[0] == 401
+        listening_ends(center, place, client)
         center.token("remove", "1")
         center.token("remove", "1", code=1)
         assert client.ask("GET", "/alerts")[0] == 401
@@ -268,6 +273,115 @@ def the_whole_center(program, place):
         center.log.close()
     log = open(center.log.name).read()
     assert code == 0 and "database" not in log, log
+
+
+def listening_ends(center, place, client):
+    """Whoever listens to events hears nothing any more when they are disabled, or their token or workspace is taken away."""
+    def listener(number):
+        secret = os.path.join(place, "listener%d" % number)
+        center.token("create", "--name", "listener", "--user", "carol", "--out", secret)
+        hers = Client(center, open(secret).read().strip())
+        connection = hers.connect()
+        connection.request("GET", "/api/v1/events", headers=hers.headers)
+        response = connection.getresponse()
+        assert response.status == 200 and response.readline() == b"retry: 5000\n"
+        return hers, connection, response
+
+    def change(*sql):
+        with sqlite3.connect(os.path.join(center.state, "center.db"), timeout=60) as store:
+            assert store.execute(*sql).rowcount == 1
+        store.close()
+
+    carol = client.ask("POST", "/users", {"name": "carol", "role": "viewer"})[1]["id"]
+    stays = listener(0)
+    token = [t["id"] for t in client.ask("GET", "/tokens")[1]["items"] if t["user"] == "carol"][0]
+    user = "/users/%d" % carol
+    ways = (lambda number: client.ask("DELETE", "/tokens/%d" % number),
+            lambda number: change("UPDATE tokens SET expires = 1 WHERE id = ?", (number,)),
+            lambda _: client.ask("PATCH", user, {"disabled": True}),
+            lambda _: change("UPDATE users SET workspace = 77 WHERE id = ?", (carol,)),
+            lambda _: client.ask("DELETE", user))
+    for i, way in enumerate(ways, 1):
+        hers, connection, response = listener(i)
+        number = max(t["id"] for t in client.ask("GET", "/tokens")[1]["items"])
+        assert number > token
+        way(number)
+        while response.readline():  # its end; else the connection's timeout
+            pass
+        connection.close()
+        expected = {4: 200}.get(i, 401)  # still a user, but of another workspace
+        assert hers.ask("GET", "/alerts")[0] == expected, i
+        if i == 2:  # so far the first one listened on
+            stays[1].sock.settimeout(3)
+            try:
+                assert stays[2].readline() in (b"\n", b":\n")
+            except TimeoutError:
+                pass
+        if i == 3:
+            assert client.ask("PATCH", user, {"disabled": False})[0] == 200
+        if i == 4:
+            change("UPDATE users SET workspace = 1 WHERE id = ?", (carol,))
+    stays[1].close()
+
+
+def another_certificate(program, place):
+    """SIGHUP takes another certificate and its key; what cannot be shown is told, and that of before stays."""
+    ours = Certificates(place)
+    ours.make("localhost", ["-x509", "-days", "400", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+    ours.make("second", ["-x509", "-days", "400", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"])
+    shutil.copy(ours.file("localhost.pem"), ours.file("api.pem"))
+    shutil.copy(ours.file("localhost.key"), ours.file("api.key"))
+    center = Running(program, place, "    certificate = %s\n    key = %s\n" % (ours.file("api.pem"), ours.file("api.key")))
+    address = tuple(center.endpoint.removeprefix("https://").split(":"))
+
+    def shown():
+        try:
+            return ssl.get_server_certificate(address, timeout=60)
+        except OSError:
+            return None
+
+    def put(certificate, key):
+        shutil.copy(ours.file(certificate), ours.file("api.pem"))
+        shutil.copy(ours.file(key), ours.file("api.key"))
+        center.process.send_signal(signal.SIGHUP)
+
+    def logged():
+        return open(center.log.name).read()
+
+    try:
+        first, second = (open(ours.file(name)).read() for name in ("localhost.pem", "second.pem"))
+        assert until(lambda: shown() == first, 60)
+        secret = os.path.join(place, "secret")
+        center.token("create", "--name", "me", "--role", "administrator", "--all-workspaces", "--out", secret)
+        shutil.copy(ours.file("localhost.pem"), os.path.join(center.state, "api.crt"))
+        client = Client(center, open(secret).read().strip())
+        kept = client.connect()
+
+        def issues():
+            kept.request("GET", "/api/v1/health", headers=client.headers)
+            return [(i["number"], i["text"]) for i in json.loads(kept.getresponse().read())["issues"] if i["number"] == 1113]
+        assert issues() == []
+        put("second.pem", "localhost.key")
+        assert until(lambda: "is not that of the first certificate" in logged(), 60)
+        assert shown() == first
+        assert until(lambda: issues() and "is not that of the first" in issues()[0][1], 60)
+        put("ca.key", "second.key")
+        assert until(lambda: "holds no certificate" in logged(), 60)
+        put("second.pem", "second.pem")
+        assert until(lambda: "holds no key" in logged(), 60)
+        os.rename(ours.file("api.key"), ours.file("away"))
+        center.process.send_signal(signal.SIGHUP)
+        assert until(lambda: "api.key: No such file" in logged(), 60)
+        assert shown() == first
+        put("second.pem", "second.key")
+        assert until(lambda: shown() == second, 60)
+        assert until(lambda: issues() == [], 60)  # over the connection that was there before
+        assert "shows another certificate" in logged()
+        kept.close()
+    finally:
+        center.process.terminate()
+        assert center.process.wait(60) == 0
+        center.log.close()
 
 
 def answers(client):
@@ -285,6 +399,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="picket-center-") as place:
         the_whole_center(options.picket_center, place)
+    with tempfile.TemporaryDirectory(prefix="picket-center-") as place:
+        another_certificate(options.picket_center, place)
     with tempfile.TemporaryDirectory(prefix="picket-api-") as place:
         center = Center(options.probe, place, ["portal = \"https://portal.example\""])
         listener = None
