@@ -115,18 +115,36 @@ void alert_add_named(struct alert *alert, enum alert_role role, enum subject_kin
     new_party(alert, role, kind, name, domain);
 }
 
+/* Room for one at its place in the order; ALERT_ACTIVITIES_MAX: it is none of the first ones and none of the
+ * last ones. */
+static uint32_t make_room(struct alert *alert, struct activity_place place)
+{
+    const uint32_t half = ALERT_ACTIVITIES_MAX / 2;
+    uint32_t at = alert->activity_count;
+    while (at > 0 && activity_place_behind(alert->activities[at - 1].place, place))
+        at--;
+    if (alert->activity_count < ALERT_ACTIVITIES_MAX) {
+        memmove(&alert->activities[at + 1], &alert->activities[at],
+                (alert->activity_count++ - at) * sizeof(alert->activities[0]));
+        return at;
+    }
+    alert->truncated = true;
+    if (at < half) /* the last one of the first half goes */
+        memmove(&alert->activities[at + 1], &alert->activities[at],
+                (half - 1 - at) * sizeof(alert->activities[0]));
+    else if (at == half)
+        return ALERT_ACTIVITIES_MAX;
+    else /* the first one of the second half goes */
+        memmove(&alert->activities[half], &alert->activities[half + 1],
+                (--at - half) * sizeof(alert->activities[0]));
+    return at;
+}
+
 void alert_add_activity(struct alert *alert, struct activity_place place, int64_t time)
 {
-    uint32_t at = alert->activity_count;
-    if (at == ALERT_ACTIVITIES_MAX) { /* the first half stays, the second half moves on */
-        uint32_t half = ALERT_ACTIVITIES_MAX / 2;
-        memmove(&alert->activities[half], &alert->activities[half + 1],
-                (half - 1) * sizeof(alert->activities[0]));
-        alert->truncated = true;
-        at--;
-    } else {
-        alert->activity_count++;
-    }
+    const uint32_t at = make_room(alert, place);
+    if (at == ALERT_ACTIVITIES_MAX)
+        return;
     alert->activities[at].place = place;
     alert->activities[at].time = time;
 }

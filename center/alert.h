@@ -83,6 +83,7 @@ void alert_add_party(struct alert *alert, enum alert_role role, const struct par
 /* Somebody who is only named. */
 void alert_add_named(struct alert *alert, enum alert_role role, enum subject_kind kind, struct bytes name,
                      struct bytes domain);
+/* In the order of the log, wherever it belongs; of too many the first and the last ones are kept. */
 void alert_add_activity(struct alert *alert, struct activity_place place, int64_t time);
 /* Sets the evidence of that name, whether it is new or not. */
 void alert_put_number(struct alert *alert, const char *name, double value);

@@ -37,8 +37,8 @@ static bool same_party(const struct alert_party *a, const struct alert_party *b)
     return a->kind == b->kind && strcmp(a->name, b->name) == 0;
 }
 
-/* Who is known better now replaces what was known of them before. */
-static void merge_party(struct alert *alert, const struct alert_party *party)
+/* Who is known better now replaces what was known of them before; of what is as good the later counts. */
+static void merge_party(struct alert *alert, const struct alert_party *party, bool late)
 {
     uint32_t i = 0;
     while (i < alert->party_count && !same_party(&alert->parties[i], party))
@@ -49,12 +49,13 @@ static void merge_party(struct alert *alert, const struct alert_party *party)
     }
     if (i == alert->party_count)
         alert->party_count++;
-    else if (alert->parties[i].confidence > party->confidence)
+    else if (alert->parties[i].confidence > party->confidence ||
+             (late && alert->parties[i].confidence == party->confidence))
         return;
     alert->parties[i] = *party;
 }
 
-static void merge_evidence(struct alert *alert, const struct alert_evidence *evidence)
+static void merge_evidence(struct alert *alert, const struct alert_evidence *evidence, bool late)
 {
     uint32_t i = 0;
     while (i < alert->evidence_count && strcmp(alert->evidence[i].name, evidence->name) != 0)
@@ -65,26 +66,20 @@ static void merge_evidence(struct alert *alert, const struct alert_evidence *evi
     }
     if (i == alert->evidence_count)
         alert->evidence_count++;
+    else if (late)
+        return;
     alert->evidence[i] = *evidence;
-}
-
-static void merge_activities(struct alert *alert, const struct alert *repeat)
-{
-    for (uint32_t i = 0; i < repeat->activity_count; i++) {
-        struct activity_place place = repeat->activities[i].place;
-        uint32_t n = alert->activity_count;
-        if (n == 0 || activity_place_behind(place, alert->activities[n - 1].place))
-            alert_add_activity(alert, place, repeat->activities[i].time);
-    }
 }
 
 void alert_case_merge(struct alert *alert, const struct alert *repeat)
 {
+    const bool late = activity_place_behind(alert->last, repeat->last);
     for (uint32_t i = 0; i < repeat->party_count; i++)
-        merge_party(alert, &repeat->parties[i]);
+        merge_party(alert, &repeat->parties[i], late);
     for (uint32_t i = 0; i < repeat->evidence_count; i++)
-        merge_evidence(alert, &repeat->evidence[i]);
-    merge_activities(alert, repeat);
+        merge_evidence(alert, &repeat->evidence[i], late);
+    for (uint32_t i = 0; i < repeat->activity_count; i++)
+        alert_add_activity(alert, repeat->activities[i].place, repeat->activities[i].time);
     if (repeat->severity > alert->severity)
         alert->severity = repeat->severity;
     if (repeat->start < alert->start)
@@ -92,8 +87,10 @@ void alert_case_merge(struct alert *alert, const struct alert *repeat)
     if (repeat->end > alert->end)
         alert->end = repeat->end;
     alert->count += repeat->count;
-    alert->last = repeat->last;
     alert->truncated |= repeat->truncated;
+    if (late)
+        return;
+    alert->last = repeat->last;
     memcpy(alert->explanation, repeat->explanation, sizeof(alert->explanation));
 }
 
@@ -112,13 +109,27 @@ static enum alert_trigger reopen(struct stored_alert *stored)
     return ALERT_REOPENED;
 }
 
-enum alert_trigger alert_case_raise(struct stored_alert *newest, const struct alert *raised)
+/* Of another number of shards than now nobody knows what was merged but that it goes no further than the last
+ * one. */
+static struct alert_progress progress_of(const struct stored_alert *newest, struct alert_raiser who)
 {
-    if (!newest)
-        return ALERT_NEW;
+    if (who.shards <= 1)
+        return (struct alert_progress){.floor = newest->alert.last};
+    if (newest->progress.shards == who.shards)
+        return newest->progress;
+    return (struct alert_progress){.shards = who.shards, .floor = newest->alert.last};
+}
+
+static bool is_merged(const struct alert_progress *progress, struct alert_raiser who,
+                      struct activity_place place)
+{
+    return !activity_place_behind(place, progress->floor) ||
+           (progress->shards && !activity_place_behind(place, progress->lasts[who.shard]));
+}
+
+static enum alert_trigger raise_again(struct stored_alert *newest, const struct alert *raised)
+{
     struct alert *alert = &newest->alert;
-    if (!activity_place_behind(raised->last, alert->last))
-        return ALERT_NOTHING;
     switch (alert->status) {
     case ALERT_OPEN:
         alert_case_merge(alert, raised);
@@ -139,6 +150,25 @@ enum alert_trigger alert_case_raise(struct stored_alert *newest, const struct al
     default:
         return ALERT_NEW;
     }
+}
+
+enum alert_trigger alert_case_raise(struct stored_alert *newest, struct alert_raiser who,
+                                    const struct alert *raised, struct alert_progress *fresh)
+{
+    *fresh = (struct alert_progress){.shards = who.shards > 1 ? who.shards : 0};
+    if (newest) {
+        *fresh = progress_of(newest, who);
+        if (is_merged(fresh, who, raised->last))
+            return ALERT_NOTHING;
+    }
+    if (fresh->shards)
+        fresh->lasts[who.shard] = raised->last;
+    else
+        fresh->floor = (struct activity_place){0, 0};
+    enum alert_trigger trigger = newest ? raise_again(newest, raised) : ALERT_NEW;
+    if (trigger != ALERT_NEW)
+        newest->progress = *fresh;
+    return trigger;
 }
 
 /* Deleted is deleted. What stays is needed to know its activities again after a crash. */
@@ -255,7 +285,8 @@ static enum alert_trigger raise_into(struct alerts *alerts, uint64_t workspace, 
     set_detector(fresh);
     bool found =
         store_alert_newest(alerts->store, workspace, fresh->detector, raised->external_id, raised->key, to);
-    enum alert_trigger trigger = alert_case_raise(found ? to : NULL, raised);
+    enum alert_trigger trigger =
+        alert_case_raise(found ? to : NULL, alerts->raiser, raised, &fresh->progress);
     if (trigger == ALERT_NEW)
         *to = *fresh;
     return trigger;

@@ -8,8 +8,9 @@
  *   closed      within ALERT_REOPEN it is reopened, later a new one is opened
  *   suppressed  it is updated silently; when it was quiet for ALERT_QUIET it is reopened
  *   deleted     a new one is opened
- * Time is that of the activities. What is not behind the newest one's last activity was merged before, by a
- * run that ended before it remembered how far it had come: nothing happens.
+ * Time is that of the activities. What is not behind the place up to which its shard's were merged was merged
+ * before, by a run that ended before it remembered how far it had come: nothing happens. Of several shards
+ * one may be behind another: what it raises late is merged as if it had come in time.
  */
 #pragma once
 
@@ -37,11 +38,17 @@ const char *alert_trigger_name(enum alert_trigger trigger); /* "new", "updated",
 
 /* -- the rules ------------------------------------------------------------------------------------------- */
 
-/* What a raised alert does to the newest one of the same subjects (NULL: there is none). ALERT_NEW: `newest`
- * is as it was, the raised one becomes one of its own. */
-enum alert_trigger alert_case_raise(struct stored_alert *newest, const struct alert *raised);
+/* Who raises: shard i of n; {0, 0} or {0, 1}: one alone. At most ALERT_SHARDS_MAX. */
+struct alert_raiser {
+    uint32_t shard, shards;
+};
 
-/* Unites a repeat with the alert that it repeats. */
+/* What a raised alert does to the newest one of the same subjects (NULL: there is none). ALERT_NEW: `newest`
+ * is as it was, the raised one becomes one of its own, whose progress is in `*fresh`. */
+enum alert_trigger alert_case_raise(struct stored_alert *newest, struct alert_raiser who,
+                                    const struct alert *raised, struct alert_progress *fresh);
+
+/* Unites a repeat with the alert that it repeats, whichever of them is of the earlier place in the log. */
 void alert_case_merge(struct alert *alert, const struct alert *repeat);
 
 /* What somebody wants it to be. */
@@ -72,6 +79,7 @@ struct alert_listener {
 struct alerts {
     struct store *store;
     const struct clock *clock;
+    struct alert_raiser raiser; /* whose alerts they are; not used for what people do */
     unsigned listener_count;
     struct alert_listener listeners[ALERT_LISTENERS_MAX];
     struct alert_told *told; /* what listeners are to hear after the transaction, the newest first */

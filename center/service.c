@@ -153,10 +153,11 @@ static bool start_slot(struct service *self, uint64_t workspace, unsigned number
     struct slot *slot = self->slot_count < SLOTS_MAX ? calloc(1, sizeof(*slot)) : NULL;
     if (!slot)
         return false;
-    *slot = (struct slot){.service = self,
-                          .workspace = workspace,
-                          .number = number,
-                          .alerts = {.clock = clock_system(), .listener_count = 2}};
+    *slot = (struct slot){
+        .service = self,
+        .workspace = workspace,
+        .number = number,
+        .alerts = {.clock = clock_system(), .raiser = {number, self->config->shards}, .listener_count = 2}};
     slot->alerts.listeners[0] = notifier_listener(self->notifier);
     slot->alerts.listeners[1] = api_listener(self->api);
     pthread_mutex_init(&slot->lock, NULL);

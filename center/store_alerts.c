@@ -55,25 +55,48 @@ static int64_t find_number(struct store *store, const uint8_t id[16])
     return number;
 }
 
+#define PROGRESS_MAX (16u + (1u + ALERT_SHARDS_MAX) * 18u)
+
+static void put_place(struct msgpack_writer *w, struct activity_place place)
+{
+    msgpack_put_uint(w, place.position);
+    msgpack_put_uint(w, place.index);
+}
+
+/* [shards, floor, each shard's last]; each place is two numbers. */
+static struct bytes encode_progress(const struct alert_progress *progress, uint8_t to[PROGRESS_MAX])
+{
+    struct msgpack_writer w;
+    msgpack_writer_init(&w, to, PROGRESS_MAX);
+    msgpack_put_array(&w, 3 + 2 * progress->shards);
+    msgpack_put_uint(&w, progress->shards);
+    put_place(&w, progress->floor);
+    for (uint32_t i = 0; i < progress->shards; i++)
+        put_place(&w, progress->lasts[i]);
+    return (struct bytes){w.data, w.size};
+}
+
 static bool put_row(struct store *store, const struct stored_alert *a, struct bytes body, struct bytes names)
 {
+    uint8_t progress[PROGRESS_MAX];
     const struct alert *alert = &a->alert;
     return store_run(
         store,
         "INSERT INTO alerts (id, workspace, external_id, detector, key, severity, status, classification,"
-        " reopened, start, \"end\", count, raised, changed, suppressed_until, title, names, body)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+        " reopened, start, \"end\", count, raised, changed, suppressed_until, title, names, body, progress)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
         " ON CONFLICT (id) DO UPDATE SET severity = excluded.severity, status = excluded.status,"
         " classification = excluded.classification, reopened = excluded.reopened, start = excluded.start,"
         " \"end\" = excluded.\"end\", count = excluded.count, changed = excluded.changed,"
         " suppressed_until = excluded.suppressed_until, title = excluded.title, names = excluded.names,"
-        " body = excluded.body",
+        " body = excluded.body, progress = excluded.progress",
         store_id(alert->id), store_uint(a->workspace), store_int(alert->external_id),
         store_string(a->detector), store_subject(alert->key), store_int((int64_t)alert->severity),
         store_int((int64_t)alert->status), store_int((int64_t)a->classification), store_int(a->reopened),
         store_int(alert->start), store_int(alert->end), store_uint(alert->count), store_int(a->raised),
         store_int(a->changed), store_int(a->suppressed_until), store_string(a->title), store_text(names),
-        store_blob(body));
+        store_blob(body),
+        a->progress.shards ? store_blob(encode_progress(&a->progress, progress)) : store_null());
 }
 
 static void put_parties(struct store *store, const struct stored_alert *a)
@@ -118,12 +141,34 @@ bool store_alert_put(struct store *store, struct stored_alert *alert, bool *adde
 
 #define COLUMNS                                                                                              \
     "a.number, a.workspace, a.detector, a.title, a.classification, a.reopened, a.raised, a.changed,"         \
-    " a.suppressed_until, a.severity, a.status, a.body"
+    " a.suppressed_until, a.severity, a.status, a.body, a.progress"
 
 /* The row's columns are what counts; what a newer version put there is told as the nearest that we know. */
 static int64_t within(int64_t value, int64_t count)
 {
     return value >= 0 && value < count ? value : 0;
+}
+
+static bool read_place(struct cursor *c, struct activity_place *to)
+{
+    struct msgpack_item position = msgpack_next(c), index = msgpack_next(c);
+    *to = (struct activity_place){position.uint, (uint32_t)index.uint};
+    return position.type == MSGPACK_UINT && index.type == MSGPACK_UINT && index.uint <= UINT32_MAX;
+}
+
+/* One that cannot be read is none: then whatever is not behind alert.last counts as merged. */
+static void read_progress(struct bytes bytes, struct alert_progress *to)
+{
+    struct cursor c = cursor_of_bytes(bytes);
+    struct msgpack_item array = msgpack_next(&c), shards = msgpack_next(&c);
+    bool fine = array.type == MSGPACK_ARRAY && shards.type == MSGPACK_UINT &&
+                shards.uint <= ALERT_SHARDS_MAX && array.count == 3 + 2 * shards.uint &&
+                read_place(&c, &to->floor);
+    for (uint32_t i = 0; fine && i < shards.uint; i++)
+        fine = read_place(&c, &to->lasts[i]);
+    to->shards = (uint32_t)shards.uint;
+    if (!fine)
+        *to = (struct alert_progress){0};
 }
 
 static bool read_alert(const struct store_rows *rows, struct stored_alert *to)
@@ -139,6 +184,8 @@ static bool read_alert(const struct store_rows *rows, struct stored_alert *to)
     to->raised = store_get_int(rows, 6);
     to->changed = store_get_int(rows, 7);
     to->suppressed_until = store_get_int(rows, 8);
+    if (!store_is_null(rows, 12))
+        read_progress(store_get_bytes(rows, 12), &to->progress);
     if (!alert_decode(&c, &to->alert))
         return store_fail(rows->store, "an alert in the database is damaged");
     to->alert.severity = (enum severity)within(store_get_int(rows, 9), SEVERITIES);

@@ -19,6 +19,15 @@ enum alert_classification {
 const char *alert_classification_name(enum alert_classification classification);
 bool alert_classification_by_name(const char *name, enum alert_classification *classification);
 
+#define ALERT_SHARDS_MAX 64u
+/* How far each of several shards has come in raising it: they go through the log on their own, and what one
+ * raises late is merged like anything else, but only once. */
+struct alert_progress {
+    uint32_t shards;             /* how many there were; 0: one alone, and alert.last tells */
+    struct activity_place floor; /* whatever shard it is from, what is not behind it was merged */
+    struct activity_place lasts[ALERT_SHARDS_MAX];
+};
+
 struct stored_alert {
     uint64_t workspace;
     int64_t number; /* in the store, for people; 0 before it is put the first time */
@@ -29,6 +38,7 @@ struct stored_alert {
     int64_t raised;           /* wall clock, ns since 1970: first put */
     int64_t changed;          /* wall clock: last put */
     int64_t suppressed_until; /* time of activities; 0: not */
+    struct alert_progress progress;
     struct alert alert;
 };
 

@@ -11,6 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static uint64_t next_random(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
+}
+
 static struct alert *raised_at(uint64_t position, uint64_t key, int64_t time)
 {
     static struct alert alert;
@@ -80,6 +88,60 @@ static void merged(void **state)
     assert_int_equal(alert.severity, SEVERITY_HIGH);
 }
 
+/* Of an earlier place in the log: it adds what is missing, and the later one's words stay. */
+static void merged_late(void **state)
+{
+    (void)state;
+    struct alert alert = *raised_at(9, 7, 9000), repeat = *raised_at(4, 7, 4000);
+    add_party(&alert, ALERT_ACCOUNT, "alice", 50);
+    add_party(&alert, ALERT_ACCOUNT, "bob", 50);
+    alert_put_number(&alert, "attempts", 9);
+    add_party(&repeat, ALERT_ACCOUNT, "alice", 50);
+    repeat.parties[0].address.family = 4;
+    add_party(&repeat, ALERT_ACCOUNT, "bob", 60);
+    alert_put_number(&repeat, "attempts", 4);
+    alert_put_number(&repeat, "first", 1);
+    alert_case_merge(&alert, &repeat);
+    assert_int_equal(alert.count, 2);
+    assert_int_equal(alert.start, 4000);
+    assert_int_equal(alert.end, 9000);
+    assert_int_equal(alert.last.position, 9);
+    assert_int_equal(alert.parties[0].address.family, 0);
+    assert_int_equal(alert.parties[1].confidence, 60);
+    assert_int_equal(alert.evidence_count, 2);
+    assert_true(alert.evidence[0].number == 9);
+    assert_string_equal(alert.explanation, "at 9");
+    assert_int_equal(alert.activities[0].place.position, 4);
+    assert_int_equal(alert.activities[1].place.position, 9);
+}
+
+/* The first and the last ones, in whatever order they come. */
+static void activities_in_any_order(void **state)
+{
+    (void)state;
+    uint64_t chance = 5;
+    for (unsigned round = 0; round < 200; round++) {
+        const unsigned count = 1 + (unsigned)(next_random(&chance) % 100);
+        unsigned order[100];
+        struct alert alert = {.external_id = 1};
+        for (unsigned i = 0; i < count; i++) {
+            const unsigned at = (unsigned)(next_random(&chance) % (i + 1));
+            order[i] = order[at];
+            order[at] = i;
+        }
+        for (unsigned i = 0; i < count; i++)
+            alert_add_activity(&alert, (struct activity_place){7, order[i]}, order[i]);
+        const unsigned kept = count < ALERT_ACTIVITIES_MAX ? count : ALERT_ACTIVITIES_MAX;
+        assert_int_equal(alert.activity_count, kept);
+        assert_int_equal(alert.truncated, count > ALERT_ACTIVITIES_MAX);
+        for (unsigned i = 0; i < kept; i++) {
+            const unsigned is = i < ALERT_ACTIVITIES_MAX / 2 ? i : count - kept + i;
+            assert_int_equal(alert.activities[i].place.index, is);
+            assert_int_equal(alert.activities[i].time, is);
+        }
+    }
+}
+
 static void bounded(void **state)
 {
     (void)state;
@@ -101,15 +163,24 @@ static void bounded(void **state)
     assert_true(alert.truncated);
 }
 
+/* By one shard alone. */
+static enum alert_trigger case_raise(struct stored_alert *newest, const struct alert *raised)
+{
+    struct alert_progress fresh;
+    enum alert_trigger trigger = alert_case_raise(newest, (struct alert_raiser){0, 1}, raised, &fresh);
+    assert_int_equal(fresh.shards, 0);
+    return trigger;
+}
+
 static void repeats(void **state)
 {
     (void)state;
-    assert_int_equal(alert_case_raise(NULL, raised_at(1, 7, 1000)), ALERT_NEW);
+    assert_int_equal(case_raise(NULL, raised_at(1, 7, 1000)), ALERT_NEW);
     struct stored_alert *s = stored_of(raised_at(1, 7, 1000));
-    assert_int_equal(alert_case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
-    assert_int_equal(alert_case_raise(s, raised_at(2, 7, 2000)), ALERT_UPDATED);
-    assert_int_equal(alert_case_raise(s, raised_at(2, 7, 2000)), ALERT_NOTHING);
-    assert_int_equal(alert_case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
+    assert_int_equal(case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
+    assert_int_equal(case_raise(s, raised_at(2, 7, 2000)), ALERT_UPDATED);
+    assert_int_equal(case_raise(s, raised_at(2, 7, 2000)), ALERT_NOTHING);
+    assert_int_equal(case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
     assert_int_equal(s->alert.count, 2);
 }
 
@@ -128,12 +199,12 @@ static void closed_and_come_again(void **state)
     assert_int_equal(change(s, ALERT_CLOSED, ALERT_FALSE_POSITIVE), ALERT_WAS_CLOSED);
     assert_int_equal(s->classification, ALERT_FALSE_POSITIVE);
     assert_int_equal(change(s, ALERT_CLOSED, ALERT_CLASSIFICATIONS), ALERT_NOTHING);
-    assert_int_equal(alert_case_raise(s, raised_at(2, 7, 1000 + ALERT_REOPEN)), ALERT_REOPENED);
+    assert_int_equal(case_raise(s, raised_at(2, 7, 1000 + ALERT_REOPEN)), ALERT_REOPENED);
     assert_int_equal(s->alert.status, ALERT_OPEN);
     assert_true(s->reopened);
     assert_int_equal(s->alert.count, 2);
     change(s, ALERT_CLOSED, ALERT_CLASSIFICATIONS);
-    assert_int_equal(alert_case_raise(s, raised_at(3, 7, s->alert.end + ALERT_REOPEN + 1)), ALERT_NEW);
+    assert_int_equal(case_raise(s, raised_at(3, 7, s->alert.end + ALERT_REOPEN + 1)), ALERT_NEW);
     assert_int_equal(s->alert.status, ALERT_CLOSED);
     assert_int_equal(s->alert.count, 2);
 }
@@ -144,9 +215,9 @@ static void suppressed_until_quiet(void **state)
     struct stored_alert *s = stored_of(raised_at(1, 7, 1000));
     assert_int_equal(change(s, ALERT_SUPPRESSED, ALERT_CLASSIFICATIONS), ALERT_WAS_SUPPRESSED);
     assert_int_equal(s->suppressed_until, 1000 + ALERT_QUIET);
-    assert_int_equal(alert_case_raise(s, raised_at(2, 7, 1000 + 6 * CLOCK_DAY)), ALERT_SILENT);
-    assert_int_equal(alert_case_raise(s, raised_at(3, 7, 1000 + 12 * CLOCK_DAY)), ALERT_SILENT);
-    assert_int_equal(alert_case_raise(s, raised_at(4, 7, 1000 + 19 * CLOCK_DAY)), ALERT_REOPENED);
+    assert_int_equal(case_raise(s, raised_at(2, 7, 1000 + 6 * CLOCK_DAY)), ALERT_SILENT);
+    assert_int_equal(case_raise(s, raised_at(3, 7, 1000 + 12 * CLOCK_DAY)), ALERT_SILENT);
+    assert_int_equal(case_raise(s, raised_at(4, 7, 1000 + 19 * CLOCK_DAY)), ALERT_REOPENED);
     assert_int_equal(s->alert.count, 4);
     assert_int_equal(s->suppressed_until, 0);
 }
@@ -159,8 +230,8 @@ static void deleted_is_deleted(void **state)
     assert_int_equal(change(s, ALERT_DELETED, ALERT_CLASSIFICATIONS), ALERT_WAS_DELETED);
     assert_int_equal(s->alert.party_count, 0);
     assert_string_equal(s->alert.explanation, "");
-    assert_int_equal(alert_case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
-    assert_int_equal(alert_case_raise(s, raised_at(2, 7, 1001)), ALERT_NEW);
+    assert_int_equal(case_raise(s, raised_at(1, 7, 1000)), ALERT_NOTHING);
+    assert_int_equal(case_raise(s, raised_at(2, 7, 1001)), ALERT_NEW);
     struct fault fault = {{0}};
     struct alert_change wanted = {ALERT_OPEN, ALERT_CLASSIFICATIONS};
     assert_int_equal(alert_case_change(s, &wanted, &fault), ALERT_NOTHING);
@@ -304,14 +375,6 @@ struct event {
     struct alert_change change;
 };
 
-static uint64_t next_random(uint64_t *seed)
-{
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 7;
-    *seed ^= *seed << 17;
-    return *seed;
-}
-
 static void make_story(struct event events[EVENTS], uint64_t *seed)
 {
     int64_t time = 100 * CLOCK_DAY;
@@ -402,9 +465,83 @@ static void a_crash_changes_nothing(void **state)
     }
 }
 
+/* Three shards go through one story, each as fast as it likes, each looking again at what it did: nothing is
+ * missed or counted twice, whoever is ahead. */
+static void of_several_shards(void **state)
+{
+    (void)state;
+    enum { SHARDS = 3, RAISES = 120 };
+    uint64_t chance = 77;
+    for (unsigned round = 0; round < 20; round++) {
+        struct world world;
+        struct stored_alert *stored = calloc(1, sizeof(*stored));
+        unsigned at[SHARDS] = {0}, left = SHARDS;
+        assert_non_null(stored);
+        world_open(&world);
+        while (left) {
+            const unsigned shard = (unsigned)(next_random(&chance) % SHARDS);
+            if (at[shard] >= RAISES)
+                continue;
+            world.alerts.raiser = (struct alert_raiser){shard, SHARDS};
+            unsigned until = at[shard] + (unsigned)(next_random(&chance) % 30);
+            until = until < RAISES ? until : RAISES;
+            for (unsigned i = at[shard] - (unsigned)(next_random(&chance) % (at[shard] + 1)); i < until; i++)
+                if (i * 7 % SHARDS == shard)
+                    assert_int_equal(raise(&world, raised_at(100 + i, 7, 1000 + i)),
+                                     i < at[shard]   ? ALERT_NOTHING
+                                     : world.changed ? ALERT_UPDATED
+                                                     : ALERT_NEW);
+            at[shard] = until;
+            left -= until == RAISES;
+        }
+        assert_true(
+            store_alert_newest(world.store, 1, "TestSecurityAlert", 2006, (struct subject){7, 1}, stored));
+        assert_int_equal(stored->alert.count, RAISES);
+        assert_int_equal(stored->alert.last.position, 100 + RAISES - 1);
+        assert_int_equal(stored->alert.start, 1000);
+        assert_int_equal(stored->alert.activities[15].place.position, 115);
+        /* Another number of them: all of it was merged before. */
+        for (unsigned shard = 0; shard < 2; shard++) {
+            world.alerts.raiser = (struct alert_raiser){shard, 2};
+            assert_int_equal(raise(&world, raised_at(150 + shard, 7, 1050)), ALERT_NOTHING);
+            assert_int_equal(raise(&world, raised_at(301 - shard, 7, 2000)), ALERT_UPDATED);
+            assert_int_equal(raise(&world, raised_at(301 - shard, 7, 2000)), ALERT_NOTHING);
+        }
+        /* One alone again. */
+        world.alerts.raiser = (struct alert_raiser){0, 1};
+        assert_int_equal(raise(&world, raised_at(301, 7, 2000)), ALERT_NOTHING);
+        assert_int_equal(raise(&world, raised_at(302, 7, 2000)), ALERT_UPDATED);
+        world_close(&world);
+        free(stored);
+    }
+}
+
+/* What was merged before it was deleted does not make a new one. */
+static void deleted_by_one_of_several(void **state)
+{
+    (void)state;
+    struct alert_progress fresh;
+    struct stored_alert *s = stored_of(raised_at(5, 7, 1000));
+    const struct alert_raiser one = {0, 2}, other = {1, 2};
+    assert_int_equal(alert_case_raise(NULL, one, &s->alert, &s->progress), ALERT_NEW);
+    assert_int_equal(alert_case_raise(s, other, raised_at(3, 7, 1000), &fresh), ALERT_UPDATED);
+    change(s, ALERT_DELETED, ALERT_CLASSIFICATIONS);
+    assert_int_equal(alert_case_raise(s, other, raised_at(3, 7, 1000), &fresh), ALERT_NOTHING);
+    assert_int_equal(alert_case_raise(s, one, raised_at(6, 7, 1000), &fresh), ALERT_NEW);
+    assert_int_equal(fresh.lasts[0].position, 6);
+    struct stored_alert *next = stored_of(raised_at(6, 7, 1000));
+    next->progress = fresh;
+    assert_int_equal(alert_case_raise(next, other, raised_at(3, 7, 1000), &fresh), ALERT_NOTHING);
+    assert_int_equal(alert_case_raise(next, other, raised_at(4, 7, 1000), &fresh), ALERT_UPDATED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(merged_late),
+        cmocka_unit_test(activities_in_any_order),
+        cmocka_unit_test(of_several_shards),
+        cmocka_unit_test(deleted_by_one_of_several),
         cmocka_unit_test(merged),
         cmocka_unit_test(bounded),
         cmocka_unit_test(repeats),
