@@ -36,8 +36,6 @@ enum {
     CFX_SEALED = 2,
     CFX_ACCEPTOR_SUBKEY = 4,
     CFX_PADDING_MAX = 64, /* of EC; those who pad fill a block of the cipher */
-    CONFOUNDER = 16,
-    MAC_MAX = 24,
 };
 
 /* Key usages (RFC 4121 2): 22 acceptor's seal, 23 acceptor's sign, 24 initiator's seal, 25 initiator's sign.
@@ -82,41 +80,11 @@ static void protected_header(const struct cfx *cfx, bool checksum, uint8_t to[CF
         to[4] = to[5] = 0;
 }
 
-static krb5_crypto_iov iov(krb5_cryptotype type, const void *data, size_t size)
-{
-    return (krb5_crypto_iov){.flags = type,
-                             .data = {.magic = KV5M_DATA, .length = (unsigned)size, .data = (char *)data}};
-}
-
-/* The checksum that goes with the type of a key (RFC 3962, RFC 8009). */
-static krb5_cksumtype checksum_type(int32_t etype)
-{
-    switch (etype) {
-    case ETYPE_AES128_SHA1:
-        return CKSUMTYPE_HMAC_SHA1_96_AES128;
-    case ETYPE_AES256_SHA1:
-        return CKSUMTYPE_HMAC_SHA1_96_AES256;
-    case ETYPE_AES128_SHA256:
-        return CKSUMTYPE_HMAC_SHA256_128_AES128;
-    default:
-        return CKSUMTYPE_HMAC_SHA384_192_AES256;
-    }
-}
-
 static bool checksum_fits(struct key_holder *holder, const struct key_material *key, int32_t usage,
                           struct bytes message, const uint8_t header[CFX_HEADER], struct bytes checksum)
 {
-    krb5_key object = kerberos_session_object(holder, key);
-    krb5_crypto_iov parts[] = {
-        iov(KRB5_CRYPTO_TYPE_DATA, message.data, message.size),
-        iov(KRB5_CRYPTO_TYPE_DATA, header, CFX_HEADER),
-        iov(KRB5_CRYPTO_TYPE_CHECKSUM, checksum.data, checksum.size),
-    };
-    krb5_boolean valid = false;
-    return object && checksum.size <= MAC_MAX &&
-           krb5_k_verify_checksum_iov(holder->krb5, checksum_type(key->etype), object, usage, parts, 3,
-                                      &valid) == 0 &&
-           valid;
+    const struct bytes runs[] = {message, {header, CFX_HEADER}};
+    return kerberos_checksum_fits(holder->derived, key, usage, runs, 2, checksum);
 }
 
 /* `size` bytes that were rotated to the right, as they were. */
@@ -134,24 +102,19 @@ static void rotate_back(struct bytes from, size_t by, uint8_t *to)
 static enum unseal_result open_sealed(struct key_holder *holder, const struct cfx *cfx, size_t rotated,
                                       const struct key_material *key, uint8_t *to, size_t *size)
 {
-    krb5_key object = kerberos_session_object(holder, key);
-    if (!object)
-        return UNSEAL_ETYPE;
     rotate_back(cfx->body, rotated, to);
-    krb5_crypto_iov parts[] = {iov(KRB5_CRYPTO_TYPE_STREAM, to, cfx->body.size),
-                               iov(KRB5_CRYPTO_TYPE_DATA, NULL, 0)};
-    if (krb5_k_decrypt_iov(holder->krb5, object, cfx->usage, NULL, parts, 2) != 0)
-        return UNSEAL_WRONG_KEY;
-    size_t all = parts[1].data.length;
+    size_t all;
+    enum unseal_result result =
+        kerberos_decrypt(holder->derived, key, cfx->usage, (struct bytes){to, cfx->body.size}, to, &all);
+    if (result != UNSEAL_FINE)
+        return result == UNSEAL_MALFORMED ? UNSEAL_WRONG_KEY : result;
     uint8_t header[CFX_HEADER];
     protected_header(cfx, false, header);
     if (all < CFX_HEADER + (size_t)cfx->padding)
         return UNSEAL_MALFORMED;
-    const uint8_t *plain = (const uint8_t *)parts[1].data.data;
-    if (memcmp(plain + all - CFX_HEADER, header, CFX_HEADER) != 0)
+    if (memcmp(to + all - CFX_HEADER, header, CFX_HEADER) != 0)
         return UNSEAL_WRONG_KEY;
     *size = all - CFX_HEADER - cfx->padding;
-    memmove(to, plain, *size);
     return UNSEAL_FINE;
 }
 
@@ -192,58 +155,57 @@ static enum unseal_result unwrap_cfx(struct key_holder *holder, const struct con
 /* A token in DCE style: the cipher text's end stands in front of its beginning, the confounder, and the
  * message itself is where it always is. [MS-KILE] 3.4.5.4.1. */
 struct dce {
-    uint8_t confounder[CONFOUNDER];
-    uint8_t tail[CFX_PADDING_MAX + CFX_HEADER]; /* filler, header */
-    uint8_t mac[MAC_MAX];
-    size_t tail_size;
-    size_t mac_size;
+    struct bytes confounder;
+    struct bytes tail; /* filler, header */
+    struct bytes mac;
 };
 
 static bool read_dce(const struct cfx *cfx, size_t mac_size, struct dce *to)
 {
     struct cursor c = cursor_of_bytes(cfx->body);
-    to->tail_size = (size_t)cfx->padding + CFX_HEADER;
-    to->mac_size = mac_size;
-    size_t end = to->tail_size + mac_size;
+    size_t tail = (size_t)cfx->padding + CFX_HEADER, end = tail + mac_size;
     bool rotated = cfx->rotated == end || (size_t)cfx->rotated + cfx->padding == end;
-    if (cfx->padding > CFX_PADDING_MAX || mac_size > MAC_MAX || !rotated ||
-        cfx->body.size != end + CONFOUNDER)
+    if (cfx->padding > CFX_PADDING_MAX || !rotated || cfx->body.size != end + KERBEROS_CONFOUNDER)
         return false;
-    cursor_copy(&c, to->tail, to->tail_size);
-    cursor_copy(&c, to->mac, mac_size);
-    cursor_copy(&c, to->confounder, CONFOUNDER);
+    to->tail = cursor_take(&c, tail);
+    to->mac = cursor_take(&c, mac_size);
+    to->confounder = cursor_take(&c, KERBEROS_CONFOUNDER);
     return true;
 }
 
+/* In `to`: confounder, stub and tail, as they were sealed; then the stub alone. The PDU that they are from is
+ * longer. */
 static enum unseal_result open_dce(struct key_holder *holder, const struct cfx *cfx,
                                    const struct rpc_parts *parts, bool headers, uint8_t *to)
 {
     const struct key_material *key = cfx->keys.keys[0];
-    krb5_key object = kerberos_session_object(holder, key);
-    unsigned mac_size = 0;
     struct dce dce;
-    if (!object || krb5_c_crypto_length(holder->krb5, key->etype, KRB5_CRYPTO_TYPE_TRAILER, &mac_size) != 0)
+    if (!kerberos_etype_known(key->etype))
         return UNSEAL_ETYPE;
-    if (!read_dce(cfx, mac_size, &dce))
+    if (!read_dce(cfx, kerberos_mac_size(key->etype), &dce))
         return UNSEAL_MALFORMED;
-    if (parts->stub.size)
-        memcpy(to, parts->stub.data, parts->stub.size);
-    krb5_crypto_iov iovs[6];
-    size_t n = 0;
-    iovs[n++] = iov(KRB5_CRYPTO_TYPE_HEADER, dce.confounder, CONFOUNDER);
-    if (headers)
-        iovs[n++] = iov(KRB5_CRYPTO_TYPE_SIGN_ONLY, parts->before.data, parts->before.size);
-    iovs[n++] = iov(KRB5_CRYPTO_TYPE_DATA, to, parts->stub.size);
-    if (headers)
-        iovs[n++] = iov(KRB5_CRYPTO_TYPE_SIGN_ONLY, parts->after.data, parts->after.size);
-    iovs[n++] = iov(KRB5_CRYPTO_TYPE_DATA, dce.tail, dce.tail_size);
-    iovs[n++] = iov(KRB5_CRYPTO_TYPE_TRAILER, dce.mac, dce.mac_size);
-    if (krb5_k_decrypt_iov(holder->krb5, object, cfx->usage, NULL, iovs, n) != 0)
-        return UNSEAL_WRONG_KEY;
+    const struct bytes sealed[] = {dce.confounder, parts->stub, dce.tail};
+    const struct bytes clear[] = {parts->before, parts->after};
+    struct bytes runs[5];
+    size_t size = 0, n = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (sealed[i].size)
+            memcpy(to + size, sealed[i].data, sealed[i].size);
+        runs[n++] = (struct bytes){to + size, sealed[i].size};
+        size += sealed[i].size;
+        if (headers && i < 2)
+            runs[n++] = clear[i];
+    }
+    enum unseal_result result =
+        kerberos_decrypt_parts(holder->derived, key, cfx->usage, to, size, runs, n, dce.mac);
+    if (result != UNSEAL_FINE)
+        return result;
     uint8_t header[CFX_HEADER];
     protected_header(cfx, false, header);
-    bool fine = memcmp(dce.tail + cfx->padding, header, CFX_HEADER) == 0;
-    return fine ? UNSEAL_FINE : UNSEAL_WRONG_KEY;
+    if (memcmp(to + size - CFX_HEADER, header, CFX_HEADER) != 0)
+        return UNSEAL_WRONG_KEY;
+    memmove(to, to + KERBEROS_CONFOUNDER, parts->stub.size);
+    return UNSEAL_FINE;
 }
 
 static enum unseal_result rpc_cfx(struct key_holder *holder, const struct context_kerberos *context,

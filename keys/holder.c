@@ -26,14 +26,13 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
     h->contexts = contexts_new(limits->contexts ? limits->contexts : DEFAULT_MAX);
     h->channels = channels_new();
     h->complaints = complaints_new();
-    h->objects = key_objects_new();
+    h->derived = derived_keys_new();
     h->opened = ticket_cache_new();
     h->exchanges = exchanges_new();
     h->collections = collections_new();
-    h->krb5 = kerberos_context_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->objects || !h->opened ||
-        !h->exchanges || !h->collections || !h->krb5 || !h->plain)
+    if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->derived || !h->opened ||
+        !h->exchanges || !h->collections || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -47,13 +46,11 @@ void key_holder_destroy(struct key_holder **holder_p)
     contexts_destroy(&h->contexts);
     channels_destroy(&h->channels);
     complaints_destroy(&h->complaints);
-    key_objects_destroy(&h->objects);
+    derived_keys_destroy(&h->derived);
     ticket_cache_destroy(&h->opened);
     exchanges_destroy(&h->exchanges);
     collections_destroy(&h->collections);
     sodium_free(h->plain);
-    if (h->krb5)
-        krb5_free_context(h->krb5);
     free(h);
     *holder_p = NULL;
 }

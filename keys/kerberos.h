@@ -95,5 +95,5 @@ bool kerberos_open_authenticator(struct key_holder *holder, const struct krb_enc
 
 /* The signatures of the PAC in a ticket that `key` opened; `plain` is the ticket as it was, nothing blanked
  * yet. */
-void pac_verify(struct key_holder *holder, const struct krb_ticket *ticket, krb5_key key, struct bytes plain,
-                struct bytes pac, uint8_t verdicts[PAC_SIGNATURES]);
+void pac_verify(struct key_holder *holder, const struct krb_ticket *ticket, const struct key_material *key,
+                struct bytes plain, struct bytes pac, uint8_t verdicts[PAC_SIGNATURES]);

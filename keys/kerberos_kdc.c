@@ -70,7 +70,7 @@ static bool explicit_armor(struct kdc_exchange *x, const struct krb_ap_req *ap_r
         kerberos_open_ticket(x->holder, UNSEALED_ARMOR, &ap_req->ticket, NULL, 0, &x->parts, &session) &&
         kerberos_open_authenticator(x->holder, &ap_req->authenticator, USAGE_AP_AUTHENTICATOR, &session, NULL,
                                     &authenticator, &subkey) &&
-        kerberos_combine(x->holder->krb5, &subkey, "subkeyarmor", &session, "ticketarmor", to);
+        kerberos_combine(x->holder->derived, &subkey, "subkeyarmor", &session, "ticketarmor", to);
     sodium_memzero(&session, sizeof session);
     sodium_memzero(&subkey, sizeof subkey);
     return fine;
@@ -90,14 +90,15 @@ static bool armor_key(struct kdc_exchange *x, struct cursor fast)
             x->keys.armor = outer;
         return has_outer;
     }
-    if (!kerberos_combine(x->holder->krb5, &x->keys.subkey, "subkeyarmor", &x->keys.session, "ticketarmor",
+    if (!kerberos_combine(x->holder->derived, &x->keys.subkey, "subkeyarmor", &x->keys.session, "ticketarmor",
                           &implicit))
         return false;
     if (!has_outer) {
         x->keys.armor = implicit;
         return true;
     }
-    return kerberos_combine(x->holder->krb5, &outer, "explicitarmor", &implicit, "tgsarmor", &x->keys.armor);
+    return kerberos_combine(x->holder->derived, &outer, "explicitarmor", &implicit, "tgsarmor",
+                            &x->keys.armor);
 }
 
 static void open_fast_request(struct kdc_exchange *x)
@@ -284,8 +285,8 @@ static void open_tgs_reply(struct kdc_exchange *x, struct unsealed_part *part)
             continue;
         any = true;
         if (x->keys.strengthen.size)
-            kerberos_combine(x->holder->krb5, &x->keys.strengthen, "strengthenkey", tries[i].key, "replykey",
-                             &key);
+            kerberos_combine(x->holder->derived, &x->keys.strengthen, "strengthenkey", tries[i].key,
+                             "replykey", &key);
         enum unseal_result result = kerberos_decrypt_session(x->holder, &key, tries[i].usage, sealed, part);
         sodium_memzero(&key, sizeof key);
         if (result == UNSEAL_FINE)

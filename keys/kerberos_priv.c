@@ -61,7 +61,7 @@ static enum unseal_result decrypt(struct key_holder *holder, const struct contex
     enum unseal_result result = kerberos_etype_known(sealed->etype) ? UNSEAL_NO_CONTEXT : UNSEAL_ETYPE;
     for (size_t i = 0; i < sizeof keys / sizeof *keys && result != UNSEAL_FINE; i++)
         if (keys[i]->size && keys[i]->etype == sealed->etype)
-            result = kerberos_decrypt_with(holder, keys[i], USAGE_PRIV, sealed->cipher, to, size);
+            result = kerberos_decrypt(holder->derived, keys[i], USAGE_PRIV, sealed->cipher, to, size);
     return result;
 }
 

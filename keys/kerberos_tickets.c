@@ -95,8 +95,9 @@ static enum unseal_result decrypt_mixed(struct key_holder *holder, const struct 
 {
     struct key_material mixed;
     enum unseal_result result = UNSEAL_ETYPE;
-    if (kerberos_combine(holder->krb5, mix->with, mix->with_pepper, &key->material, mix->key_pepper, &mixed))
-        result = kerberos_decrypt_with(holder, &mixed, usage, cipher, to, size);
+    if (kerberos_combine(holder->derived, mix->with, mix->with_pepper, &key->material, mix->key_pepper,
+                         &mixed))
+        result = kerberos_decrypt(holder->derived, &mixed, usage, cipher, to, size);
     sodium_memzero(&mixed, sizeof mixed);
     return result;
 }
@@ -113,9 +114,8 @@ enum unseal_result kerberos_decrypt_for(struct key_holder *holder, struct keyrin
     struct long_term_key *key;
     while ((key = keyring_next(holder->keyring, search)) != NULL) {
         size_t size;
-        part->result =
-            mix ? decrypt_mixed(holder, key, mix, usage, cipher, to, &size)
-                : kerberos_decrypt(holder, kerberos_key_object(holder, key), usage, cipher, to, &size);
+        part->result = mix ? decrypt_mixed(holder, key, mix, usage, cipher, to, &size)
+                           : kerberos_decrypt(holder->derived, &key->material, usage, cipher, to, &size);
         if (part->result == UNSEAL_MALFORMED)
             break;
         if (part->result != UNSEAL_FINE)
@@ -145,7 +145,7 @@ enum unseal_result kerberos_decrypt_session(struct key_holder *holder, const str
     uint8_t *to = plain_take(holder, sealed->cipher.size);
     if (!to || !sealed->cipher.size)
         return part->result = UNSEAL_MALFORMED;
-    part->result = kerberos_decrypt_with(holder, key, usage, sealed->cipher, to, &size);
+    part->result = kerberos_decrypt(holder->derived, key, usage, sealed->cipher, to, &size);
     if (part->result == UNSEAL_FINE)
         part->plain = (struct bytes){to, size};
     else
@@ -250,18 +250,20 @@ static void into_cache(struct ticket_cache *cache, struct cached_ticket *slot, c
 
 /* --- tickets --- */
 
-static krb5_key open_with_others(struct key_holder *holder, const struct krb_ticket *ticket,
-                                 const struct key_material *others, size_t count, struct unsealed_part *part)
+static const struct key_material *open_with_others(struct key_holder *holder, const struct krb_ticket *ticket,
+                                                   const struct key_material *others, size_t count,
+                                                   struct unsealed_part *part)
 {
     for (size_t i = 0; i < count; i++)
         if (kerberos_decrypt_session(holder, &others[i], USAGE_TICKET, &ticket->sealed, part) == UNSEAL_FINE)
-            return kerberos_session_object(holder, &others[i]);
+            return &others[i];
     return NULL;
 }
 
 /* Its session key taken, its PAC verified, its keys blanked. */
-static void look_inside(struct key_holder *holder, const struct krb_ticket *ticket, krb5_key key,
-                        struct unsealed_part *part, struct key_material *session)
+static void look_inside(struct key_holder *holder, const struct krb_ticket *ticket,
+                        const struct key_material *key, struct unsealed_part *part,
+                        struct key_material *session)
 {
     struct krb_enc_ticket inside;
     if (!krb_read_enc_ticket(cursor_of_bytes(part->plain), &inside)) {
@@ -288,10 +290,10 @@ static void open_anew(struct key_holder *holder, const struct krb_ticket *ticket
                                     .kvno = ticket->sealed.has_kvno ? ticket->sealed.kvno : 0,
                                     .service = true};
     struct long_term_key *fitted = NULL;
-    krb5_key key = open_with_others(holder, ticket, others, count, part);
+    const struct key_material *key = open_with_others(holder, ticket, others, count, part);
     if (!key) {
         kerberos_decrypt_for(holder, &search, NULL, USAGE_TICKET, ticket->sealed.cipher, part, &fitted);
-        key = fitted ? kerberos_key_object(holder, fitted) : NULL;
+        key = fitted ? &fitted->material : NULL;
     }
     if (part->result == UNSEAL_FINE) {
         look_inside(holder, ticket, key, part, session);

@@ -33,8 +33,7 @@ struct entry {
 struct keytab_keys {
     char *name; /* NULL: free */
     struct entry *entries;
-    krb5_key *objects; /* of the entries, in memory of the usual kind: libkrb5's own is that too */
-    uint8_t *realms;   /* folded */
+    uint8_t *realms; /* folded */
     uint32_t count;
     uint32_t refused;
 };
@@ -132,10 +131,7 @@ static void free_index(struct keyring *ring)
 
 static void free_keytab(struct keytab_keys *keys)
 {
-    for (uint32_t i = 0; i < keys->count; i++)
-        krb5_k_free_key(NULL, keys->objects[i]);
     sodium_free(keys->entries);
-    free(keys->objects);
     free(keys->realms);
     free(keys->name);
     *keys = (struct keytab_keys){0};
@@ -212,9 +208,8 @@ static bool take_entry(struct keyring *ring, struct keytab_keys *keys, size_t *r
     if (from->key.size != size)
         return fault_say(fault, "damaged at byte %zu: a key of %zu bytes for encryption type %d", from->at,
                          from->key.size, (int)from->etype);
-    struct entry *e = &keys->entries[keys->count];
+    struct entry *e = &keys->entries[keys->count++];
     memset(e, 0, sizeof *e);
-    e->key.object = &keys->objects[keys->count++];
     struct bytes name = {from->name, from->name_size};
     e->key.material.etype = from->etype;
     e->key.material.size = (uint8_t)size;
@@ -252,8 +247,7 @@ static bool read_keytab(struct keyring *ring, struct keytab_keys *keys, const ch
     /* Realms stand in the file: together they are not longer than it. */
     keys->realms = malloc(bytes.size);
     keys->entries = sodium_allocarray(count ? count : 1, sizeof *keys->entries);
-    keys->objects = calloc(count ? count : 1, sizeof *keys->objects);
-    if (!keys->name || !keys->realms || !keys->entries || !keys->objects)
+    if (!keys->name || !keys->realms || !keys->entries)
         return fault_say(fault, "no memory for %u keys", count);
     struct keytab keytab;
     struct keytab_entry entry;

@@ -16,8 +16,6 @@
 #include "base/fault.h"
 #include "capture/kerberos.h"
 
-#include <krb5.h>
-
 #define KEY_BYTES_MAX 32u
 
 #define KEYRING_TRIES_MAX    1024u  /* for a service of which nothing is known yet */
@@ -25,7 +23,6 @@
 #define KEYRING_CREDIT_MAX   65536u /* tries among other accounts' keys: what is saved up, */
 #define KEYRING_CREDIT       16u    /* and what each search adds. Junk cannot buy more work than that */
 
-/* A key that is not (yet) an object of libkrb5. */
 struct key_material {
     int32_t etype;
     uint8_t size;
@@ -36,7 +33,6 @@ struct long_term_key {
     struct key_material material;
     uint32_t kvno;
     uint32_t principal; /* number of its principal in the ring */
-    krb5_key *object;   /* made when it is first used: it keeps derived keys */
 };
 
 struct keyring;

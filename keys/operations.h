@@ -16,9 +16,8 @@ struct key_holder {
     struct channels *channels;   /* netlogon.c: session keys by computer */
     struct complaints *complaints;
     struct collections *collections; /* answers that wait to be collected */
-    struct key_objects *objects;     /* of session keys */
+    struct derived_keys *derived;    /* kerberos_crypto.c */
     struct ticket_cache *opened;     /* kerberos_tickets.c */
-    krb5_context krb5;
     struct key_holder_status status;
     uint8_t *plain;    /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted */
     size_t plain_used; /* what was taken of it; wiped after each request */
@@ -104,15 +103,3 @@ enum unseal_result netlogon_rpc(struct context_netlogon *context, enum direction
 /* The session key that SMB derives its own from ([MS-SMB2] 3.2.5.3): of a Kerberos or NTLM context. Bytes
  * written, 0 when there is none. */
 size_t context_session_key(const struct security_context *context, uint8_t to[KEY_BYTES_MAX]);
-
-/* --- kerberos_crypto.c --- */
-
-/* Decrypts with the integrity check; `to` has cipher.size bytes. */
-enum unseal_result kerberos_decrypt(struct key_holder *holder, krb5_key key, int32_t usage,
-                                    struct bytes cipher, uint8_t *to, size_t *size);
-/* The same with a key that has no object of its own yet. */
-enum unseal_result kerberos_decrypt_with(struct key_holder *holder, const struct key_material *key,
-                                         int32_t usage, struct bytes cipher, uint8_t *to, size_t *size);
-krb5_key kerberos_key_object(struct key_holder *holder, struct long_term_key *key);
-/* Of a session key; NULL for an unknown type. Valid until the next call: to be used at once. */
-krb5_key kerberos_session_object(struct key_holder *holder, const struct key_material *key);

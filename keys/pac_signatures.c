@@ -13,41 +13,18 @@
 
 /* --- checksums --- */
 
-static int32_t etype_of(int32_t checksum)
+static bool verifies(struct key_holder *holder, const struct key_material *key,
+                     const struct pac_signature_data *signature, struct bytes over)
 {
-    switch (checksum) {
-    case 15:
-        return ETYPE_AES128_SHA1;
-    case 16:
-        return ETYPE_AES256_SHA1;
-    case 19:
-        return ETYPE_AES128_SHA256;
-    case 20:
-        return ETYPE_AES256_SHA384;
-    case -138:
-        return ETYPE_RC4;
-    default:
-        return 0;
-    }
-}
-
-static bool verifies(struct key_holder *holder, krb5_key key, const struct pac_signature_data *signature,
-                     struct bytes over)
-{
-    krb5_data data = {.magic = KV5M_DATA, .length = (unsigned)over.size, .data = (char *)over.data};
-    krb5_checksum checksum = {.magic = KV5M_CHECKSUM,
-                              .checksum_type = signature->type,
-                              .length = (unsigned)signature->signature.size,
-                              .contents = (krb5_octet *)signature->signature.data};
-    krb5_boolean valid = 0;
-    return krb5_k_verify_checksum(holder->krb5, key, USAGE_PAC, &data, &checksum, &valid) == 0 && valid;
+    return key->etype == kerberos_checksum_etype(signature->type) &&
+           kerberos_checksum_fits(holder->derived, key, USAGE_PAC, &over, 1, signature->signature);
 }
 
 /* With the key that opened the ticket. A signature of another type than the key's was made without it. */
-static enum pac_verdict server_verdict(struct key_holder *holder, krb5_key key,
+static enum pac_verdict server_verdict(struct key_holder *holder, const struct key_material *key,
                                        const struct pac_signature_data *signature, struct bytes over)
 {
-    if (!key || !etype_of(signature->type))
+    if (!key || !kerberos_checksum_etype(signature->type))
         return PAC_SIGNATURE_UNKNOWN;
     return verifies(holder, key, signature, over) ? PAC_SIGNATURE_GOOD : PAC_SIGNATURE_BAD;
 }
@@ -78,7 +55,7 @@ static enum pac_verdict kdc_verdict(struct key_holder *holder, struct bytes real
                                     const struct pac_signature_data *signature, struct bytes over)
 {
     struct krbtgt krbtgt;
-    int32_t etype = etype_of(signature->type);
+    int32_t etype = kerberos_checksum_etype(signature->type);
     if (!etype || !krbtgt_of(realm, &krbtgt))
         return PAC_SIGNATURE_UNKNOWN;
     struct keyring_search search = {.realm = realm,
@@ -90,8 +67,7 @@ static enum pac_verdict kdc_verdict(struct key_holder *holder, struct bytes real
     enum pac_verdict verdict = PAC_SIGNATURE_UNKNOWN;
     struct long_term_key *key;
     while ((key = keyring_next(holder->keyring, &search)) != NULL) {
-        krb5_key object = kerberos_key_object(holder, key);
-        if (object && verifies(holder, object, signature, over))
+        if (verifies(holder, &key->material, signature, over))
             return PAC_SIGNATURE_GOOD;
         verdict = PAC_SIGNATURE_BAD;
     }
@@ -200,8 +176,8 @@ static enum pac_verdict ticket_verdict(struct key_holder *holder, const struct k
                 : PAC_SIGNATURE_UNKNOWN;
 }
 
-void pac_verify(struct key_holder *holder, const struct krb_ticket *ticket, krb5_key key, struct bytes plain,
-                struct bytes pac, uint8_t verdicts[PAC_SIGNATURES])
+void pac_verify(struct key_holder *holder, const struct krb_ticket *ticket, const struct key_material *key,
+                struct bytes plain, struct bytes pac, uint8_t verdicts[PAC_SIGNATURES])
 {
     struct pac_signature_data server, other;
     uint8_t *room = plain_take(holder, plain.size);

@@ -109,6 +109,10 @@ target_link_libraries(bench_key_line PRIVATE picket_daemon picket_base)
 set_target_properties(bench_key_line PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 add_custom_target(bench-key-line COMMAND bench_key_line $<TARGET_FILE:picket-keys> DEPENDS bench_key_line picket-keys USES_TERMINAL)
 
+# What the holder of keys needs for each kind of question: tests/bench/key_holder.c.
+add_executable(bench_key_holder EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/key_holder.c)
+target_link_libraries(bench_key_holder PRIVATE picket_keys picket_capture picket_base)
+set_target_properties(bench_key_holder PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 # What reading through keys costs at the AD mix: tests/bench/keytab.py (target `bench-keytab`).
 add_custom_target(bench-keytab
   COMMAND ${CMAKE_CURRENT_LIST_DIR}/keytab.py --build ${CMAKE_BINARY_DIR}

@@ -7,6 +7,7 @@
 #include "keys/ntlm_keys.h"
 #include "keys/operations.h"
 #include "tests/unit/keytab_bytes.h"
+#include "tests/unit/krb5_oracle.h"
 
 #include <stdlib.h>
 
@@ -154,13 +155,7 @@ static void private_data(uint8_t how, struct bytes input)
     n = der(part, 0xa0, n);
     n = der(part, 0x30, n);
     n = der(part, 0x7c, n);
-    krb5_data plain = {.length = (unsigned)n, .data = (char *)part};
-    size_t length = 0;
-    krb5_c_encrypt_length(holder->krb5, 18, n, &length);
-    krb5_enc_data cipher = {.ciphertext = {.length = (unsigned)length, .data = (char *)run}};
-    if (krb5_k_encrypt(holder->krb5, kerberos_session_object(holder, &context->kerberos.subkey), 13, NULL,
-                       &plain, &cipher) != 0)
-        abort();
+    size_t length = oracle_seal(&context->kerberos.subkey, 13, part, n, run, sizeof run);
     static const uint8_t etype[] = {0xa0, 3, 2, 1, 18};
     static const uint8_t head[] = {0xa0, 3, 2, 1, 5, 0xa1, 3, 2, 1, 21};
     n = der(run, 0x04, length);

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "keys/keyring.h"
 #include "tests/unit/der.h"
+#include "tests/unit/krb5_oracle.h"
 
 #define KM_REALM "CORP.EXAMPLE"
 
@@ -21,29 +21,17 @@ static inline struct bytes km_bytes(const struct der *b)
     return (struct bytes){b->data, b->size};
 }
 
-static inline krb5_keyblock km_block(const struct key_material *key)
-{
-    return (krb5_keyblock){.enctype = key->etype, .length = key->size, .contents = (krb5_octet *)key->bytes};
-}
-
 /* EncryptedData; kvno 0: none. */
 static inline void km_seal(struct der *b, const struct key_material *key, int usage, uint32_t kvno,
                            struct bytes plain)
 {
-    krb5_keyblock block = km_block(key);
-    krb5_data data = {.length = (unsigned)plain.size, .data = (char *)plain.data};
-    size_t size = 0;
-    if (krb5_c_encrypt_length(NULL, key->etype, plain.size, &size) != 0 || size > DER_MAX)
-        abort();
     uint8_t cipher[DER_MAX];
-    krb5_enc_data sealed = {.ciphertext = {.length = (unsigned)size, .data = (char *)cipher}};
-    if (krb5_c_encrypt(NULL, &block, usage, NULL, &data, &sealed) != 0)
-        abort();
+    size_t size = oracle_seal(key, usage, plain.data, plain.size, cipher, sizeof cipher);
     size_t start = b->size;
     der_member_integer(b, 0, key->etype);
     if (kvno)
         der_member_integer(b, 1, kvno);
-    der_member_bytes(b, 2, BER_OCTET_STRING, cipher, sealed.ciphertext.length);
+    der_member_bytes(b, 2, BER_OCTET_STRING, cipher, size);
     der_close(b, start, BER_SEQUENCE);
 }
 
@@ -389,7 +377,7 @@ static inline struct der km_ap_rep(const struct key_material *session, const str
 static inline struct key_material km_combine(const struct key_material *a, const char *pepper_a,
                                              const struct key_material *b, const char *pepper_b)
 {
-    krb5_keyblock first = km_block(a), second = km_block(b), *both;
+    krb5_keyblock first = oracle_block(a), second = oracle_block(b), *both;
     if (krb5_c_fx_cf2_simple(NULL, &first, pepper_a, &second, pepper_b, &both) != 0)
         abort();
     struct key_material key = {.etype = both->enctype, .size = (uint8_t)both->length};
