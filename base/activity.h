@@ -186,6 +186,10 @@ struct activity {
  * cursor failed, when it is no record or a known field has a value of another type. */
 bool activity_decode(struct cursor *c, struct activity *to);
 
+/* Likewise, but what is no record is stepped over, as long as it is msgpack: then the cursor has not failed.
+ */
+bool activity_decode_or_skip(struct cursor *c, struct activity *to);
+
 /* The kind of an encoded record, without reading on from there; ACTIVITY_NONE: none that is known here. */
 enum activity_kind activity_kind_of(struct bytes record);
 

@@ -156,6 +156,16 @@ bool activity_decode(struct cursor *c, struct activity *to)
     return false;
 }
 
+bool activity_decode_or_skip(struct cursor *c, struct activity *to)
+{
+    const struct cursor begin = *c;
+    if (activity_decode(c, to))
+        return true;
+    *c = begin;
+    msgpack_skip(c);
+    return false;
+}
+
 enum activity_kind activity_kind_of(struct bytes record)
 {
     struct cursor c = cursor_of_bytes(record);

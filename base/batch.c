@@ -131,6 +131,16 @@ void batch_writer_add(struct batch_writer *w, struct bytes record)
 
 /* -- reading -------------------------------------------------------------------------------------- */
 
+bool batch_is_framed(struct bytes bytes)
+{
+    if (bytes.size < 4 || memcmp(bytes.data, BATCH_MAGIC, 4) != 0)
+        return false;
+    const unsigned long long size = ZSTD_getFrameContentSize(bytes.data, bytes.size);
+    if (size == ZSTD_CONTENTSIZE_ERROR || (size != ZSTD_CONTENTSIZE_UNKNOWN && size > BATCH_BYTES_MAX))
+        return false;
+    return ZSTD_findFrameCompressedSize(bytes.data, bytes.size) == bytes.size;
+}
+
 struct batch_reader {
     const struct batch_form *form;
     ZSTD_DCtx *zstd;

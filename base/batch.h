@@ -52,6 +52,10 @@ void batch_writer_add(struct batch_writer *writer, struct bytes record);
 /* Sends what has been added, if anything. */
 void batch_writer_flush(struct batch_writer *writer);
 
+/* Whether these are one whole frame with nothing behind it, which does not say that it is larger than a
+ * batch: told by its blocks' lengths, nothing is decompressed. What is in it only the reader knows. */
+bool batch_is_framed(struct bytes bytes);
+
 struct batch_reader;
 
 enum batch_verdict {

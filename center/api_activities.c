@@ -96,8 +96,8 @@ bool api_write_activities(struct api_work *work, const struct activity_place *pl
         }
         bool read = false;
         while (left > 0 && index <= places[i].index) {
-            read = activity_decode(&records, &opened->activity);
-            left = read ? left - 1 : 0;
+            read = activity_decode_or_skip(&records, &opened->activity);
+            left = records.failed ? 0 : left - 1;
             index++;
         }
         if (read && index == places[i].index + 1)
@@ -168,8 +168,8 @@ static bool write_entry(struct api_work *work, struct opened *opened, uint64_t p
     uint64_t count = 0;
     if (!open_entry(work, opened, position, &records, &count))
         return true;
-    for (uint32_t index = 0; count > 0 && activity_decode(&records, &opened->activity); index++, count--) {
-        if (!is_about(&opened->activity, name))
+    for (uint32_t index = 0; index < count && !records.failed; index++) {
+        if (!activity_decode_or_skip(&records, &opened->activity) || !is_about(&opened->activity, name))
             continue;
         if (*left == 0 || work->answer.size > ANSWER_BYTES)
             return false;

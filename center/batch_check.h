@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Whether what a node sent is a batch, whole and within bounds, before it is stored: the receiver refuses
- * what its pipeline could not read. Pure.
+ * Whether what a node sent may be stored: one whole frame within bounds. Of activities that is all, for
+ * whoever reads them looks at each anyway, and leaves out what is none (center/pipeline.h); entities are few,
+ * and are read, as it is to be known whose word they are. Pure.
  */
 #pragma once
 
@@ -15,7 +16,6 @@ struct batch_check *batch_check_new(void);
 void batch_check_destroy(struct batch_check **check);
 
 struct batch_found {
-    uint64_t records;
     struct batch_fence fence; /* of entities */
     const char *fault;        /* why it is none; NULL: it is one */
 };

@@ -86,7 +86,13 @@ static void print_activities(struct printer *self, const struct log_entry *entry
         return;
     }
     struct cursor c = batch_reader_records(self->activities, &count);
-    for (; count > 0 && goes_on() && activity_decode(&c, &self->activity); count--) {
+    for (; count > 0 && goes_on(); count--) {
+        if (!activity_decode_or_skip(&c, &self->activity)) {
+            end_damaged(entry);
+            if (c.failed)
+                return;
+            continue;
+        }
         begin_line(entry);
         activity_to_json(&self->activity, self->json, sizeof(self->json));
         printf(",\"activity\":%s}\n", self->json);
@@ -139,6 +145,7 @@ static void print_entry(struct printer *self, const struct log_entry *entry)
         print_entities(self, entry);
         return;
     case LOG_REFUSED:
+    case LOG_MALFORMED:
         begin_line(entry);
         print_text("refused", entry->content);
         puts("}");

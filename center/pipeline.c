@@ -2,7 +2,6 @@
 #include "center/pipeline.h"
 
 #include "base/clock.h"
-#include "base/msgpack.h"
 #include "center/detection.h"
 #include "center/processor.h"
 #include "center/profile.h"
@@ -159,29 +158,45 @@ static void look(struct pipeline *self, struct bytes record, struct activity_pla
     profiler_learn(self->profiler, o);
 }
 
+void pipeline_gap(struct pipeline *self)
+{
+    if (self->last)
+        processor_gap(self->processor, self->last);
+}
+
+static void count_malformed(struct pipeline *self)
+{
+    self->counters.malformed++;
+    pipeline_gap(self);
+}
+
 bool pipeline_activity(struct pipeline *self, struct bytes record, struct activity_place place,
                        int64_t received, const uint8_t node[16])
 {
     struct cursor c = cursor_of_bytes(record);
     if (!activity_decode(&c, &self->activity) || !cursor_done(&c)) {
-        self->counters.malformed++;
+        count_malformed(self);
         return false;
     }
     look(self, record, place, received, node);
     return true;
 }
 
-bool pipeline_next(struct pipeline *self, struct cursor *c, struct activity_place place, int64_t received,
-                   const uint8_t node[16])
+bool pipeline_batch(struct pipeline *self, struct cursor *c, uint64_t count, uint64_t position,
+                    int64_t received, const uint8_t node[16])
 {
-    const struct cursor begin = *c;
-    if (!activity_decode(c, &self->activity)) {
-        self->counters.malformed++;
-        *c = begin;
-        return msgpack_skip(c);
+    const uint64_t malformed = self->counters.malformed;
+    struct activity_place place = {.position = position};
+    for (; place.index < count && !c->failed; place.index++) {
+        const uint8_t *begin = c->at;
+        if (activity_decode_or_skip(c, &self->activity))
+            look(self, (struct bytes){begin, (size_t)(c->at - begin)}, place, received, node);
+        else
+            count_malformed(self);
     }
-    look(self, (struct bytes){begin.at, (size_t)(c->at - begin.at)}, place, received, node);
-    return true;
+    if (!cursor_done(c))
+        count_malformed(self);
+    return self->counters.malformed == malformed;
 }
 
 /* -- checkpoints ----------------------------------------------------------------------------------------- */

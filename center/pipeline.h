@@ -40,10 +40,13 @@ void pipeline_destroy(struct pipeline **pipeline);
  * counts as from then. `node`: which sensor. False: it is no activity, and has been counted. */
 bool pipeline_activity(struct pipeline *pipeline, struct bytes record, struct activity_place place,
                        int64_t received, const uint8_t node[16]);
-/* Likewise the one at the cursor, which stands behind it then. What is no activity is counted and left out;
- * false: there is nothing that could be. */
-bool pipeline_next(struct pipeline *pipeline, struct cursor *records, struct activity_place place,
-                   int64_t received, const uint8_t node[16]);
+/* Likewise all of a batch, so many, that stands at that position of the log. False: some of it is no
+ * activity, or there is less or more; that has been left out. */
+bool pipeline_batch(struct pipeline *pipeline, struct cursor *records, uint64_t count, uint64_t position,
+                    int64_t received, const uint8_t node[16]);
+/* Something was told that cannot be read: who relies on having heard all (center/processor.h) must not.
+ * Called by the two above as well. */
+void pipeline_gap(struct pipeline *pipeline);
 
 /* What changed since the last call: `owner` and `table` name the table, `version` is that of its values;
  * NULL: it is gone. */

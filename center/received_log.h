@@ -16,8 +16,9 @@
 enum log_kind {
     LOG_ACTIVITIES = 1, /* a batch as the node sent it: DELIVERY_ACTIVITIES, DELIVERY_ENTITIES */
     LOG_ENTITIES = 2,
-    LOG_REFUSED = 3, /* a batch was refused; the content is the reason as text */
-    LOG_STATE = 4,   /* the receiver's memory; nobody else's business */
+    LOG_REFUSED = 3,   /* a batch was refused; the content is the reason as text */
+    LOG_STATE = 4,     /* the receiver's memory; nobody else's business */
+    LOG_MALFORMED = 5, /* likewise refused, for it was none: nobody knows what it told */
 };
 
 #define LOG_CONTENT_MAX (SEGMENT_PAYLOAD_MAX - 64u)

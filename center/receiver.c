@@ -453,12 +453,12 @@ static bool store(struct receiver *self, uint32_t number, const struct delivery_
 
 /* That it was refused is as durable as what is stored: it is not asked for again. */
 static void refuse(struct receiver *self, uint32_t number, const struct delivery_message *batch,
-                   const struct fault *why)
+                   enum log_kind kind, const struct fault *why)
 {
     struct session *session = self->sessions[number];
     log_warning("batch %llu of %s is refused: %s", (unsigned long long)batch->sequence, session->name,
                 why->text);
-    if (!store(self, number, batch, LOG_REFUSED, words(why->text)))
+    if (!store(self, number, batch, kind, words(why->text)))
         return;
     self->refusals[self->refusal_count++] =
         (struct refusal){.number = number, .sequence = batch->sequence, .why = *why};
@@ -473,7 +473,7 @@ static void refuse_malformed(struct receiver *self, uint32_t number, const struc
     self->counters.malformed++;
     fault_say(&why, "malformed: %s", what);
     aside_keep(self->disk, self->config->refused, &origin, batch->payload);
-    refuse(self, number, batch, &why);
+    refuse(self, number, batch, LOG_MALFORMED, &why);
 }
 
 /* A node speaks of the domains that it may synchronize, in its own name. */
@@ -513,13 +513,12 @@ static void take_batch(struct receiver *self, uint32_t number, const struct deli
     }
     if (batch->kind == DELIVERY_ENTITIES && !pass_fence(self, number, &found.fence, &why)) {
         self->counters.fenced++;
-        refuse(self, number, batch, &why);
+        refuse(self, number, batch, LOG_REFUSED, &why);
         return;
     }
     if (!store(self, number, batch, (enum log_kind)batch->kind, batch->payload))
         return;
     self->counters.batches++;
-    self->counters.records += found.records;
     self->counters.bytes += batch->payload.size;
     touch(self, number);
 }

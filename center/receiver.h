@@ -36,7 +36,6 @@ void receiver_run(struct receiver *receiver, int stop);
 
 #define RECEIVER_COUNTERS(X)                                                                                 \
     X(batches, "batches stored")                                                                             \
-    X(records, "records in them")                                                                            \
     X(bytes, "bytes stored")                                                                                 \
     X(syncs, "commits to the disk")                                                                          \
     X(known, "batches that had come before")                                                                 \

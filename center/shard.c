@@ -271,7 +271,9 @@ void shard_destroy(struct shard **shard)
 
 static void count_damaged(struct shard *self, const struct log_entry *entry)
 {
-    log_warning("entry %llu of the log cannot be read", (unsigned long long)entry->position);
+    char node[NODE_ID_TEXT_SIZE];
+    log_warning("entry %llu of the log, of node %s, cannot be read, or not all of it",
+                (unsigned long long)entry->position, node_id_text(&entry->origin.node, node));
     pthread_mutex_lock(&self->lock);
     self->status.damaged++;
     pthread_mutex_unlock(&self->lock);
@@ -286,13 +288,12 @@ static void take_activities(struct shard *self, const struct log_entry *entry)
     if (!self->activities || batch_reader_feed(self->activities, &content) != BATCH_READY) {
         batch_reader_destroy(&self->activities);
         count_damaged(self, entry);
+        pipeline_gap(self->pipeline);
         return;
     }
     struct cursor c = batch_reader_records(self->activities, &count);
-    struct activity_place place = {.position = entry->position};
-    while (place.index < count &&
-           pipeline_next(self->pipeline, &c, place, entry->wall, entry->origin.node.bytes))
-        place.index++;
+    if (!pipeline_batch(self->pipeline, &c, count, entry->position, entry->wall, entry->origin.node.bytes))
+        count_damaged(self, entry);
 }
 
 static void take_entities(struct shard *self, const struct log_entry *entry)
@@ -322,6 +323,8 @@ static void take_entry(struct shard *self, const struct log_entry *entry)
             take_entities(self, entry);
         else if (entry->kind == LOG_ACTIVITIES && !again)
             take_activities(self, entry);
+        else if (entry->kind == LOG_MALFORMED && !again)
+            pipeline_gap(self->pipeline);
     }
     self->taken = entry->position;
     if (!again)

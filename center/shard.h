@@ -61,7 +61,7 @@ struct shard_status {
     uint64_t activities, alerts, commits, states;
     uint64_t forgotten; /* states, because a table was full */
     uint64_t tickets_forgotten;
-    uint64_t damaged;    /* entries that could not be read, places of the log that were lost */
+    uint64_t damaged;    /* entries that could not be read, or not all of them */
     int64_t commit_time; /* ns of the longest commit */
     bool stuck;
 };

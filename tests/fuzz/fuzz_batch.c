@@ -19,9 +19,21 @@ static void read_records(const struct batch_reader *reader)
         activity_to_json(&activity, json, sizeof(json));
 }
 
+/* A center stores what is framed; nothing that can be read may be refused. */
+static void check_framed(struct bytes frame)
+{
+    struct batch_reader *reader = batch_reader_new();
+    struct bytes input = frame;
+    if (reader && batch_reader_feed(reader, &input) == BATCH_READY && input.size == 0 &&
+        memcmp(frame.data, BATCH_MAGIC, 4) == 0 && !batch_is_framed(frame))
+        abort();
+    batch_reader_destroy(&reader);
+}
+
 static void feed(void *context, struct bytes input)
 {
     struct batch_reader *reader = context;
+    check_framed(input);
     while (batch_reader_feed(reader, &input) == BATCH_READY)
         read_records(reader);
 }

@@ -884,6 +884,9 @@ static void damage_is_survived(void **state)
         struct cursor c = cursor_of(copy, size);
         assert_false(activity_decode(&c, &record));
         assert_true(c.failed);
+        c = cursor_of(copy, size);
+        assert_false(activity_decode_or_skip(&c, &record));
+        assert_true(c.failed);
         free(copy);
     }
     uint8_t *copy = malloc(bytes.size);

@@ -220,6 +220,37 @@ static void a_bomb_is_refused(void **state)
     free(zeros);
 }
 
+static bool is_framed(const void *data, size_t size)
+{
+    return batch_is_framed((struct bytes){data, size});
+}
+
+static void a_frame_is_told_by_its_lengths(void **state)
+{
+    (void)state;
+    static const uint8_t skippable[] = {0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0};
+    static uint8_t plain[BATCH_BYTES_MAX + 1];
+    struct sink sink = {0};
+    write_records(&sink, 100, 1000);
+    assert_int_equal(sink.frames, 1);
+    assert_true(is_framed(sink.data, sink.size));
+    for (size_t size = 0; size < sink.size; size++)
+        assert_false(is_framed(sink.data, size));
+    uint8_t *two = malloc(2 * sink.size);
+    memcpy(two, sink.data, sink.size);
+    memcpy(two + sink.size, sink.data, sink.size);
+    assert_false(is_framed(two, sink.size + 1));
+    assert_false(is_framed(two, 2 * sink.size));
+    free(two);
+    free(sink.data);
+    assert_false(is_framed(skippable, sizeof(skippable)));
+    size_t capacity = ZSTD_compressBound(sizeof(plain));
+    uint8_t *frame = malloc(capacity);
+    assert_true(is_framed(frame, ZSTD_compress(frame, capacity, plain, BATCH_BYTES_MAX, 1)));
+    assert_false(is_framed(frame, ZSTD_compress(frame, capacity, plain, sizeof(plain), 1)));
+    free(frame);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +260,7 @@ int main(void)
         cmocka_unit_test(damage_is_refused),
         cmocka_unit_test(headers_are_checked),
         cmocka_unit_test(a_bomb_is_refused),
+        cmocka_unit_test(a_frame_is_told_by_its_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,6 +252,83 @@ static void what_is_no_activity_is_counted(void **state)
     run_free(run);
 }
 
+struct gap {
+    int64_t since;
+    unsigned count;
+};
+
+static void see_gap(void *context, const char *owner, const struct state_form *form, struct subject key,
+                    int64_t touched, const void *value)
+{
+    struct gap *gap = context;
+    (void)key;
+    (void)touched;
+    if (strcmp(owner, "processor") != 0 || strcmp(form->name, "watch") != 0)
+        return;
+    gap->count++;
+    memcpy(&gap->since, value, sizeof(gap->since));
+}
+
+static struct gap gap_of(struct run *run)
+{
+    struct gap gap = {0};
+    pipeline_changes(run->pipeline, see_gap, &gap);
+    return gap;
+}
+
+/* In `to`: a failure of each second from START on, with a map that is no activity before the one numbered
+ * `wrong`. */
+static size_t put_batch(uint8_t *to, unsigned count, unsigned wrong)
+{
+    static struct activity_writer w;
+    size_t size = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (i == wrong)
+            to[size++] = 0x80;
+        const struct bytes record = failure(&w, i, "bob", START + (int64_t)i * CLOCK_SECOND);
+        memcpy(to + size, record.data, record.size);
+        size += record.size;
+    }
+    return size;
+}
+
+static bool tell_batch(struct run *run, const uint8_t *bytes, size_t size, uint64_t count)
+{
+    static const uint8_t node[16];
+    struct cursor c = cursor_of(bytes, size);
+    return pipeline_batch(run->pipeline, &c, count, 1, START + 100 * CLOCK_DAY, node);
+}
+
+static void what_is_wrong_in_a_batch_is_left_out(void **state)
+{
+    (void)state;
+    uint8_t bytes[4096];
+    struct pipeline_counters counters;
+    struct run *run = run_new(counting_only, 0, 1);
+    pipeline_gap(run->pipeline); /* nothing was told yet */
+    assert_int_equal(gap_of(run).count, 0);
+    assert_true(tell_batch(run, bytes, put_batch(bytes, 5, 9), 5));
+    assert_int_equal(gap_of(run).since, START);
+    assert_false(tell_batch(run, bytes, put_batch(bytes, 5, 2), 6));
+    pipeline_counters(run->pipeline, &counters);
+    assert_int_equal(counters.malformed, 1);
+    assert_int_equal(counters.activities, 10);
+    assert_int_equal(gap_of(run).since, START + 4 * CLOCK_SECOND);
+    run_free(run);
+
+    /* Fewer than announced, more, and something that is not even msgpack. */
+    run = run_new(counting_only, 0, 1);
+    size_t size = put_batch(bytes, 5, 9);
+    assert_false(tell_batch(run, bytes, size, 6));
+    assert_false(tell_batch(run, bytes, size, 4));
+    bytes[0] = 0xc1;
+    assert_false(tell_batch(run, bytes, size, 5));
+    pipeline_counters(run->pipeline, &counters);
+    assert_int_equal(counters.malformed, 3);
+    assert_int_equal(counters.activities, 9);
+    run_free(run);
+}
+
 /* -- shards and checkpoints: the same alerts
  * ------------------------------------------------------------------ */
 
@@ -342,6 +419,7 @@ int main(void)
         cmocka_unit_test(nobody_dates_ahead),
         cmocka_unit_test(exclusions_are_silent),
         cmocka_unit_test(what_is_no_activity_is_counted),
+        cmocka_unit_test(what_is_wrong_in_a_batch_is_left_out),
         cmocka_unit_test(shards_share_the_keys),
         cmocka_unit_test(a_restored_one_goes_on),
     };

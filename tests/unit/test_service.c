@@ -36,6 +36,7 @@ struct world {
     struct center_config *config;
     struct sources *sources;
     uint64_t entries;
+    bool spoil; /* what is received: the end of each frame */
 };
 
 static unsigned free_port(void)
@@ -119,10 +120,14 @@ static void append(void *context, struct bytes frame)
 {
     struct filling *f = context;
     struct fault fault;
+    uint8_t *copy = malloc(frame.size);
+    memcpy(copy, frame.data, frame.size);
+    copy[frame.size - 1] ^= f->world->spoil;
     f->origin.sequence++;
-    assert_true(
-        received_log_append(f->log, clock_wall(clock_system()), LOG_ACTIVITIES, &f->origin, frame, &fault));
+    assert_true(received_log_append(f->log, clock_wall(clock_system()), LOG_ACTIVITIES, &f->origin,
+                                    (struct bytes){copy, frame.size}, &fault));
     f->world->entries++;
+    free(copy);
 }
 
 static void take_record(void *context, struct bytes record)
@@ -280,6 +285,37 @@ static void test_looks_at_what_was_received(void **state)
     r = start(w);
     go(&r);
     assert_int_equal(wait_for(&r, 1, last), 0);
+    stop(&r);
+}
+
+static uint64_t damaged(const struct running *r)
+{
+    struct shard_status status = {0};
+    uint64_t workspace;
+    assert_true(service_shard(r->service, 0, &workspace, &status));
+    return status.damaged;
+}
+
+static void test_what_cannot_be_read_harms_nothing(void **state)
+{
+    struct world *w = *state;
+    receive(w, "a01_kerberoast_impacket.pcap", 1);
+    struct running r = start(w);
+    go(&r);
+    const uint64_t alone = wait_for(&r, 1, receiver_position(service_receiver(r.service)));
+    assert_int_equal(damaged(&r), 0);
+    stop(&r);
+    const uint64_t fine = w->entries;
+    w->spoil = true;
+    receive(w, "n08_smb_kerberos.pcap", 2);
+    const uint64_t spoiled = w->entries - fine;
+    w->spoil = false;
+    receive(w, "a01_kerberoast_impacket.pcap", 3);
+    r = start(w);
+    go(&r);
+    assert_int_equal(wait_for(&r, 1, receiver_position(service_receiver(r.service))), alone);
+    assert_true(spoiled > 0);
+    assert_int_equal(damaged(&r), spoiled);
     stop(&r);
 }
 
@@ -689,6 +725,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(test_##name, begin, end)
     const struct CMUnitTest tests[] = {
         T(looks_at_what_was_received),
+        T(what_cannot_be_read_harms_nothing),
         T(workspaces_are_kept_apart),
         T(tokens_put_nodes_into_workspaces),
         T(wrong_rules),
