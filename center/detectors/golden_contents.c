@@ -63,6 +63,35 @@ static void find_logon(struct findings *f, const struct realm_tickets *r)
         finding(f, false, "upn", "Its PAC tells no UPN; all %u that were issued do", r->granting);
 }
 
+/* RFC 4120 2.1 to 2.6, 5.3 */
+#define FLAG(bit) (1u << (31 - (bit)))
+#define FORWARDED FLAG(2)
+#define PROXY     FLAG(4)
+#define INITIAL   FLAG(9)
+
+static void find_form(struct findings *f, const struct realm_tickets *r)
+{
+    const struct observation *o = f->o;
+    uint64_t kvno = observation_uint(o, FIELD_TICKET_KVNO, 0),
+             flags = observation_uint(o, FIELD_TICKET_FLAGS, INITIAL);
+    int64_t etype = observation_int(o, FIELD_TICKET_ETYPE, 0),
+            proved = observation_int(o, FIELD_TICKET_AUTH_TIME, 0);
+    bool own = !KVNO_IS_READ_ONLY(kvno);
+    if (own && etype > 0 && etype < 32 && !(r->etypes & 1u << etype))
+        finding(f, false, "etype", "It is encrypted with type %d, which none of those that were issued was",
+                (int)etype);
+    if (own && r->kvno && kvno > r->kvno)
+        finding(f, false, "kvno", "It claims version %u of krbtgt's key, those that were issued at most %u",
+                (unsigned)kvno, r->kvno);
+    /* What a log-on did not give was handed on or renewed, which leaves its mark. */
+    if (!(flags & (INITIAL | FORWARDED | PROXY)) &&
+        observation_int(o, FIELD_TICKET_START_TIME, proved) == proved)
+        finding(f, false, "flags",
+                "Its flags (0x%08x) say neither that a log-on gave it, nor that it was handed on, and it was "
+                "not renewed",
+                (unsigned)flags);
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     struct realm_tickets *r = detection_use(d, 0, detection_key(d), NULL);
@@ -78,6 +107,7 @@ static void observe(struct detection *d, const struct observation *o)
                          .what = "used a ticket-granting ticket that is not as the domain's are"};
     find_life(&f, r);
     find_logon(&f, r);
+    find_form(&f, r);
     if (f.alert)
         alert_put_compared(f.alert, "different", f.certain + f.possible, "indicators",
                            detection_setting(d, SETTING_INDICATORS));
@@ -102,8 +132,14 @@ const struct detector detector_golden_contents = {
         "that "
         "made it ([MS-PAC] 2.5 LogonServer); a password that was set in the moment of the log-on; no log-on "
         "counted "
-        "and no password ever set; and whether it tells a UPN (2.10). Otherwise two of them raise. Flags and "
-        "versions of keys are not compared, for they hang on what was asked for and on krbtgt's changes.",
+        "and no password ever set; whether it tells a UPN (2.10); an encryption type or a newer version of "
+        "krbtgt's key that "
+        "none of them had (read-only controllers, which have keys of their own, are left out); and flags of "
+        "a ticket that was "
+        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6). Otherwise "
+        "two of them raise. "
+        "Older versions and all other flags are not compared, for they hang on krbtgt's changes and on what "
+        "was asked for.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
               "and look "
               "what was done with the ticket.",

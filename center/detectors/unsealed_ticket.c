@@ -46,7 +46,13 @@ static void learn_granting(struct realm_tickets *r, const struct observation *o)
     struct bytes domain = observation_text(o, FIELD_PAC_DOMAIN);
     int64_t life = observation_int(o, FIELD_ISSUED_TICKET_END_TIME, 0) -
                    observation_int(o, FIELD_ISSUED_TICKET_AUTH_TIME, INT64_MAX);
+    int64_t etype = observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0);
+    uint64_t kvno = observation_uint(o, FIELD_ISSUED_TICKET_KVNO, 0);
     r->granting++;
+    if (!KVNO_IS_READ_ONLY(kvno)) {
+        r->etypes |= etype > 0 && etype < 32 ? 1u << etype : 0;
+        r->kvno = kvno > r->kvno ? (uint32_t)kvno : r->kvno;
+    }
     r->requestors += observation_list_has_int(o, FIELD_PAC_BUFFERS, PAC_BUFFER_REQUESTOR);
     r->upns += observation_list_has_int(o, FIELD_PAC_BUFFERS, PAC_BUFFER_UPN);
     if (life > r->longest)

@@ -16,6 +16,8 @@
 /* What tickets of a realm look like that its controllers were seen to issue. */
 struct realm_tickets {
     uint32_t granting, requestors, upns; /* ticket-granting tickets; with that buffer in their PAC */
+    uint32_t etypes;                     /* ticket-granting tickets were of: a bit for each encryption type */
+    uint32_t kvno;                       /* highest version of krbtgt's key */
     int64_t longest;                     /* ns that one lives at most */
     uint32_t services, ticket_signatures, full_signatures; /* tickets for services; with that signature */
     uint8_t pac_domain_size;
@@ -24,7 +26,7 @@ struct realm_tickets {
 
 #define REALM_TICKETS_TABLE                                                                                  \
     {                                                                                                        \
-        "realms", 1, sizeof(struct realm_tickets), 1024, 0                                                   \
+        "realms", 2, sizeof(struct realm_tickets), 1024, 0                                                   \
     }
 /* So many tickets were seen issued, before what they have in common is taken for what all have. */
 #define REALM_TICKETS_LEAST 3u
@@ -37,6 +39,10 @@ bool unsealed_granting(const struct observation *o);
 bool unsealed_service(const struct observation *o);
 /* Takes what was issued: an AS exchange, or a presented ticket for a service that was seen being issued. */
 void realm_tickets_learn(struct realm_tickets *r, const struct observation *o);
+
+/* The key belongs to a read-only controller, which has one of its own ([MS-KILE] 3.1.5.8: upper half of the
+ * version). */
+#define KVNO_IS_READ_ONLY(kvno) ((kvno) > 0xffff)
 
 /* Whether a signature ("good", "bad", "absent", "unknown") is that. */
 bool signature_is(const struct observation *o, enum activity_field field, const char *verdict);

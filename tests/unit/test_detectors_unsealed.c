@@ -20,8 +20,16 @@ struct inside {
     const char *server, *kdc, *ticket, *full;
     const char *domain, *server_name;
     bool no_requestor, seen;
-    int64_t life, set;
+    int64_t life, set, started; /* after the authentication */
+    int etype;
+    unsigned kvno;
+    uint32_t other_flags; /* other than those of a log-on */
 };
+
+/* Forwardable, renewable, initial, pre-authenticated. */
+#define LOGON     0x40e00000u
+#define INITIAL   0x00400000u
+#define FORWARDED 0x20000000u
 
 static const char * or (const char *text, const char *otherwise)
 {
@@ -89,6 +97,7 @@ static void issue(struct world *world, const char *service)
     activity_put_text(w, FIELD_ISSUED_TICKET_SERVICE, service);
     activity_put_text(w, FIELD_ISSUED_TICKET_REALM, REALM);
     activity_put_int(w, FIELD_ISSUED_TICKET_ETYPE, 18);
+    activity_put_uint(w, FIELD_ISSUED_TICKET_KVNO, 2);
     activity_put_uint(w, FIELD_ISSUED_TICKET_FINGERPRINT, ++fingerprint);
     activity_put_time(w, FIELD_ISSUED_TICKET_AUTH_TIME, WORLD_START);
     activity_put_time(w, FIELD_ISSUED_TICKET_END_TIME, WORLD_START + 10 * CLOCK_HOUR);
@@ -103,7 +112,11 @@ static void present(struct world *world, enum activity_kind kind, struct inside 
     activity_put_text(w, FIELD_ACCOUNT_DOMAIN, REALM);
     activity_put_text(w, FIELD_TICKET_SERVICE, kind == ACTIVITY_KERBEROS_AP ? "cifs/fs1" : "krbtgt/" REALM);
     activity_put_text(w, FIELD_TICKET_REALM, REALM);
-    activity_put_int(w, FIELD_TICKET_ETYPE, 18);
+    activity_put_int(w, FIELD_TICKET_ETYPE, in.etype ? in.etype : 18);
+    activity_put_uint(w, FIELD_TICKET_KVNO, in.kvno ? in.kvno : 2);
+    activity_put_uint(w, FIELD_TICKET_FLAGS, LOGON ^ in.other_flags);
+    if (in.started)
+        activity_put_time(w, FIELD_TICKET_START_TIME, WORLD_START + in.started);
     activity_put_uint(w, FIELD_TICKET_FINGERPRINT, in.seen ? fingerprint : 999);
     activity_put_uint(w, FIELD_STATUS, 0);
     activity_put_text(w, FIELD_TICKET_CLIENT, or (in.client, "alice"));
@@ -296,6 +309,14 @@ static void not_as_the_domain_issues_them(void **state)
         {{.server_name = "", .domain = "PICKET.LAB"}, "logon_server"},
         {{.set = WORLD_START, .server_name = ""}, "password_set"},
         {{.set = WORLD_START}, NULL},
+        {{.etype = 23}, NULL},
+        {{.etype = 23, .kvno = 3}, "etype"},
+        {{.etype = 18, .kvno = 1, .server_name = ""}, NULL}, /* before krbtgt's password was changed */
+        {{.kvno = 3, .other_flags = INITIAL}, "kvno"},
+        {{.etype = 23, .kvno = 5u << 16 | 1, .domain = "PICKET.LAB"}, NULL}, /* a read-only controller */
+        {{.other_flags = INITIAL, .server_name = ""}, "flags"},
+        {{.other_flags = INITIAL | FORWARDED, .server_name = ""}, NULL},
+        {{.other_flags = INITIAL, .started = CLOCK_HOUR, .server_name = ""}, NULL}, /* renewed */
     };
     TRY(&detector_golden_contents, ACTIVITY_KERBEROS_TGS, attempts);
 }
