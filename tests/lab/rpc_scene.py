@@ -5,6 +5,7 @@
     rpc_scene.py zerologon CONTROLLER NAME TRIES       CVE-2020-1472's test: a secure channel with a credential of zeros; a domain
                                                        controller of today refuses it, and nothing is set
     rpc_scene.py backupkey CONTROLLER USER PASSWORD    the domain's DPAPI backup key is asked for
+    rpc_scene.py channel BINDING COMPUTER PASSWORD     NETLOGON's secure channel, and a call within
 """
 import sys
 
@@ -43,8 +44,23 @@ def backup_key(controller, user, password):
         pass
 
 
+def channel(binding, computer, password):
+    lp = LoadParm()
+    credentials = Credentials()
+    credentials.guess(lp)
+    credentials.set_username(computer + "$")
+    credentials.set_workstation(computer)
+    credentials.set_domain("CORP")
+    credentials.set_password(password)
+    credentials.set_secure_channel_type(misc.SEC_CHAN_WKSTA)
+    credentials.set_kerberos_state(DONT_USE_KERBEROS)
+    connection = netlogon.netlogon(binding, lp, credentials)
+    connection.netr_DsRGetDCNameEx(None, "corp.example", None, None, 0)
+    connection.netr_LogonGetCapabilities("dc1", computer, credentials.new_client_authenticator(), None, 1)
+
+
 def main():
-    {"zerologon": zerologon, "backupkey": backup_key}[sys.argv[1]](*sys.argv[2:])
+    {"zerologon": zerologon, "backupkey": backup_key, "channel": channel}[sys.argv[1]](*sys.argv[2:])
 
 
 if __name__ == "__main__":
