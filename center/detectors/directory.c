@@ -292,6 +292,78 @@ uint32_t source_habit_add(struct source_habit *habit, const struct detection *d,
     return habit->fresh & ~habit->known;
 }
 
+static bool is_own_password(const struct observation *o)
+{
+    switch (observation_uint(o, FIELD_RPC_OPNUM, 0)) {
+    case 38: /* SamrChangePasswordUser, Oem, Unicode, and Unicode of 2021: [MS-SAMR] 3.1.5.10 */
+    case 54:
+    case 55:
+    case 73:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* DnssrvOperation and DnssrvUpdateRecord, and both with a version: [MS-DNSP] 3.1.4. */
+static bool is_dns_change(const struct observation *o)
+{
+    switch (observation_uint(o, FIELD_RPC_OPNUM, UINT64_MAX)) {
+    case 0:
+    case 4:
+    case 5:
+    case 9:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_administration(const struct observation *o)
+{
+    if (!observation_has(o, FIELD_STATUS) || has_failed(o) || !party_is(&o->account) ||
+        by_computer_account(o))
+        return false;
+    if (o->kind == ACTIVITY_SAMR_CHANGE)
+        return !is_own_password(o);
+    return o->kind == ACTIVITY_DNSSERVER_MANAGE ? is_dns_change(o) : !acts_on_itself(o);
+}
+
+static bool is_change_kind(enum activity_kind kind)
+{
+    static const enum activity_kind kinds[] = {ADMINISTRATION_KINDS};
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+        if (kind == kinds[i])
+            return true;
+    return false;
+}
+
+bool administrators_add(struct administrators *of, const struct observation *o)
+{
+    if (!is_change_kind(o->kind))
+        return false;
+    uint32_t account = (uint32_t)o->account.subject.low | 1;
+    if (!is_administration(o) || of->of[0].account == account || of->of[1].account == account)
+        return true;
+    of->of[1] = of->of[0];
+    of->of[0].account = account;
+    of->of[0].since = (uint32_t)(o->time / STATISTICS_DAY);
+    return true;
+}
+
+bool administrators_has(const struct administrators *of, const struct detection *d,
+                        const struct observation *o)
+{
+    uint32_t account = (uint32_t)o->account.subject.low | 1;
+    struct facts facts;
+    if (!party_is(&o->account) || (detection_facts(d, &o->account, &facts) && !(facts.bits & FACT_SENSITIVE)))
+        return false;
+    for (unsigned i = 0; i < 2; i++)
+        if (of->of[i].account == account)
+            return !detection_learning_since(d, of->of[i].since * STATISTICS_DAY, 7 * STATISTICS_DAY);
+    return false;
+}
+
 /* -- words ----------------------------------------------------------------------------------------------- */
 
 static int size_of(struct bytes text)
@@ -340,6 +412,15 @@ void explain_who(struct alert *alert, const struct observation *o, const char *w
     else
         alert_explain(alert, "%s %s%s%s.", words_party(&account, &o->account, "An unknown account"), what,
                       on[0] ? " on " : "", on);
+}
+
+void explain_administrator(struct alert *alert)
+{
+    alert->severity = SEVERITY_LOW;
+    alert_put_string(alert, "administrator", "yes");
+    alert_explain(
+        alert, "The account has changed the directory from this source for a week and longer, so this may be "
+               "its administration: severity low.");
 }
 
 void explain_end(struct alert *alert, const struct observation *o)

@@ -83,6 +83,27 @@ struct source_habit {
 uint32_t source_habit_add(struct source_habit *habit, const struct detection *d, const struct observation *o,
                           uint32_t bits, int64_t own_learning, int64_t width);
 
+/* Who administers the directory from a source: the two accounts that changed it from there last. */
+struct administrators {
+    struct {
+        uint32_t account; /* hash */
+        uint32_t since;   /* day, since 1970 */
+    } of[2];
+};
+/* The kinds that tell a change, to stand in a detector's list. */
+#define ADMINISTRATION_KINDS                                                                                 \
+    ACTIVITY_LDAP_ADD, ACTIVITY_LDAP_MODIFY, ACTIVITY_LDAP_DELETE, ACTIVITY_LDAP_MODIFY_DN,                  \
+        ACTIVITY_SAMR_CHANGE, ACTIVITY_DNSSERVER_MANAGE
+/* Takes in a change that the server was seen to accept, of something else than the account itself; whether it
+ * is of those kinds, and so nothing else. */
+bool administrators_add(struct administrators *of, const struct observation *o);
+/* The account has administered from this source for a week: what it reads there it may know. Not so when the
+ * directory knows it as nobody special. */
+bool administrators_has(const struct administrators *of, const struct detection *d,
+                        const struct observation *o);
+/* Then it is told with low severity only, and why. */
+void explain_administrator(struct alert *alert);
+
 /* -- words ----------------------------------------------------------------------------------------------- */
 
 struct words {

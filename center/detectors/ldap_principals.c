@@ -2,7 +2,7 @@
 #include "center/detectors/ldap_filter.h"
 
 static const enum activity_kind kinds[] = {ACTIVITY_LDAP_SEARCH, ACTIVITY_LDAP_EXPENSIVE_SEARCH,
-                                           ACTIVITY_NONE};
+                                           ADMINISTRATION_KINDS, ACTIVITY_NONE};
 
 enum { SETTING_WEIGHT, SETTING_DAYS, SETTING_BURST };
 static const struct detector_setting settings[] = {
@@ -23,10 +23,15 @@ static const struct detector_setting settings[] = {
     {0},
 };
 
+struct source {
+    struct source_habit habit;
+    struct administrators administrators;
+};
+
 static const struct state_form tables[] = {
     {.name = "sources",
-     .version = 1,
-     .value_size = sizeof(struct source_habit),
+     .version = 2,
+     .value_size = sizeof(struct source),
      .capacity = 200000,
      .lifetime = 180 * STATISTICS_DAY},
     {0},
@@ -41,10 +46,11 @@ static struct subject key(const struct detection *d, const struct observation *o
 
 static void observe(struct detection *d, const struct observation *o)
 {
-    uint32_t now = ldap_families(o);
-    struct source_habit *habit = detection_use(d, 0, detection_key(d), NULL);
-    if (!habit)
+    struct source *source = detection_use(d, 0, detection_key(d), NULL);
+    if (!source || administrators_add(&source->administrators, o))
         return;
+    uint32_t now = ldap_families(o);
+    struct source_habit *habit = &source->habit;
     int64_t own = (int64_t)detection_setting(d, SETTING_DAYS) * STATISTICS_DAY;
     uint32_t fresh = source_habit_add(habit, d, o, now, own, STATISTICS_DAY);
     bool young = detection_learning_since(d, habit->first, own);
@@ -72,6 +78,8 @@ static void observe(struct detection *d, const struct observation *o)
     alert_put_text(alert, "base", observation_text(o, FIELD_SEARCH_BASE));
     if (observation_has(o, FIELD_ENTRIES))
         alert_put_number(alert, "entries", (double)observation_uint(o, FIELD_ENTRIES, 0));
+    if (administrators_has(&source->administrators, d, o))
+        explain_administrator(alert);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -94,7 +102,9 @@ const struct detector detector_ldap_principals = {
         "and adidnsdump. Also from event 1644; sealed searches are seen on the wire by a key only "
         "(docs/keytab.md), and accounts tagged as synchronizers are left out. What was raised "
         "after the learning is not learned; a source that is still learned is told when it asks for nearly "
-        "everything within a day (new_source_weight), for an attacker's own computer is new too.",
+        "everything within a day (new_source_weight), for an attacker's own computer is new too. An account "
+        "that has "
+        "changed the directory from the source for a week is told with low severity.",
     .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for "
               "what follows: "
               "Kerberoasting, log-ons to controllers.",

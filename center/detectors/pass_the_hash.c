@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_LOGONS, SETTING_DAYS, SETTING_COMPUTERS, SETTING_NTLM };
+enum { SETTING_LOGONS, SETTING_DAYS, SETTING_COMPUTERS, SETTING_NTLM, SETTING_FOREIGN };
 
 #define PLACES_MAX 16u
 
@@ -17,6 +17,10 @@ static const struct detector_setting settings[] = {
          "From how many computers at most: who goes everywhere has no habit to differ from."},
     [SETTING_NTLM] = {"ntlm", "%", 5, 20, 50, 0, 100,
                       "How large a part of them at most was by NTLM: some programs know nothing else."},
+    [SETTING_FOREIGN] =
+        {"foreign_logons", "", 20, 5, 3, 1, 100000,
+         "The same as logons, where the NTLM message is one that Windows does not make; and instead of "
+         "different days it is so many since the account was seen first."},
     {0},
 };
 
@@ -27,14 +31,14 @@ struct place {
 };
 
 struct account_habit {
+    int64_t first;           /* seen */
     uint32_t kerberos, ntlm; /* successful authentications */
     uint32_t days, day;
-    uint32_t count;
     struct place places[PLACES_MAX];
 };
 
 static const struct state_form tables[] = {
-    {"accounts", 1, sizeof(struct account_habit), 1048576, 60 * STATISTICS_DAY},
+    {"accounts", 2, sizeof(struct account_habit), 1048576, 60 * STATISTICS_DAY},
     {0},
 };
 
@@ -76,14 +80,41 @@ static uint32_t usual_places(const struct account_habit *h, uint32_t day)
     return count;
 }
 
+/* [MS-NLMP] 3.1.5.1.2: who is given the server's time answers with an integrity code (MIC), and Windows names
+ * its workstation. Tools that log on by a hash come from libraries that do neither. */
+static bool is_foreign(const struct observation *o)
+{
+    return observation_has(o, FIELD_NTLM_SERVER_TIME) && observation_has(o, FIELD_NTLM_MIC) &&
+           !observation_bool(o, FIELD_NTLM_MIC) && observation_text(o, FIELD_WORKSTATION).size == 0;
+}
+
+/* Whether enough is known of the account for a new place to mean something; for any message, or for a foreign
+ * one. */
+static bool is_settled(const struct detection *d, const struct account_habit *h)
+{
+    return h->kerberos + h->ntlm >= detection_setting(d, SETTING_LOGONS) &&
+           h->days >= detection_setting(d, SETTING_DAYS);
+}
+
+static bool is_known(const struct detection *d, const struct account_habit *h)
+{
+    int64_t days = (int64_t)detection_setting(d, SETTING_DAYS) * STATISTICS_DAY;
+    return h->kerberos + h->ntlm >= detection_setting(d, SETTING_FOREIGN) &&
+           !detection_learning_since(d, h->first, days);
+}
+
 static void raise_alert(struct detection *d, const struct observation *o, const struct account_habit *h,
                         uint32_t places)
 {
+    bool settled = is_settled(d, h);
     struct alert *alert =
         detection_alert(d, o, subject_of_pair(detection_seed(d), o->account.subject, o->origin));
     uint32_t all = h->kerberos + h->ntlm;
     double share = 100.0 * h->ntlm / all;
-    alert_put_compared(alert, "logons_before", all, "logons", detection_setting(d, SETTING_LOGONS));
+    unsigned logons = settled ? SETTING_LOGONS : SETTING_FOREIGN;
+    if (!settled)
+        alert->severity = SEVERITY_MEDIUM;
+    alert_put_compared(alert, "logons_before", all, settings[logons].name, detection_setting(d, logons));
     alert_put_compared(alert, "days_before", h->days, "days", detection_setting(d, SETTING_DAYS));
     alert_put_compared(alert, "computers_before", places, "computers",
                        detection_setting(d, SETTING_COMPUTERS));
@@ -98,6 +129,10 @@ static void raise_alert(struct detection *d, const struct observation *o, const 
         "It was learned from %u authentications on %u days: from %u computer%s, %.0f%% by NTLM. Its "
         "hash may have been stolen from one of them.",
         all, h->days, places, places == 1 ? "" : "s", share);
+    if (is_foreign(o))
+        alert_explain(alert,
+                      "The message names no workstation and has no integrity code (MIC) though it was due: "
+                      "Windows makes none like it, while tools that log on by a hash do.");
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -112,8 +147,10 @@ static void observe(struct detection *d, const struct observation *o)
     uint32_t hash = (uint32_t)o->source.subject.low | 1, address = (uint32_t)o->origin.low | 1;
     struct place *place = find_place(h, hash, address, day, &known);
     uint32_t places = usual_places(h, day), all = h->kerberos + h->ntlm;
+    if (h->first == 0)
+        h->first = o->time;
     if (ntlm && !known && places && places <= detection_setting(d, SETTING_COMPUTERS) &&
-        all >= detection_setting(d, SETTING_LOGONS) && h->days >= detection_setting(d, SETTING_DAYS) &&
+        (is_settled(d, h) || (is_foreign(o) && is_known(d, h))) &&
         h->ntlm * 100.0 <= all * detection_setting(d, SETTING_NTLM)) {
         raise_alert(d, o, h, places);
         return; /* what is raised is not learned from */
@@ -142,7 +179,11 @@ const struct detector detector_pass_the_hash = {
         "how many days, and by what: who logs on to a computer of the domain gives the password to a "
         "controller by Kerberos (AS exchange) first. Raised when an account with such a habit - few "
         "computers, mostly Kerberos - succeeds by NTLM from a computer that is none of them: on the wire a "
-        "stolen hash looks just like the password, but its user never logged on there. An account of which "
+        "stolen hash looks just like the password, but its user never logged on there. Less has to be known "
+        "of the "
+        "account when the message is none that Windows makes: the server told its time, and there is neither "
+        "an "
+        "integrity code ([MS-NLMP] 3.1.5.1.2) nor a workstation's name. An account of which "
         "not enough was seen is never raised; addresses shared by several computers are left out.",
     .advice =
         "Ask the account's owner whether they use that computer. If not, reset the password and look for "

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const enum activity_kind kinds[] = {ACTIVITY_SAMR_QUERY, ACTIVITY_NONE};
+static const enum activity_kind kinds[] = {ACTIVITY_SAMR_QUERY, ADMINISTRATION_KINDS, ACTIVITY_NONE};
 
 enum { SETTING_ACCOUNTS };
 static const struct detector_setting settings[] = {
@@ -23,11 +23,12 @@ static const char *const family_words[FAMILIES] = {
 struct source {
     struct source_habit habit;
     struct distinct_window accounts;
+    struct administrators administrators;
 };
 
 static const struct state_form tables[] = {
     {.name = "sources",
-     .version = 1,
+     .version = 2,
      .value_size = sizeof(struct source),
      .capacity = 200000,
      .lifetime = 180 * STATISTICS_DAY},
@@ -86,7 +87,7 @@ static uint32_t families_of(struct detection *d, struct source *source, const st
 static void observe(struct detection *d, const struct observation *o)
 {
     struct source *source = detection_use(d, 0, detection_key(d), NULL);
-    if (!source)
+    if (!source || administrators_add(&source->administrators, o))
         return;
     uint32_t now = families_of(d, source, o);
     if (now == 0)
@@ -111,6 +112,8 @@ static void observe(struct detection *d, const struct observation *o)
     if (observation_has(o, FIELD_RPC_COUNT))
         alert_put_number(alert, "returned", (double)observation_uint(o, FIELD_RPC_COUNT, 0));
     alert_add_party(alert, ALERT_TARGET, &o->group);
+    if (administrators_has(&source->administrators, d, o))
+        explain_administrator(alert);
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -133,7 +136,9 @@ const struct detector detector_samr_reconnaissance = {
         "too; a "
         "group inside a sealed call is not known. A way that was learned is not raised; one that was raised "
         "is not "
-        "learned afterwards. Inside encrypted SMB 3 nothing is seen.",
+        "learned afterwards. An account that has changed the directory from the source for a week is told "
+        "with low "
+        "severity. Inside encrypted SMB 3 nothing is seen.",
     .advice =
         "Ask what ran on the source. Restrict remote calls to SAM by policy (RestrictRemoteSam). Exclude "
         "inventories that came after the learning.",

@@ -357,6 +357,65 @@ static void a_computer_that_it_never_logged_on_to(void **state)
     world_free(world);
 }
 
+struct message {
+    const char *workstation;
+    bool server_time, mic;
+};
+
+static void ntlm_message(struct world *world, unsigned source, struct message m)
+{
+    struct activity_writer *w = world_begin(world, ACTIVITY_NTLM_AUTHENTICATE, source);
+    activity_put_text(w, FIELD_ACCOUNT, "alice");
+    activity_put_text(w, FIELD_ACCOUNT_DOMAIN, REALM);
+    activity_put_text(w, FIELD_NTLM_VARIANT, "ntlmv2");
+    if (m.workstation)
+        activity_put_text(w, FIELD_WORKSTATION, m.workstation);
+    activity_put_bool(w, FIELD_NTLM_MIC, m.mic);
+    if (m.server_time)
+        activity_put_time(w, FIELD_NTLM_SERVER_TIME, world->now);
+    activity_put_uint(w, FIELD_STATUS, 0);
+    world_send(world);
+}
+
+static void a_message_that_windows_does_not_make(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_pass_the_hash);
+    const struct message foreign = {.server_time = true};
+    for (unsigned i = 0; i < 4; i++)
+        as(world, (struct first_ticket){.account = "alice", .proved = 18, .source = 20});
+    ntlm_message(world, 20, foreign); /* from its own computer */
+    ntlm_message(world, 99, (struct message){.server_time = true, .mic = true});
+    ntlm_message(world, 98, (struct message){.server_time = true, .workstation = "WS98"});
+    ntlm_message(world, 97, (struct message){0}); /* nobody asked for a code */
+    assert_int_equal(world->count, 0);
+    for (unsigned i = 0; i < 4; i++)
+        as(world, (struct first_ticket){.account = "alice", .proved = 18, .source = 20});
+    ntlm_message(world, 96, foreign);
+    assert_int_equal(world->count, 0); /* 4 of 12 were by NTLM */
+    world_free(world);
+
+    world = world_new(&detector_pass_the_hash);
+    world->settings.learned = false;
+    for (unsigned i = 0; i < 5; i++)
+        as(world, (struct first_ticket){.account = "alice", .proved = 18, .source = 20});
+    world->now += 5 * CLOCK_DAY;
+    ntlm_message(world, 96, foreign);
+    assert_int_equal(world->count, 1);
+    assert_int_equal(world->last.severity, SEVERITY_MEDIUM);
+    assert_true(world_number(world, "logons_before") == 5);
+    assert_non_null(strstr(world->last.explanation, "Windows makes none like it"));
+    world_free(world);
+
+    world = world_new(&detector_pass_the_hash);
+    world->settings.learned = false;
+    for (unsigned i = 0; i < 5; i++)
+        as(world, (struct first_ticket){.account = "alice", .proved = 18, .source = 20});
+    ntlm_message(world, 96, foreign); /* it is known since a few seconds */
+    assert_int_equal(world->count, 0);
+    world_free(world);
+}
+
 static void one_ticket_on_two_computers(void **state)
 {
     (void)state;
@@ -671,6 +730,7 @@ int main(void)
         cmocka_unit_test(tickets_that_nobody_issued),
         cmocka_unit_test(delegation_to_krbtgt),
         cmocka_unit_test(a_computer_that_it_never_logged_on_to),
+        cmocka_unit_test(a_message_that_windows_does_not_make),
         cmocka_unit_test(one_ticket_on_two_computers),
         cmocka_unit_test(a_ticket_that_another_was_given),
         cmocka_unit_test(services_are_roasted),

@@ -173,6 +173,35 @@ static void searches_are_learned_by_source(void **state)
     world_destroy(w);
 }
 
+static void an_administrators_own_computer(void **state)
+{
+    (void)state;
+    struct world *w = world_new(false, directory);
+    begin(w, ACTIVITY_LDAP_MODIFY);
+    put_ends(w, 66, 10);
+    put_account(w, "admin");
+    put_text(w, FIELD_LDAP_DN, "CN=eve,OU=Staff," BASE);
+    put_uint(w, FIELD_STATUS, 0);
+    send(w);
+    for (unsigned source = 66; source <= 67; source++) {
+        w->time = WORLD_START;
+        search(w, (uint8_t)source, "(objectClass=computer)", 100);
+        w->time = WORLD_START + 16 * CLOCK_DAY;
+        begin(w, ACTIVITY_LDAP_SEARCH);
+        put_ends(w, (uint8_t)source, 10);
+        put_account(w, "admin");
+        put_text(w, FIELD_SEARCH_BASE, BASE);
+        put_uint(w, FIELD_SEARCH_SCOPE, 2);
+        put_text(w, FIELD_SEARCH_FILTER, "(objectClass=user)");
+        put_uint(w, FIELD_ENTRIES, 100);
+        send(w);
+        assert_raised(w, 2038, source == 66 ? SEVERITY_LOW : SEVERITY_MEDIUM);
+    }
+    search(w, 66, "(objectClass=user)", 100); /* bob, there */
+    assert_raised(w, 2038, SEVERITY_MEDIUM);
+    world_destroy(w);
+}
+
 static void a_new_source_that_asks_for_everything(void **state)
 {
     (void)state;
@@ -415,6 +444,7 @@ int main(void)
         cmocka_unit_test(comparisons_of_filters),
         cmocka_unit_test(families_of_searches),
         cmocka_unit_test(searches_are_learned_by_source),
+        cmocka_unit_test(an_administrators_own_computer),
         cmocka_unit_test(a_new_source_that_asks_for_everything),
         cmocka_unit_test(weights_add_up_within_a_day),
         cmocka_unit_test(sensitive_attributes),

@@ -431,6 +431,55 @@ static void samr_is_learned(void **state)
     world_destroy(w);
 }
 
+static void change(struct world *w, const char *account, uint64_t opnum, uint64_t status)
+{
+    call(w, ACTIVITY_SAMR_CHANGE, "samr", opnum);
+    put_account(w, account);
+    put_uint(w, FIELD_STATUS, status);
+    send(w);
+}
+
+static void administrators_are_told_with_low_severity(void **state)
+{
+    (void)state;
+    static const struct world_fact facts[] = {
+        {"admin", FACT_USER | FACT_SENSITIVE, 0}, {"bob", FACT_USER, 0}, {0}};
+    struct world *w = world_new(false, facts);
+    change(w, "admin", 50, 0); /* SamrCreateUser2InDomain */
+    change(w, "bob", 50, 0);
+    w->time = WORLD_START + 29 * CLOCK_DAY;
+    call(w, ACTIVITY_SAMR_QUERY, "samr", 13);
+    put_account(w, "admin");
+    send(w);
+    assert_raised(w, 2021, SEVERITY_LOW);
+    assert_non_null(strstr(raised(w, 2021)->explanation, "may be its administration"));
+    samr(w, 13, 0); /* bob is nobody special, says the directory */
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    world_destroy(w);
+
+    w = world_new(false, NULL);
+    change(w, "bob", 50, 0xc0000022); /* refused */
+    change(w, "bob", 55, 0);          /* his own password */
+    call(w, ACTIVITY_SAMR_CHANGE, "samr", 50);
+    put_account(w, "bob");
+    send(w); /* sealed: what came of it is not known */
+    w->time = WORLD_START + 27 * CLOCK_DAY;
+    change(w, "eve", 50, 0);
+    w->time = WORLD_START + 29 * CLOCK_DAY;
+    samr(w, 13, 0);
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    call(w, ACTIVITY_SAMR_QUERY, "samr", 11);
+    put_account(w, "eve");
+    send(w); /* since two days */
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    w->time += 6 * CLOCK_DAY;
+    call(w, ACTIVITY_SAMR_QUERY, "samr", 11);
+    put_account(w, "eve");
+    send(w);
+    assert_raised(w, 2021, SEVERITY_LOW);
+    world_destroy(w);
+}
+
 static void many_single_accounts_are_an_enumeration(void **state)
 {
     (void)state;
@@ -656,6 +705,7 @@ int main(void)
         cmocka_unit_test(other_ways_to_run_commands),
         cmocka_unit_test(the_backup_key_is_taken_by_tools),
         cmocka_unit_test(samr_is_learned),
+        cmocka_unit_test(administrators_are_told_with_low_severity),
         cmocka_unit_test(many_single_accounts_are_an_enumeration),
         cmocka_unit_test(printer_drivers),
         cmocka_unit_test(the_printer_bug_and_print_servers),
