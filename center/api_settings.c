@@ -97,6 +97,11 @@ bool api_settings_show(struct api_work *work)
                  settings->overrides[i].setting);
         api_write_double(w, name, settings->overrides[i].value);
     }
+    for (uint32_t i = 0; i < settings->life_count; i++) {
+        char name[sizeof(SETTING_TICKET_LIFE) + sizeof(settings->lives[i].domain)];
+        snprintf(name, sizeof(name), SETTING_TICKET_LIFE "/%s", settings->lives[i].domain);
+        api_write_double(w, name, settings->lives[i].hours);
+    }
     json_write_close(w);
     json_write_array(w, "off");
     for (uint32_t i = 0; i < settings->off_count; i++)
@@ -119,9 +124,13 @@ static void change_setting(struct api_work *work, const char *name, const char *
     api_audit_add(work, work->workspace, "setting-changed", name, was ? before : NULL, value);
 }
 
+/* A detector's, or how long tickets of a domain live. */
 static const struct detector_setting *find_setting(const char *name)
 {
+    static const struct detector_setting life = {.least = TICKET_LIFE_LEAST, .most = TICKET_LIFE_MOST};
     const char *slash = strchr(name, '/');
+    if (strncmp(name, SETTING_TICKET_LIFE "/", sizeof(SETTING_TICKET_LIFE)) == 0)
+        return slash[1] && strlen(name) < SETTING_NAME_MAX ? &life : NULL;
     for (unsigned i = 0; slash && detectors[i]; i++) {
         if (strlen(detectors[i]->word) != (size_t)(slash - name) ||
             strncmp(detectors[i]->word, name, (size_t)(slash - name)) != 0)

@@ -14,10 +14,9 @@ static enum known no_account(void *context, struct bytes name, struct bytes doma
     return KNOWN_NOT;
 }
 
-static bool no_domain(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life)
+static bool no_domain(void *context, struct bytes name)
 {
     (void)context, (void)name;
-    *ticket_life = *renew_life = 0;
     return false;
 }
 

@@ -59,8 +59,8 @@ struct directory_view {
     /* Whether there is an account of that name in that domain (sAMAccountName, UPN, or a service principal's
      * owner). */
     enum known (*account)(void *context, struct bytes name, struct bytes domain);
-    /* Whether a domain is one that is watched, and the longest life of its tickets: ns, 0 when not known. */
-    bool (*domain)(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life);
+    /* Whether a domain is one that is watched. */
+    bool (*domain)(void *context, struct bytes name);
     /* Whether `member` is in `group`, nested. */
     enum known (*member)(void *context, const struct party *member, const struct party *group);
     /* Who is meant by a name (party->guid is NULL): false when nobody is, or several are. NULL: it cannot be

@@ -139,11 +139,10 @@ static enum known account(void *context, struct bytes name, struct bytes domain)
     return known && self->domains[known].whole ? KNOWN_NO : KNOWN_NOT;
 }
 
-static bool domain(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life)
+static bool domain(void *context, struct bytes name)
 {
     const struct entities *self = context;
     uint32_t known = entities_domain_of(self, name);
-    *ticket_life = *renew_life = 0; /* they stand in the files of a group policy: docs/entities.md */
     return known && self->domains[known].watched;
 }
 

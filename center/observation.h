@@ -30,11 +30,26 @@ struct ticket {
     int32_t etype;                    /* of the ticket */
     int32_t reply_etype;              /* of the reply: the client's long-term key, with AS */
     bool granting;                    /* a ticket-granting ticket */
+    bool
+        initial; /* by a controller that the directory knows, to who proved himself, not for another ticket */
     bool renewed, forwarded, delegated;
     uint8_t computer_confidence; /* percent that it is that computer; 0: `computer` is an address */
     char computer_name[24];      /* of that computer */
     char account_name[64], account_domain[64], service[128];
 };
+
+/* How long the ticket-granting tickets of a domain live at most: its policy stands in files (SYSVOL) that
+ * nobody reads here. */
+struct ticket_life {
+    int64_t life; /* ns */
+    enum ticket_life_source {
+        LIFE_ASSUMED, /* ten hours, the default of all domains */
+        LIFE_USED,    /* twice as long as one was accepted, which was more than that */
+        LIFE_READ,    /* as of one that was issued, read by a key */
+        LIFE_SET,     /* a person said so */
+    } from;
+};
+const char *ticket_life_words(enum ticket_life_source from); /* "by default", ... */
 
 struct observation {
     const struct activity *activity;
@@ -59,7 +74,8 @@ struct observation {
     struct party
         target; /* the object that is changed, replicated, asked for; the member, when a group changes */
     struct party group;
-    const struct ticket *ticket; /* the presented ticket, where it was seen being issued; NULL else */
+    struct ticket_life ticket_life; /* of the presented ticket's domain; 0: it presents none */
+    const struct ticket *ticket;    /* the presented ticket, where it was seen being issued; NULL else */
 
     /* The same logon was told before, with the same outcome: this is its event, or, when that came first,
      * what was seen of it on the wire. It says something more (what does not is left out), and is not to be

@@ -76,7 +76,10 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
                                                .context = config->context,
                                                .draft = calloc(1, sizeof(struct alert))};
     self->context.profiler = self->profiler = profiler_new(config->seed);
-    self->processor = processor_new(&self->context.directory, config->seed, config->tickets);
+    self->processor = processor_new(&(struct processor_config){.directory = &self->context.directory,
+                                                               .settings = config->settings,
+                                                               .seed = config->seed,
+                                                               .tickets = config->tickets});
     self->memory = state_table_new(&memory_form, config->seed.value);
     if (!self->context.draft || !self->processor || !self->profiler || !self->memory || !add_runners(self))
         pipeline_destroy(&self);

@@ -22,7 +22,7 @@ struct pipeline_config {
     struct directory_view directory;           /* directory_view_none: nothing is known */
     struct subject_seed seed;
     uint32_t shard, shards;                  /* 0, 1: everything */
-    uint32_t tickets;                        /* as of processor_new */
+    uint32_t tickets;                        /* as of struct processor_config */
     const struct detector *const *detectors; /* ended by NULL; NULL: all there are */
     /* An alert was raised: valid during the call. The same activity raises the same alert with the same id.
      */

@@ -7,8 +7,8 @@
 
 /* `value_size` of the parts' own values, which they check when they are compiled. */
 static const struct state_form forms[TABLES] = {
-    [TABLE_TICKETS] = {"tickets", 2, sizeof(struct ticket), PROCESSOR_TICKETS, TICKET_KEPT},
-    [TABLE_SERVICE_TICKETS] = {"service_tickets", 1, sizeof(struct ticket), PROCESSOR_TICKETS,
+    [TABLE_TICKETS] = {"tickets", 3, sizeof(struct ticket), PROCESSOR_TICKETS, TICKET_KEPT},
+    [TABLE_SERVICE_TICKETS] = {"service_tickets", 2, sizeof(struct ticket), PROCESSOR_TICKETS,
                                SERVICE_TICKET_KEPT},
     [TABLE_DOMAINS] = {"domains", 1, 144, 4096, 30 * CLOCK_DAY},
     [TABLE_ALIASES] = {"aliases", 1, 160, 262144, 30 * CLOCK_DAY},
@@ -20,24 +20,25 @@ static const struct state_form forms[TABLES] = {
     [TABLE_LOGONS] = {"logons", 2, 24, 65536, 2 * CLOCK_MINUTE},
     [TABLE_KDCS] = {"issuers", 1, 8, 4096, 7 * CLOCK_DAY},
     /* With the version of the tickets: without them nothing was watched. */
-    [TABLE_WATCH] = {"watch", 2, 8, 1, 0},
+    [TABLE_WATCH] = {"watch", 3, 8, 1, 0},
+    [TABLE_LIVES] = {"lives", 1, 16, 4096, 30 * CLOCK_DAY},
     [TABLE_SENSORS] = {"sensors", 1, 8, 16384, CLOCK_DAY},
 };
 
-struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed,
-                                uint32_t tickets)
+struct processor *processor_new(const struct processor_config *config)
 {
     struct processor *self = calloc(1, sizeof(*self));
     if (!self)
         return NULL;
-    self->seed = seed;
-    self->directory = directory;
+    self->seed = config->seed;
+    self->directory = config->directory;
+    self->settings = config->settings;
     self->pushed_until = NOT_LOOKED;
     memcpy(self->forms, forms, sizeof(forms));
-    if (tickets)
-        self->forms[TABLE_TICKETS].capacity = self->forms[TABLE_SERVICE_TICKETS].capacity = tickets;
+    if (config->tickets)
+        self->forms[TABLE_TICKETS].capacity = self->forms[TABLE_SERVICE_TICKETS].capacity = config->tickets;
     for (unsigned i = 0; i < TABLES; i++) {
-        self->tables[i] = state_table_new(&self->forms[i], seed.value);
+        self->tables[i] = state_table_new(&self->forms[i], config->seed.value);
         if (!self->tables[i]) {
             processor_destroy(&self);
             return NULL;

@@ -9,16 +9,23 @@
 #include "center/directory_view.h"
 #include "center/observation.h"
 #include "center/state_table.h"
+#include "center/workspace.h"
 
 struct processor;
 
 /* The most tickets of each sort that it remembers, unless it is told otherwise. */
 #define PROCESSOR_TICKETS 262144u
 
-/* NULL without memory. `directory` must outlive it. `tickets`: the most of each sort, those that grant
- * tickets and those for services; 0: PROCESSOR_TICKETS. */
-struct processor *processor_new(const struct directory_view *directory, struct subject_seed seed,
-                                uint32_t tickets);
+struct processor_config {
+    const struct directory_view *directory;    /* must outlive it, as must the settings */
+    const struct workspace_settings *settings; /* looked at each time; NULL: nothing is set */
+    struct subject_seed seed;
+    uint32_t
+        tickets; /* the most of each sort, those that grant tickets and those for services; 0: as above */
+};
+
+/* NULL without memory. */
+struct processor *processor_new(const struct processor_config *config);
 void processor_destroy(struct processor **processor);
 
 /* Fills in `to` from a decoded activity: views into it and into the processor, valid until the next call.

@@ -21,6 +21,7 @@ enum processor_tables {
     TABLE_LOGONS,          /* logons on the wire that events may tell again */
     TABLE_KDCS,            /* controllers that were seen issuing tickets */
     TABLE_WATCH,           /* since when everything was seen */
+    TABLE_LIVES,           /* of domains: how long their tickets live */
     TABLE_SENSORS,         /* how far each that captures has told */
     TABLES
 };
@@ -49,6 +50,7 @@ enum place {
 struct processor {
     struct subject_seed seed;
     const struct directory_view *directory;
+    const struct workspace_settings *settings;
     struct state_form forms[TABLES];
     struct state_table *tables[TABLES];
     struct ticket ticket; /* the presented one, copied: tables move */

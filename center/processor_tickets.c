@@ -9,7 +9,7 @@
 #define KDC_FORWARDED (1u << 29)
 #define KDC_RENEW     (1u << 1)
 
-#define TICKET_LIFE   (10 * CLOCK_HOUR) /* of a domain that says nothing else: its default */
+#define TICKET_LIFE   (10 * CLOCK_HOUR) /* the default of every domain */
 #define CLOCK_SKEW    (5 * CLOCK_MINUTE)
 #define KDC_IS_SILENT (CLOCK_DAY) /* a controller that issued nothing for so long may not be seen */
 #define REPORT_IS_DUE                                                                                        \
@@ -27,6 +27,13 @@ struct sensor {
     int64_t reported; /* up to then it told what it saw */
 };
 
+/* How long tickets of a domain live: it is at least as much. */
+struct life {
+    int64_t used; /* accepted so long after it was issued */
+    int64_t read; /* what stood in one */
+};
+
+_Static_assert(sizeof(struct life) == 16, "as processor.c has it");
 _Static_assert(sizeof(struct sensor) == 8, "as processor.c has it");
 _Static_assert(sizeof(struct watch) == 8 && sizeof(struct issuer) == 8, "as processor.c has it");
 
@@ -113,6 +120,72 @@ static void note_forgotten(struct processor *self)
     self->pushed_until = until;
 }
 
+/* --- how long they live --- */
+
+static struct subject life_key(const struct processor *self, struct bytes realm)
+{
+    return subject_of_name(self->seed, SUBJECT_DOMAIN, realm, (struct bytes){0});
+}
+
+/* A longer one is noted; as long a one keeps it from being forgotten. */
+static void learn_life(struct processor *self, struct bytes realm, int64_t now, struct life seen)
+{
+    const struct subject key = life_key(self, realm);
+    const struct life *known = state_table_look(self->tables[TABLE_LIVES], key, now);
+    if (subject_is_none(key) || (known && seen.used < known->used && seen.read < known->read))
+        return;
+    struct life *to = state_table_use(self->tables[TABLE_LIVES], key, now, NULL);
+    if (!to)
+        return;
+    to->used = seen.used > to->used ? seen.used : to->used;
+    to->read = seen.read > to->read ? seen.read : to->read;
+}
+
+static bool is_known_controller(const struct processor *self, const struct party *party)
+{
+    struct facts facts;
+    return self->directory->facts(self->directory->context, party, &facts) && facts.bits & FACT_CONTROLLER;
+}
+
+/* Its end, as a key shows it. */
+static void learn_read_life(struct processor *self, const struct observation *o)
+{
+    int64_t from = observation_int(o, FIELD_ISSUED_TICKET_AUTH_TIME, 0),
+            till = observation_int(o, FIELD_ISSUED_TICKET_END_TIME, 0);
+    if (from > 0 && till > from)
+        learn_life(self, observation_text(o, FIELD_ISSUED_TICKET_REALM), o->time,
+                   (struct life){.read = till - from});
+}
+
+/* A controller accepts it, which was issued by one so long ago: then they live as long, at least. */
+static void learn_used_life(struct processor *self, const struct observation *o)
+{
+    int64_t age = o->ticket ? o->time - o->ticket->issued - CLOCK_SKEW : 0;
+    if (age > TICKET_LIFE && o->kind == ACTIVITY_KERBEROS_TGS && o->ticket->granting && o->ticket->initial &&
+        observation_uint(o, FIELD_STATUS, 1) == 0 && is_known_controller(self, &o->destination))
+        learn_life(self, observation_text(o, FIELD_TICKET_REALM), o->time, (struct life){.used = age});
+}
+
+static struct ticket_life life_of(const struct processor *self, struct bytes realm, int64_t now)
+{
+    int64_t set = self->settings ? workspace_ticket_life(self->settings, realm) : 0;
+    if (set > 0)
+        return (struct ticket_life){set, LIFE_SET};
+    const struct life *known = state_table_look(self->tables[TABLE_LIVES], life_key(self, realm), now);
+    if (known && known->read >= TICKET_LIFE && known->read >= known->used)
+        return (struct ticket_life){known->read, LIFE_READ};
+    if (known && known->used)
+        return (struct ticket_life){2 * known->used, LIFE_USED};
+    return (struct ticket_life){TICKET_LIFE, LIFE_ASSUMED};
+}
+
+const char *ticket_life_words(enum ticket_life_source from)
+{
+    static const char *const words[] = {" by default", ", as their use shows, perhaps", ", as a key shows",
+                                        " by its policy"};
+    return words[from];
+}
+
 static void learn(struct processor *self, const struct observation *o)
 {
     uint64_t fingerprint = observation_uint(o, FIELD_ISSUED_TICKET_FINGERPRINT, 0);
@@ -132,6 +205,9 @@ static void learn(struct processor *self, const struct observation *o)
     note_issuer(self, o);
     struct bytes service = observation_text(o, FIELD_ISSUED_TICKET_SERVICE);
     t.granting = text_begins(service, "krbtgt");
+    t.initial = o->kind == ACTIVITY_KERBEROS_AS && is_known_controller(self, &o->destination);
+    if (t.initial && t.granting)
+        learn_read_life(self, o);
     if (o->source.kind == SUBJECT_COMPUTER) {
         t.computer_confidence = o->source.confidence;
         processor_copy(t.computer_name, sizeof(t.computer_name), o->source.name);
@@ -245,24 +321,24 @@ static void see_controller(void *to, const uint8_t guid[16])
     c->silent += !issuer || c->now - issuer->issued > KDC_IS_SILENT;
 }
 
+static struct bytes realm_of(const struct observation *o)
+{
+    struct bytes realm = observation_text(o, FIELD_TICKET_REALM);
+    return realm.size ? realm : o->account.domain;
+}
+
 /* From a time on that is longer ago than tickets live nothing was missed, every sensor has told all up to
  * now, and every controller of the domain was seen issuing tickets. A ticket that nobody saw being issued
- * then came from none of them. */
+ * then came from none of them. A life that is only assumed has had as long again to be proved wrong. */
 static bool all_is_watched(struct processor *self, const struct observation *o)
 {
     const struct watch *watch = state_table_look(self->tables[TABLE_WATCH], watch_key, o->time);
     struct controllers controllers = {.self = self, .now = o->time};
-    struct bytes realm = observation_text(o, FIELD_TICKET_REALM);
-    int64_t life = 0, renewal = 0;
-    if (!watch || !self->directory->controllers)
-        return false;
-    if (realm.size == 0)
-        realm = o->account.domain;
-    bool is_known = self->directory->domain(self->directory->context, realm, &life, &renewal);
-    if (life == 0)
-        life = TICKET_LIFE;
-    return is_known && life + CLOCK_SKEW <= SERVICE_TICKET_KEPT &&
-           o->time - watch->since > life + CLOCK_SKEW &&
+    const struct bytes realm = realm_of(o);
+    int64_t life = o->ticket_life.from == LIFE_ASSUMED ? 2 * o->ticket_life.life : o->ticket_life.life;
+    return watch && self->directory->controllers &&
+           self->directory->domain(self->directory->context, realm) &&
+           life + CLOCK_SKEW <= SERVICE_TICKET_KEPT && o->time - watch->since > life + CLOCK_SKEW &&
            self->directory->controllers(self->directory->context, realm, see_controller, &controllers) &&
            controllers.count > 0 && controllers.silent == 0 && all_have_told(self, o->time);
 }
@@ -280,8 +356,11 @@ void processor_tickets(struct processor *self, struct observation *o)
     if (o->kind == ACTIVITY_KERBEROS_CRED)
         learn_forwarded(self, o);
     bool presents = observation_has(o, FIELD_TICKET_FINGERPRINT);
-    if (presents)
+    if (presents) {
         find(self, o);
+        learn_used_life(self, o);
+        o->ticket_life = life_of(self, realm_of(o), o->time);
+    }
     if (o->kind == ACTIVITY_KERBEROS_AS || o->kind == ACTIVITY_KERBEROS_TGS)
         learn(self, o);
     o->tickets_watched = presents && !o->ticket && all_is_watched(self, o);

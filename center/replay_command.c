@@ -11,6 +11,7 @@
 #include "center/replay_resolve.h"
 #include "center/replay_source.h"
 #include "center/replay_workspace.h"
+#include "center/store_settings.h"
 
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
@@ -198,8 +199,24 @@ static void print_stats(const struct replay_job *job)
 /* -- options ----------------------------------------------------------------------------------------------
  */
 
+/* "ticket-life.corp.example=24" */
+static bool take_life(struct workspace_settings *settings, const char *text)
+{
+    char domain[128], *end;
+    const char *equals = strchr(text, '=');
+    size_t size = equals ? (size_t)(equals - text) : sizeof(domain);
+    if (size >= sizeof(domain))
+        return false;
+    memcpy(domain, text, size);
+    domain[size] = '\0';
+    double hours = strtod(equals + 1, &end);
+    return end != equals + 1 && *end == '\0' && workspace_set_ticket_life(settings, domain, hours);
+}
+
 static bool take_setting(struct workspace_settings *settings, const char *text)
 {
+    if (strncmp(text, SETTING_TICKET_LIFE ".", sizeof(SETTING_TICKET_LIFE)) == 0)
+        return take_life(settings, text + sizeof(SETTING_TICKET_LIFE));
     const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
     struct override *to = &settings->overrides[settings->override_count];
     char *end;

@@ -279,11 +279,20 @@ static bool take_override(struct workspace_settings *to, const char *word, size_
     return true;
 }
 
+static bool take_life(struct workspace_settings *to, const char *domain, const char *value)
+{
+    char *end;
+    double hours = strtod(value, &end);
+    return end != value && *end == '\0' && workspace_set_ticket_life(to, domain, hours);
+}
+
 static bool take_setting(struct workspace_settings *to, const char *name, const char *value)
 {
     const char *slash = strchr(name, '/');
     if (!slash)
         return strcmp(name, "sensitivity") == 0 && take_sensitivity(to, value);
+    if (strncmp(name, SETTING_TICKET_LIFE "/", sizeof(SETTING_TICKET_LIFE)) == 0)
+        return take_life(to, slash + 1, value);
     if (strcmp(slash, "/off") != 0)
         return take_override(to, name, (size_t)(slash - name), slash + 1, value);
     return strcmp(value, "yes") != 0 || take_off(to, name, (size_t)(slash - name));

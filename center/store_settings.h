@@ -24,8 +24,10 @@ size_t store_workspaces_list(struct store *store,
                              void *context);
 
 /* Settings are texts by name, "sensitivity" or "DETECTOR/attempts"; workspace 0: of the installation. */
-#define SETTING_NAME_MAX  128u
-#define SETTING_VALUE_MAX 4096u
+/* Of a domain, in hours: "ticket-life/corp.example". */
+#define SETTING_TICKET_LIFE "ticket-life"
+#define SETTING_NAME_MAX    128u
+#define SETTING_VALUE_MAX   4096u
 bool store_setting_put(struct store *store, uint64_t workspace, const char *name, const char *value);
 bool store_setting_remove(struct store *store, uint64_t workspace, const char *name);
 /* False: not set. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "center/workspace.h"
 
+#include "center/statistics.h"
 #include "sync/entity.h"
 
 #include <string.h>
@@ -153,4 +154,27 @@ bool exclusion_parse(const char *text, struct exclusion *to, struct fault *fault
         return true;
     }
     return fault_say(fault, "\"%s\": account:, computer:, address: or domain: is wanted", text);
+}
+
+/* -- tickets -------------------------------------------------------------------------------------------- */
+
+int64_t workspace_ticket_life(const struct workspace_settings *settings, struct bytes domain)
+{
+    for (uint32_t i = 0; i < settings->life_count; i++)
+        if (same_name((const char *)domain.data, domain.size, settings->lives[i].domain))
+            return (int64_t)(settings->lives[i].hours * (double)STATISTICS_HOUR);
+    return 0;
+}
+
+bool workspace_set_ticket_life(struct workspace_settings *settings, const char *domain, double hours)
+{
+    struct domain_life *to = &settings->lives[settings->life_count];
+    size_t size = strlen(domain);
+    if (settings->life_count == WORKSPACE_LIVES_MAX || size == 0 || size >= sizeof(to->domain) ||
+        !(hours >= TICKET_LIFE_LEAST && hours <= TICKET_LIFE_MOST))
+        return false;
+    memcpy(to->domain, domain, size + 1);
+    to->hours = hours;
+    settings->life_count++;
+    return true;
 }

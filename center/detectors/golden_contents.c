@@ -30,12 +30,11 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void find_life(struct findings *f, const struct realm_tickets *r)
 {
     const struct observation *o = f->o;
-    const struct directory_view *view = detection_directory(f->d);
-    int64_t policy = 0, renew, from = observation_int(o, FIELD_TICKET_AUTH_TIME, 0);
+    int64_t from = observation_int(o, FIELD_TICKET_AUTH_TIME, 0);
     int64_t life =
         observation_int(o, FIELD_TICKET_END_TIME, 0) - observation_int(o, FIELD_TICKET_START_TIME, from);
-    view->domain(view->context, observation_text(o, FIELD_TICKET_REALM), &policy, &renew);
-    int64_t usual = policy > r->longest ? policy : r->longest;
+    int64_t known = o->ticket_life.from == LIFE_ASSUMED ? 0 : o->ticket_life.life;
+    int64_t usual = known > r->longest ? known : r->longest;
     if (from <= 0 ||
         life <= usual + (int64_t)(detection_setting(f->d, SETTING_SLACK) * (double)STATISTICS_HOUR))
         return;

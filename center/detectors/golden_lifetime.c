@@ -4,11 +4,9 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_LIFE, SETTING_SLACK, SETTING_ASKED, SETTING_ABSURD };
+enum { SETTING_SLACK, SETTING_ASKED, SETTING_ABSURD };
 
 static const struct detector_setting settings[] = {
-    [SETTING_LIFE] = {"life", "h", 10, 10, 10, 1, 8760,
-                      "How long a ticket-granting ticket lives, where the domain's policy is not known."},
     [SETTING_SLACK] = {"slack", "h", 4, 1, 0.25, 0, 100,
                        "How much longer it may be used, for clocks that differ."},
     [SETTING_ASKED] = {"asked", "d", 60, 30, 10, 1, 10000,
@@ -60,29 +58,31 @@ static struct alert *new_alert(struct detection *d, const struct observation *o)
     return alert;
 }
 
-static void judge_age(struct detection *d, const struct observation *o, int64_t first, int64_t life,
-                      bool policy)
+static void judge_age(struct detection *d, const struct observation *o, int64_t first)
 {
+    const int64_t life = o->ticket_life.life;
     int64_t age = o->time - first;
     int64_t limit = life + (int64_t)(detection_setting(d, SETTING_SLACK) * (double)STATISTICS_HOUR);
     if (age <= limit)
         return;
     struct alert *alert = new_alert(d, o);
     alert_put_duration(alert, "age", age);
-    alert_put_compared(alert, "age_hours", (double)age / (double)STATISTICS_HOUR, policy ? "policy" : "life",
+    alert_put_compared(alert, "age_hours", (double)age / (double)STATISTICS_HOUR,
+                       o->ticket_life.from == LIFE_SET ? "policy" : "life",
                        (double)life / (double)STATISTICS_HOUR);
     alert_explain(
         alert,
         "The ticket-granting ticket was %s %.1f hours ago and is still used; tickets of this domain "
         "live %.1f hours%s, and a renewed one would be another one.",
         o->ticket ? "issued" : "first seen", (double)age / (double)STATISTICS_HOUR,
-        (double)life / (double)STATISTICS_HOUR, policy ? " by its policy" : " by default");
+        (double)life / (double)STATISTICS_HOUR, ticket_life_words(o->ticket_life.from));
     tell_source(alert, o);
     detection_raise(d);
 }
 
-static void judge_asked(struct detection *d, const struct observation *o, int64_t life, bool policy)
+static void judge_asked(struct detection *d, const struct observation *o)
 {
+    const int64_t life = o->ticket_life.life;
     int64_t till = observation_int(o, FIELD_REQUESTED_TILL, 0);
     double asked = detection_setting(d, SETTING_ASKED) * (double)STATISTICS_DAY;
     double ahead = (double)till - (double)o->time;
@@ -98,7 +98,7 @@ static void judge_asked(struct detection *d, const struct observation *o, int64_
         "By means of its ticket-granting ticket it asked for one until %.0f days from then, which is "
         "what clients do that have one that lives so long; tickets of this domain live %.1f hours%s.",
         ahead / (double)STATISTICS_DAY, (double)life / (double)STATISTICS_HOUR,
-        policy ? " by its policy" : " by default");
+        ticket_life_words(o->ticket_life.from));
     tell_source(alert, o);
     detection_raise(d);
 }
@@ -113,17 +113,12 @@ static void observe(struct detection *d, const struct observation *o)
         t->first = o->time;
     if (o->ticket && o->ticket->issued < t->first)
         t->first = o->ticket->issued;
-    int64_t first = t->first, life = 0, renew = 0;
-    const struct directory_view *view = detection_directory(d);
-    bool policy =
-        view->domain(view->context, observation_text(o, FIELD_TICKET_REALM), &life, &renew) && life > 0;
-    if (!policy)
-        life = (int64_t)(detection_setting(d, SETTING_LIFE) * (double)STATISTICS_HOUR);
-    /* What the controller refuses as expired is used up, not forged. */
-    if (observation_uint(o, FIELD_STATUS, 1) == 0)
-        judge_age(d, o, first, life, policy);
+    /* What the controller refuses as expired is used up, not forged. And one that a controller gave to who
+     * proved himself lives as long as the policy lets it: then that is longer than was thought. */
+    if (observation_uint(o, FIELD_STATUS, 1) == 0 && !(o->ticket && o->ticket->initial))
+        judge_age(d, o, t->first);
     if (!o->ticket) /* else a controller made it, whatever is asked for */
-        judge_asked(d, o, life, policy);
+        judge_asked(d, o);
 }
 
 const struct detector detector_golden_lifetime = {
@@ -133,12 +128,14 @@ const struct detector detector_golden_lifetime = {
     .word = "golden_lifetime",
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
-    .doc = "Compares how long one and the same ticket-granting ticket is accepted with the longest life of a "
-           "ticket in the domain's policy (Kerberos policy, MaxTicketAge; 10 hours by default): controllers "
-           "issue none that lives longer, and a renewed ticket is another one. Second, the end that a client "
-           "asks for in a TGS request (RFC 4120 5.4.1 till): many clients put there the end of the "
-           "ticket-granting ticket that they have, so an end years ahead tells one that lives for years. The "
-           "values by which clients say \"as long as you like\" are left out.",
+    .doc =
+        "Compares how long one and the same ticket-granting ticket is accepted with the longest life of a "
+        "ticket in the domain (docs/processor.md tells from where it is known): controllers issue none that "
+        "lives longer, and a renewed ticket is another one. One that a controller of the directory was seen "
+        "to issue for a proof of identity is not judged: it tells how long they live. Second, the end that "
+        "a client asks for in a TGS request (RFC 4120 5.4.1 till): many clients put there the end of the "
+        "ticket-granting ticket that they have, so an end years ahead tells one that lives for years. The "
+        "values by which clients say \"as long as you like\" are left out.",
     .advice =
         "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
         "look what the account did from the source.",

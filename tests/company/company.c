@@ -420,11 +420,9 @@ static enum known directory_account(void *context, struct bytes name, struct byt
     return find_name(context, (const char *)plain.data, plain.size) ? KNOWN_YES : KNOWN_NO;
 }
 
-static bool directory_domain(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life)
+static bool directory_domain(void *context, struct bytes name)
 {
     (void)context;
-    *ticket_life = 10 * CLOCK_HOUR;
-    *renew_life = 7 * CLOCK_DAY;
     return text_is(name, COMPANY_DOMAIN) || text_is(name, COMPANY_NET);
 }
 

@@ -31,8 +31,7 @@ struct world {
     uint64_t position;
     struct world_entry entries[8];
     unsigned entry_count;
-    bool whole;          /* the directory knows all accounts */
-    int64_t ticket_life; /* its policy; 0: not known */
+    bool whole; /* the directory knows all accounts */
     struct activity_writer w;
 };
 
@@ -73,13 +72,11 @@ static enum known world_account(void *context, struct bytes name, struct bytes d
     return world_find(world, name) ? KNOWN_YES : world->whole ? KNOWN_NO : KNOWN_NOT;
 }
 
-static bool world_domain(void *context, struct bytes name, int64_t *ticket_life, int64_t *renew_life)
+static bool world_domain(void *context, struct bytes name)
 {
+    (void)context;
     (void)name;
-    const struct world *world = context;
-    *ticket_life = world->ticket_life;
-    *renew_life = 7 * CLOCK_DAY;
-    return world->ticket_life > 0;
+    return false;
 }
 
 static enum known world_member(void *context, const struct party *member, const struct party *group)

@@ -305,6 +305,13 @@ static void settings(void **state)
     assert_int_equal(ask("PATCH", "/settings", "{\"settings\":5}"), 422);
     assert_int_equal(ask("PATCH", "/settings", "{\"off\":{\"none\":true}}"), 422);
     assert_int_equal(ask("PATCH", "/settings", "{\"off\":5}"), 422);
+    assert_int_equal(ask("PATCH", "/settings", "{\"settings\":{\"ticket-life/corp.example\":24}}"), 200);
+    assert_true(json_number_value(json_object_get(json_object_get(self.answer, "settings"),
+                                                  "ticket-life/corp.example")) == 24);
+    assert_int_equal(ask("PATCH", "/settings", "{\"settings\":{\"ticket-life/corp.example\":0}}"), 422);
+    assert_int_equal(ask("PATCH", "/settings", "{\"settings\":{\"ticket-life/\":24}}"), 422);
+    assert_int_equal(ask("PATCH", "/settings", "{\"settings\":{\"ticket-life/corp.example\":null}}"), 200);
+    assert_int_equal(json_object_size(json_object_get(self.answer, "settings")), 0);
     assert_int_equal(ask("GET", "/audit?object=sensitivity", NULL), 200);
     assert_int_equal(items(), 1);
     assert_int_equal(ask("GET", "/detectors", NULL), 200);

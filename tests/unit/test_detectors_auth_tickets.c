@@ -214,9 +214,32 @@ static void tickets_that_live_too_long(void **state)
     tgs(world, (struct use){.account = "alice", .fingerprint = 1});
     assert_int_equal(world->count, 1);
     assert_true(world_number(world, "age_hours") > 11 && world_number(world, "age_hours") < 11.1);
-    world->ticket_life = 24 * CLOCK_HOUR; /* by the domain's policy it may */
+    assert_true(workspace_set_ticket_life(&world->settings, REALM, 24)); /* by the domain's policy it may */
     tgs(world, (struct use){.account = "alice", .fingerprint = 1});
     assert_int_equal(world->count, 1);
+    world_free(world);
+}
+
+/* By a controller that the directory knows, to who proved himself: then they live longer than was thought. */
+static void tickets_of_another_policy(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_golden_lifetime);
+    for (unsigned known = 0; known < 2; known++) {
+        as(world, (struct first_ticket){.account = "alice", .proved = 18, .fingerprint = 1 + known});
+        world->now += 14 * CLOCK_HOUR;
+        tgs(world, (struct use){.account = "alice", .fingerprint = 1 + known});
+        assert_int_equal(world->count, 1);
+        world->entries[world->entry_count++] = (struct world_entry){"10.0.0.1", {.bits = FACT_CONTROLLER}};
+    }
+    tgs(world, (struct use){.account = "alice", .fingerprint = 3});
+    world->now += 15 * CLOCK_HOUR;
+    tgs(world, (struct use){.account = "alice", .fingerprint = 3});
+    assert_int_equal(world->count, 1);
+    world->now += 15 * CLOCK_HOUR;
+    tgs(world, (struct use){.account = "alice", .fingerprint = 3});
+    assert_int_equal(world->count, 2);
+    assert_true(world_number(world, "age_hours") > 30 && world_number(world, "age_hours") < 30.1);
     world_free(world);
 }
 
@@ -725,6 +748,7 @@ int main(void)
         cmocka_unit_test(a_skeleton_key),
         cmocka_unit_test(authorization_of_ones_own),
         cmocka_unit_test(tickets_that_live_too_long),
+        cmocka_unit_test(tickets_of_another_policy),
         cmocka_unit_test(ends_that_are_asked_for),
         cmocka_unit_test(accounts_that_there_are_not),
         cmocka_unit_test(tickets_that_nobody_issued),

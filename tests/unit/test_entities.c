@@ -213,12 +213,11 @@ static void test_members(void **state)
 static void test_accounts_and_domains(void **state)
 {
     struct directory *d = *state;
-    int64_t life, renewal;
     struct bytes corp = world_bytes("CORP.example"), none = {0};
     void *c = d->view.context;
-    assert_true(d->view.domain(c, corp, &life, &renewal));
-    assert_true(d->view.domain(c, world_bytes("korp"), &life, &renewal));
-    assert_false(d->view.domain(c, world_bytes("other.example"), &life, &renewal));
+    assert_true(d->view.domain(c, corp));
+    assert_true(d->view.domain(c, world_bytes("korp")));
+    assert_false(d->view.domain(c, world_bytes("other.example")));
     assert_int_equal(d->view.account(c, world_bytes("user100"), corp), KNOWN_YES);
     assert_int_equal(d->view.account(c, world_bytes("user999"), corp), KNOWN_NOT);
     entities_set_whole(d->entities, corp);

@@ -14,6 +14,7 @@ static const uint8_t node_a[16] = {1}, node_b[16] = {2};
 struct world {
     struct entities *entities;
     struct directory_view directory;
+    struct workspace_settings settings;
     struct processor *processor;
     struct activity_writer writer;
     struct activity activity;
@@ -22,12 +23,18 @@ struct world {
     int64_t now;
 };
 
+static struct processor *new_processor(struct world *w, uint32_t tickets)
+{
+    return processor_new(&(struct processor_config){
+        .directory = &w->directory, .settings = &w->settings, .seed = {5}, .tickets = tickets});
+}
+
 static int set_up(void **state)
 {
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
     w->directory = directory_view_none;
-    w->processor = processor_new(&w->directory, (struct subject_seed){5}, 0);
+    w->processor = new_processor(w, 0);
     assert_non_null(w->processor);
     w->now = WORLD_NOW;
     *state = w;
@@ -288,6 +295,21 @@ static void test_controllers_by_what_they_do(void **state)
     assert_false(w->o.source_is_controller);
 }
 
+static void set_life(struct world *w, double hours)
+{
+    w->settings.life_count = 0;
+    assert_true(workspace_set_ticket_life(&w->settings, "corp.example", hours));
+}
+
+static void from_controller(struct world *w)
+{
+    struct guid controller = world_guid(11);
+    put(w, FIELD_DESTINATION_COMPUTER, "DC1");
+    put(w, FIELD_DESTINATION_COMPUTER_DOMAIN, "corp.example");
+    activity_put_uuid(&w->writer, FIELD_DESTINATION_COMPUTER_GUID, controller.bytes);
+    activity_put_uint(&w->writer, FIELD_DESTINATION_CONFIDENCE, 100);
+}
+
 static void ask_ticket(struct world *w, enum activity_kind kind, uint64_t presented, uint64_t issued,
                        const char *service)
 {
@@ -355,7 +377,7 @@ static void test_tickets(void **state)
 static void with_room_for(struct world *w, uint32_t tickets)
 {
     processor_destroy(&w->processor);
-    w->processor = processor_new(&w->directory, (struct subject_seed){5}, tickets);
+    w->processor = new_processor(w, tickets);
     assert_non_null(w->processor);
 }
 
@@ -448,15 +470,12 @@ static void test_delegation(void **state)
 static void test_all_is_watched(void **state)
 {
     struct world *w = *state;
-    struct guid controller = world_guid(11);
     give_directory(w);
+    set_life(w, 10);
     for (int hour = 0; hour < 12; hour++) {
         w->now += CLOCK_HOUR;
         ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, (uint64_t)(100 + hour), "krbtgt/CORP.EXAMPLE");
-        put(w, FIELD_DESTINATION_COMPUTER, "DC1");
-        put(w, FIELD_DESTINATION_COMPUTER_DOMAIN, "corp.example");
-        activity_put_uuid(&w->writer, FIELD_DESTINATION_COMPUTER_GUID, controller.bytes);
-        activity_put_uint(&w->writer, FIELD_DESTINATION_CONFIDENCE, 100);
+        from_controller(w);
         assert_true(observe(w));
         present(w, 777);
         assert_true(observe(w));
@@ -484,14 +503,10 @@ static void report(struct world *w, const uint8_t *node, bool first, enum activi
 /* A ticket is issued, and one that nobody saw being issued is presented; both sensors tell of themselves. */
 static void pass_hours(struct world *w, int hours, const uint8_t *silent)
 {
-    struct guid controller = world_guid(11);
     for (int i = 0; i < 6 * hours; i++) {
         w->now += 10 * CLOCK_MINUTE;
         ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, (uint64_t)w->now, "krbtgt/CORP.EXAMPLE");
-        put(w, FIELD_DESTINATION_COMPUTER, "DC1");
-        put(w, FIELD_DESTINATION_COMPUTER_DOMAIN, "corp.example");
-        activity_put_uuid(&w->writer, FIELD_DESTINATION_COMPUTER_GUID, controller.bytes);
-        activity_put_uint(&w->writer, FIELD_DESTINATION_CONFIDENCE, 100);
+        from_controller(w);
         assert_true(observe(w));
         if (silent != node_a)
             report(w, node_a, false, 0);
@@ -507,14 +522,107 @@ static bool is_watched(struct world *w)
     return w->o.tickets_watched;
 }
 
+/* The ticket is shown to a controller, which takes it (status 0) or not. */
+static struct ticket_life use_ticket(struct world *w, uint64_t ticket, uint64_t status, bool controller)
+{
+    begin(w, ACTIVITY_KERBEROS_TGS);
+    put_address(w, FIELD_SOURCE, ADDRESS);
+    put_address(w, FIELD_DESTINATION, controller ? 0x0a000001 : 0x0a000007);
+    activity_put_uint(&w->writer, FIELD_TICKET_FINGERPRINT, ticket);
+    put(w, FIELD_TICKET_REALM, "CORP.EXAMPLE");
+    activity_put_uint(&w->writer, FIELD_STATUS, status);
+    if (controller)
+        from_controller(w);
+    w->now += CLOCK_SECOND;
+    assert_true(observe(w));
+    return w->o.ticket_life;
+}
+
+static void issue_from_controller(struct world *w, uint64_t ticket)
+{
+    ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, ticket, "krbtgt/CORP.EXAMPLE");
+    from_controller(w);
+    w->now += CLOCK_SECOND;
+    assert_true(observe(w));
+}
+
 /* Puts all that the processor remembers into one with that much room. */
 static void move_to_room_for(struct world *w, uint32_t tickets);
+
+static void assert_life(struct ticket_life life, enum ticket_life_source from, int64_t least, int64_t most)
+{
+    assert_int_equal(life.from, from);
+    assert_in_range(life.life, least, most);
+}
+
+/* How long tickets live is assumed until one is accepted later, or a key shows it, or somebody says so. */
+static void test_life_of_tickets(void **state)
+{
+    const int64_t ten = 10 * CLOCK_HOUR;
+    struct world *w = *state;
+    give_directory(w);
+    ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, 2, "krbtgt/CORP.EXAMPLE"); /* of who knows whom */
+    assert_true(observe(w));
+    issue_from_controller(w, 1);
+    ask_ticket(w, ACTIVITY_KERBEROS_TGS, 1, 3, "krbtgt/CORP.EXAMPLE"); /* for another ticket */
+    from_controller(w);
+    assert_true(observe(w));
+    w->now += 10 * CLOCK_HOUR + 4 * CLOCK_MINUTE;
+    assert_life(use_ticket(w, 1, 0, true), LIFE_ASSUMED, ten, ten); /* clocks differ */
+    w->now += 2 * CLOCK_HOUR;
+    assert_life(use_ticket(w, 1, 32, true), LIFE_ASSUMED, ten, ten); /* expired */
+    assert_life(use_ticket(w, 1, 0, false), LIFE_ASSUMED, ten, ten); /* by nobody known */
+    assert_life(use_ticket(w, 2, 0, true), LIFE_ASSUMED, ten, ten);
+    assert_life(use_ticket(w, 3, 0, true), LIFE_ASSUMED, ten, ten);
+    assert_life(use_ticket(w, 9, 0, true), LIFE_ASSUMED, ten, ten);
+    assert_life(use_ticket(w, 1, 0, true), LIFE_USED, 23 * CLOCK_HOUR, 25 * CLOCK_HOUR);
+    assert_life(use_ticket(w, 9, 0, true), LIFE_USED, 23 * CLOCK_HOUR, 25 * CLOCK_HOUR);
+    move_to_room_for(w, 0);
+    assert_life(use_ticket(w, 9, 0, true), LIFE_USED, 23 * CLOCK_HOUR, 25 * CLOCK_HOUR);
+    /* A key. */
+    ask_ticket(w, ACTIVITY_KERBEROS_AS, 0, 4, "krbtgt/CORP.EXAMPLE");
+    from_controller(w);
+    put(w, FIELD_ISSUED_TICKET_REALM, "CORP.EXAMPLE");
+    activity_put_time(&w->writer, FIELD_ISSUED_TICKET_AUTH_TIME, w->now);
+    activity_put_time(&w->writer, FIELD_ISSUED_TICKET_END_TIME, w->now + 16 * CLOCK_HOUR);
+    assert_true(observe(w));
+    assert_life(use_ticket(w, 9, 0, true), LIFE_READ, 16 * CLOCK_HOUR, 16 * CLOCK_HOUR);
+    set_life(w, 8);
+    assert_life(use_ticket(w, 9, 0, true), LIFE_SET, 8 * CLOCK_HOUR, 8 * CLOCK_HOUR);
+    w->settings.life_count = 0;
+    /* Of another policy since then: what no longer happens is forgotten. */
+    w->now += 31 * CLOCK_DAY;
+    assert_life(use_ticket(w, 9, 0, true), LIFE_ASSUMED, ten, ten);
+}
+
+/* As long again as is assumed it may prove wrong. */
+static void test_watched_with_an_assumed_life(void **state)
+{
+    struct world *w = *state;
+    give_directory(w);
+    pass_hours(w, 20, NULL);
+    assert_false(is_watched(w));
+    pass_hours(w, 1, NULL);
+    assert_true(is_watched(w));
+    issue_from_controller(w, 1);
+    pass_hours(w, 12, NULL); /* tickets of a day */
+    use_ticket(w, 1, 0, true);
+    report(w, node_a, false, 0);
+    report(w, node_b, false, 0);
+    assert_true(is_watched(w));
+    report(w, node_b, false, FIELD_PACKETS_DROPPED);
+    pass_hours(w, 23, NULL);
+    assert_false(is_watched(w));
+    pass_hours(w, 2, NULL);
+    assert_true(is_watched(w));
+}
 
 /* Those that are gone are over by now: nothing is missing. */
 static void test_old_tickets_may_be_pushed_out(void **state)
 {
     struct world *w = *state;
     give_directory(w);
+    set_life(w, 10);
     with_room_for(w, 256);
     for (int hour = 0; hour < 40; hour++) {
         pass_hours(w, 1, NULL);
@@ -532,6 +640,7 @@ static void test_pushed_out_is_not_absent(void **state)
     enum { ROOM = 256 };
     struct world *w = *state;
     give_directory(w);
+    set_life(w, 10);
     with_room_for(w, ROOM);
     pass_hours(w, 11, NULL);
     assert_true(is_watched(w));
@@ -560,6 +669,7 @@ static void test_blind_sensors(void **state)
                                                  FIELD_ACTIVITIES_LOST, FIELD_CAPTURE_BLIND};
     struct world *w = *state;
     give_directory(w);
+    set_life(w, 10);
     pass_hours(w, 11, NULL);
     assert_true(is_watched(w));
     for (unsigned i = 0; i < sizeof losses / sizeof *losses; i++) {
@@ -810,7 +920,7 @@ static void restore(void *context, struct subject key, int64_t touched, const vo
 
 static void move_to_room_for(struct world *w, uint32_t tickets)
 {
-    struct kept kept = {.to = processor_new(&w->directory, (struct subject_seed){5}, tickets)};
+    struct kept kept = {.to = new_processor(w, tickets)};
     struct state_table *table;
     assert_non_null(kept.to);
     for (; (table = processor_table(w->processor, kept.table)); kept.table++)
@@ -850,7 +960,9 @@ int main(void)
         TEST(test_tickets_are_bounded),
         TEST(test_tickets_expire),
         TEST(test_delegation),
+        TEST(test_life_of_tickets),
         TEST(test_all_is_watched),
+        TEST(test_watched_with_an_assumed_life),
         TEST(test_old_tickets_may_be_pushed_out),
         TEST(test_pushed_out_is_not_absent),
         TEST(test_blind_sensors),

@@ -285,6 +285,9 @@ static void test_settings_as_detectors_want_them(void **state)
     assert_true(store_setting_put(w->store, 1, "brute_force/window", "not a number"));
     assert_true(store_setting_put(w->store, 1, "dcsync/off", "yes"));
     assert_true(store_setting_put(w->store, 1, "dns/off", "no"));
+    assert_true(store_setting_put(w->store, 1, "ticket-life/corp.example", "24"));
+    assert_true(store_setting_put(w->store, 1, "ticket-life/other.example", "0"));
+    assert_true(store_setting_put(w->store, 1, "ticket-life/third.example", "1d"));
     assert_true(store_setting_put(w->store, 1, "nonsense", "1"));
     assert_true(store_setting_put(w->store, 1, "x/y", "nan"));
     assert_true(store_settings_version(w->store, 1) > version);
@@ -293,8 +296,12 @@ static void test_settings_as_detectors_want_them(void **state)
     assert_true(store_workspace_settings(w->store, 1, s, &ignored));
     assert_int_equal(s->sensitivity, SENSITIVITY_HIGH);
     assert_int_equal(s->id, 1);
-    assert_int_equal(ignored, 3);
+    assert_int_equal(ignored, 5);
     assert_int_equal(s->override_count, 1);
+    assert_int_equal(s->life_count, 1);
+    assert_int_equal(workspace_ticket_life(s, (struct bytes){(const uint8_t *)"CORP.Example", 12}),
+                     INT64_C(24) * 3600 * 1000000000);
+    assert_int_equal(workspace_ticket_life(s, (struct bytes){(const uint8_t *)"corp", 4}), 0);
     assert_true(s->overrides[0].value == 12.5);
     assert_string_equal(s->overrides[0].detector, "brute_force");
     assert_string_equal(s->overrides[0].setting, "attempts");
