@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bounded hash table: keys and values of fixed sizes, all memory taken at creation, open addressing. The hash
- * is XXH3 with a seed that the other side must not know; full is full.
+ * Bounded hash table: keys and values of fixed sizes, all memory taken at creation (or when it is told to
+ * grow), open addressing. The hash is XXH3 with a seed that the other side must not know; full is full.
  */
 #pragma once
 
@@ -23,6 +23,10 @@ void *hash_table_find(const struct hash_table *table, const void *key);
  * says so). NULL when the table is full. */
 void *hash_table_insert(struct hash_table *table, const void *key, bool *added);
 
+/* Makes room for `capacity` entries in all, when it had less. False without memory, or above the bound: then
+ * nothing changed. */
+bool hash_table_grow(struct hash_table *table, uint32_t capacity);
+
 /* Whether it was there. */
 bool hash_table_remove(struct hash_table *table, const void *key);
 
@@ -30,10 +34,11 @@ void hash_table_clear(struct hash_table *table);
 uint32_t hash_table_count(const struct hash_table *table);
 uint32_t hash_table_capacity(const struct hash_table *table);
 
-/* Iteration in no particular order: start with `*at` 0; false at the end. No insert or removal on the way. */
+/* Iteration, in the order in which they came as long as none was removed: start with `*at` 0; false at the
+ * end. No insert or removal on the way. */
 bool hash_table_next(const struct hash_table *table, uint32_t *at, const void **key, void **value);
 
-/* Removes the entries for which `keep` says false; it may be asked twice about one entry. Returns how many
- * were removed. */
+/* Removes the entries for which `keep` says false; it is asked once about each, last come first. Returns how
+ * many were removed. */
 uint32_t hash_table_retain(struct hash_table *table,
                            bool (*keep)(void *context, const void *key, void *value), void *context);

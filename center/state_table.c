@@ -17,7 +17,6 @@ struct slot {
 
 struct state_table {
     const struct state_form *form;
-    uint64_t seed;
     struct hash_table *values;
     /* Subjects that are gone since the last time that changes were taken. */
     struct hash_table *gone;
@@ -47,7 +46,6 @@ struct state_table *state_table_new(const struct state_form *form, uint64_t seed
     if (!self)
         return NULL;
     self->form = form;
-    self->seed = seed;
     uint32_t capacity = form->capacity < FIRST_CAPACITY ? form->capacity : FIRST_CAPACITY;
     self->values = hash_table_new(capacity, sizeof(struct subject), slot_size(self), seed);
     self->gone = hash_table_new(FIRST_CAPACITY, sizeof(struct subject), 1, seed);
@@ -74,24 +72,12 @@ const struct state_form *state_table_form(const struct state_table *table)
 }
 
 /* Makes room for one more, up to `most` entries in all. */
-static bool grow(struct hash_table **table, uint32_t value_size, uint32_t most, uint64_t seed)
+static bool grow(struct hash_table *table, uint32_t most)
 {
-    uint32_t capacity = hash_table_capacity(*table);
-    if (hash_table_count(*table) < capacity)
+    uint32_t capacity = hash_table_capacity(table);
+    if (hash_table_count(table) < capacity)
         return true;
-    if (capacity >= most)
-        return false;
-    struct hash_table *larger =
-        hash_table_new(capacity <= most / 2 ? 2 * capacity : most, sizeof(struct subject), value_size, seed);
-    if (!larger)
-        return false;
-    const void *key;
-    void *value;
-    for (uint32_t at = 0; hash_table_next(*table, &at, &key, &value);)
-        memcpy(hash_table_insert(larger, key, NULL), value, value_size);
-    hash_table_destroy(table);
-    *table = larger;
-    return true;
+    return capacity < most && hash_table_grow(table, capacity <= most / 2 ? 2 * capacity : most);
 }
 
 /* A subject whose end cannot be noted is had back by a restart, and expires then. */
@@ -99,7 +85,7 @@ static void note_gone(struct state_table *self, const void *key, const struct sl
 {
     if (!slot->given)
         return;
-    if (grow(&self->gone, 1, self->form->capacity, self->seed))
+    if (grow(self->gone, self->form->capacity))
         hash_table_insert(self->gone, key, NULL);
 }
 
@@ -143,7 +129,6 @@ struct bound {
     uint64_t dropped;
 };
 
-/* hash_table_retain may ask twice about one entry, the answer is the same. */
 static bool is_newer(void *context, const void *key, void *value)
 {
     struct bound *bound = context;
@@ -193,16 +178,14 @@ static struct slot *find(const struct state_table *self, struct subject key, int
 
 static struct slot *insert(struct state_table *self, struct subject key, bool *added)
 {
-    struct slot *slot = hash_table_find(self->values, &key);
-    *added = slot == NULL;
-    if (slot)
-        return slot;
-    if (!grow(&self->values, slot_size(self), self->form->capacity, self->seed))
-        push_out(self);
-    bool was_given = hash_table_count(self->gone) && hash_table_remove(self->gone, &key);
-    slot = hash_table_insert(self->values, &key, NULL);
-    if (slot)
-        slot->given = was_given;
+    struct slot *slot = hash_table_insert(self->values, &key, added);
+    if (!slot) {
+        if (!grow(self->values, self->form->capacity))
+            push_out(self);
+        slot = hash_table_insert(self->values, &key, added);
+    }
+    if (slot && *added && hash_table_count(self->gone))
+        slot->given = hash_table_remove(self->gone, &key);
     return slot;
 }
 
