@@ -129,13 +129,16 @@ static enum unseal_result open_plain(const struct context_ntlm *context, struct 
     struct cursor c = cursor_of(stated + 4, 8);
     uint32_t crc = cursor_le32(&c);
     uint32_t sequence = cursor_le32(&c);
-    bool fine =
-        sequence == half->sequence && (crc == checksum_plain(s, false) || crc == checksum_plain(s, true));
+    /* MICs over SPNEGO's list of mechanisms took the first numbers, one in each direction; the cipher begins
+     * anew. */
+    bool first = half->sequence == 0 && sequence <= 2;
+    bool fine = (sequence == half->sequence || first) &&
+                (crc == checksum_plain(s, false) || crc == checksum_plain(s, true));
     /* The number is sealed too: behind a hole nothing can be told from damage. */
     enum unseal_result result = half->sequence ? UNSEAL_ORDER : UNSEAL_WRONG_KEY;
     if (fine) {
         memcpy(half->rc4, &rc4, sizeof rc4);
-        half->sequence++;
+        half->sequence = sequence + 1;
         result = UNSEAL_FINE;
     }
     sodium_memzero(&rc4, sizeof rc4);

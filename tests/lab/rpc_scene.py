@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""rpc_scene.py - calls that no tool of Debian's makes, by Debian's python3-samba.
+"""rpc_scene.py - calls that no tool of Debian's makes, by Debian's python3-samba and python3-impacket.
 
     rpc_scene.py zerologon CONTROLLER NAME TRIES       CVE-2020-1472's test: a secure channel with a credential of zeros; a domain
                                                        controller of today refuses it, and nothing is set
@@ -9,10 +9,9 @@
 """
 import sys
 
-from samba import NTSTATUSError, WERRORError
+from samba import NTSTATUSError
 from samba.credentials import Credentials, DONT_USE_KERBEROS
-from samba.dcerpc import backupkey, misc, netlogon
-from samba.ndr import ndr_pack
+from samba.dcerpc import misc, netlogon
 from samba.param import LoadParm
 
 
@@ -29,18 +28,17 @@ def zerologon(controller, name, tries):
 
 
 def backup_key(controller, user, password):
-    lp = LoadParm()
-    credentials = Credentials()
-    credentials.guess(lp)
-    credentials.set_username(user)
-    credentials.set_domain("CORP")
-    credentials.set_password(password)
-    credentials.set_kerberos_state(DONT_USE_KERBEROS)
-    connection = backupkey.backupkey("ncacn_np:%s[seal]" % controller, lp, credentials)
-    what = misc.GUID("018ff48a-eaba-40c6-8f6d-72370240e967")       # BACKUPKEY_RETRIEVE_BACKUP_KEY_GUID
+    from impacket.dcerpc.v5 import bkrp, transport
+    from impacket.dcerpc.v5.rpcrt import DCERPCException, RPC_C_AUTHN_LEVEL_PKT_PRIVACY
+    pipe = transport.DCERPCTransportFactory("ncacn_np:%s[\\pipe\\protected_storage]" % controller)
+    pipe.set_credentials(user, password, "CORP")
+    connection = pipe.get_dce_rpc()
+    connection.set_auth_level(RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
+    connection.connect()
+    connection.bind(bkrp.MSRPC_UUID_BKRP)
     try:
-        connection.bkrp_BackupKey(what, list(ndr_pack(what)), 0, 0)
-    except (NTSTATUSError, WERRORError):
+        bkrp.hBackuprKey(connection, bkrp.BACKUPKEY_RETRIEVE_BACKUP_KEY_GUID, b"\0")
+    except DCERPCException:
         pass
 
 
@@ -56,7 +54,6 @@ def channel(binding, computer, password):
     credentials.set_kerberos_state(DONT_USE_KERBEROS)
     connection = netlogon.netlogon(binding, lp, credentials)
     connection.netr_DsRGetDCNameEx(None, "corp.example", None, None, 0)
-    connection.netr_LogonGetCapabilities("dc1", computer, credentials.new_client_authenticator(), None, 1)
 
 
 def main():
