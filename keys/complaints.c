@@ -4,12 +4,15 @@
  */
 #include "keys/complaints.h"
 
+#define XXH_INLINE_ALL
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 struct complaints {
     struct key_holder_complaint list[COMPLAINTS_MAX];
     uint64_t told[COMPLAINTS_MAX]; /* when each was told last, in complaints */
+    uint32_t sums[COMPLAINTS_MAX]; /* over the names: most are found to differ by it */
     uint64_t now;
     size_t count;
 };
@@ -52,12 +55,14 @@ static size_t place_for(struct complaints *c)
 
 void complaints_add(struct complaints *c, const struct key_holder_complaint *complaint)
 {
+    uint32_t sum = (uint32_t)XXH3_64bits(complaint->principal, strlen(complaint->principal));
     size_t at = 0;
-    while (at < c->count && !same(&c->list[at], complaint))
+    while (at < c->count && (c->sums[at] != sum || !same(&c->list[at], complaint)))
         at++;
     if (at == c->count) {
         at = place_for(c);
         c->list[at] = *complaint;
+        c->sums[at] = sum;
         c->list[at].times = 0;
     }
     c->list[at].kvno_held = complaint->kvno_held;

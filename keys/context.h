@@ -33,6 +33,7 @@ struct ntlm_half {
 struct context_ntlm {
     uint8_t session_key[16]; /* ExportedSessionKey */
     uint32_t flags;
+    bool expanded;            /* what follows is there */
     struct ntlm_half half[2]; /* by enum direction */
 };
 

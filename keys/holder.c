@@ -28,11 +28,12 @@ struct key_holder *key_holder_new(const struct key_holder_limits *limits)
     h->complaints = complaints_new();
     h->derived = derived_keys_new();
     h->opened = ticket_cache_new();
+    h->signers = smb_signers_new();
     h->exchanges = exchanges_new();
     h->collections = collections_new();
     h->plain = sodium_malloc(UNSEAL_REQUEST_MAX);
     if (!h->keyring || !h->contexts || !h->channels || !h->complaints || !h->derived || !h->opened ||
-        !h->exchanges || !h->collections || !h->plain)
+        !h->signers || !h->exchanges || !h->collections || !h->plain)
         key_holder_destroy(&h);
     return h;
 }
@@ -48,6 +49,7 @@ void key_holder_destroy(struct key_holder **holder_p)
     complaints_destroy(&h->complaints);
     derived_keys_destroy(&h->derived);
     ticket_cache_destroy(&h->opened);
+    smb_signers_destroy(&h->signers);
     exchanges_destroy(&h->exchanges);
     collections_destroy(&h->collections);
     sodium_free(h->plain);

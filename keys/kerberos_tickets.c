@@ -4,11 +4,14 @@
  */
 #include "keys/kerberos.h"
 
+#define XXH_INLINE_ALL
 #include <sodium.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 #define CACHE_SLOTS 2048u
-#define CACHED_MAX  8192u /* bytes of a ticket that is kept: at most 16 MiB in all */
+#define CACHED_MAX  8192u /* bytes of a ticket that is kept, sealed and plain each: at most 32 MiB in all */
+#define END_SIZE    32u   /* of a cipher text's end, which differs in all */
 
 /* --- parts --- */
 
@@ -108,12 +111,14 @@ enum unseal_result kerberos_decrypt_for(struct key_holder *holder, struct keyrin
 {
     if (!kerberos_etype_known(search->etype))
         return part->result = UNSEAL_ETYPE;
-    uint8_t *to = plain_take(holder, cipher.size);
-    if (!to || !cipher.size)
+    if (!cipher.size)
         return part->result = UNSEAL_MALFORMED;
+    uint8_t *to = NULL;
     struct long_term_key *key;
     while ((key = keyring_next(holder->keyring, search)) != NULL) {
         size_t size;
+        if (!to && !(to = plain_take(holder, cipher.size)))
+            return part->result = UNSEAL_MALFORMED;
         part->result = mix ? decrypt_mixed(holder, key, mix, usage, cipher, to, &size)
                            : kerberos_decrypt(holder->derived, &key->material, usage, cipher, to, &size);
         if (part->result == UNSEAL_MALFORMED)
@@ -127,8 +132,9 @@ enum unseal_result kerberos_decrypt_for(struct key_holder *holder, struct keyrin
             *fitted = key;
         return UNSEAL_FINE;
     }
-    plain_give_back(holder, cipher.size);
-    if (part->result == UNSEAL_MALFORMED)
+    if (to)
+        plain_give_back(holder, cipher.size);
+    if (to && part->result == UNSEAL_MALFORMED)
         return part->result;
     keyring_learn(holder->keyring, search, NULL);
     uint32_t held;
@@ -156,15 +162,16 @@ enum unseal_result kerberos_decrypt_session(struct key_holder *holder, const str
 /* --- tickets that were opened before --- */
 
 struct cached_ticket {
-    uint8_t hash[crypto_shorthash_siphashx24_BYTES];
-    struct unsealed_part part; /* its plain text is the cache's; the key in it is blanked */
+    struct bytes cipher;       /* both are the cache's, one behind the other; size 0: free */
+    struct unsealed_part part; /* the key in its plain text is blanked */
     struct key_material session;
+    uint64_t shown; /* the request whose answer may have it: it is not replaced meanwhile */
 };
 
 struct ticket_cache {
-    uint8_t hash_key[crypto_shorthash_siphashx24_KEYBYTES];
+    uint64_t seed;
     struct cached_ticket *slots; /* with session keys: locked, and wiped */
-    uint8_t **plains;            /* of the slots */
+    uint8_t **texts;             /* of the slots */
 };
 
 struct ticket_cache *ticket_cache_new(void)
@@ -172,12 +179,12 @@ struct ticket_cache *ticket_cache_new(void)
     struct ticket_cache *cache = calloc(1, sizeof *cache);
     if (!cache)
         return NULL;
-    randombytes_buf(cache->hash_key, sizeof cache->hash_key);
+    randombytes_buf(&cache->seed, sizeof cache->seed);
     cache->slots = sodium_allocarray(CACHE_SLOTS, sizeof *cache->slots);
-    cache->plains = calloc(CACHE_SLOTS, sizeof *cache->plains);
-    if (!cache->slots || !cache->plains) {
+    cache->texts = calloc(CACHE_SLOTS, sizeof *cache->texts);
+    if (!cache->slots || !cache->texts) {
         sodium_free(cache->slots);
-        free(cache->plains);
+        free(cache->texts);
         free(cache);
         return NULL;
     }
@@ -188,8 +195,8 @@ struct ticket_cache *ticket_cache_new(void)
 void ticket_cache_clear(struct ticket_cache *cache)
 {
     for (size_t i = 0; i < CACHE_SLOTS; i++) {
-        free(cache->plains[i]);
-        cache->plains[i] = NULL;
+        free(cache->texts[i]);
+        cache->texts[i] = NULL;
     }
     sodium_memzero(cache->slots, CACHE_SLOTS * sizeof *cache->slots);
 }
@@ -201,51 +208,50 @@ void ticket_cache_destroy(struct ticket_cache **cache_p)
         return;
     ticket_cache_clear(cache);
     sodium_free(cache->slots);
-    free(cache->plains);
+    free(cache->texts);
     free(cache);
     *cache_p = NULL;
 }
 
-/* By its cipher text alone: that opens with one key only, whoever's name stands beside it. */
-static struct cached_ticket *cache_slot(struct ticket_cache *cache, struct bytes cipher,
-                                        uint8_t hash[crypto_shorthash_siphashx24_BYTES])
+/* By its cipher text alone: that opens with one key only, whoever's name stands beside it. All of it is
+ * compared: a ticket that was tampered with is another one. */
+static struct cached_ticket *cache_slot(struct ticket_cache *cache, struct bytes cipher)
 {
-    crypto_shorthash_siphashx24(hash, cipher.data, cipher.size, cache->hash_key);
-    uint32_t place;
-    memcpy(&place, hash, sizeof place);
-    return &cache->slots[place % CACHE_SLOTS];
+    size_t size = cipher.size < END_SIZE ? cipher.size : END_SIZE;
+    uint64_t hash = XXH3_64bits_withSeed(cipher.data + cipher.size - size, size, cache->seed);
+    return &cache->slots[hash % CACHE_SLOTS];
 }
 
-static bool from_cache(struct key_holder *holder, const struct cached_ticket *slot,
-                       struct unsealed_part *part, struct key_material *session)
+static bool is_cached(const struct cached_ticket *slot, struct bytes cipher)
+{
+    return slot->cipher.size == cipher.size && memcmp(slot->cipher.data, cipher.data, cipher.size) == 0;
+}
+
+static void from_cache(struct key_holder *holder, struct cached_ticket *slot, struct unsealed_part *part,
+                       struct key_material *session)
 {
     enum unsealed_kind kind = part->kind;
-    uint8_t *to = plain_take(holder, slot->part.plain.size);
-    if (!to)
-        return false;
-    memcpy(to, slot->part.plain.data, slot->part.plain.size);
+    slot->shown = holder->status.asked;
     *part = slot->part;
     part->kind = kind;
-    part->plain.data = to;
     *session = slot->session;
-    return true;
 }
 
-static void into_cache(struct ticket_cache *cache, struct cached_ticket *slot, const uint8_t *hash,
+static void into_cache(struct key_holder *holder, struct cached_ticket *slot, struct bytes cipher,
                        const struct unsealed_part *part, const struct key_material *session)
 {
-    uint8_t **plain = &cache->plains[slot - cache->slots];
-    if (part->plain.size > CACHED_MAX)
+    uint8_t **text = &holder->opened->texts[slot - holder->opened->slots];
+    size_t size = part->plain.size;
+    if (size > CACHED_MAX || cipher.size > CACHED_MAX || slot->shown == holder->status.asked)
         return;
-    uint8_t *copy = realloc(*plain, part->plain.size);
+    uint8_t *copy = realloc(*text, cipher.size + size);
     if (!copy)
         return;
-    *plain = copy;
-    memcpy(copy, part->plain.data, part->plain.size);
-    memcpy(slot->hash, hash, sizeof slot->hash);
-    slot->part = *part;
-    slot->part.plain.data = copy;
-    slot->session = *session;
+    *text = copy;
+    memcpy(copy, cipher.data, cipher.size);
+    memcpy(copy + cipher.size, part->plain.data, size);
+    *slot = (struct cached_ticket){.cipher = {copy, cipher.size}, .part = *part, .session = *session};
+    slot->part.plain.data = copy + cipher.size;
 }
 
 /* --- tickets --- */
@@ -316,14 +322,14 @@ bool kerberos_open_ticket(struct key_holder *holder, enum unsealed_kind kind, co
         part->result = UNSEAL_MALFORMED;
         return false;
     }
-    uint8_t hash[crypto_shorthash_siphashx24_BYTES];
-    struct cached_ticket *slot = cache_slot(holder->opened, ticket->sealed.cipher, hash);
-    if (slot->part.plain.data && memcmp(slot->hash, hash, sizeof hash) == 0 &&
-        from_cache(holder, slot, part, session))
+    struct cached_ticket *slot = cache_slot(holder->opened, ticket->sealed.cipher);
+    if (is_cached(slot, ticket->sealed.cipher)) {
+        from_cache(holder, slot, part, session);
         return session->size > 0;
+    }
     open_anew(holder, ticket, others, count, part, session);
     if (part->result == UNSEAL_FINE)
-        into_cache(holder->opened, slot, hash, part, session);
+        into_cache(holder, slot, ticket->sealed.cipher, part, session);
     return session->size > 0;
 }
 

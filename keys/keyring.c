@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keys/keyring.h"
 
+#include "base/ber.h"
+#include "base/endian.h"
 #include "base/hash_table.h"
 #include "base/utf8.h"
 #include "keys/holder.h"
@@ -13,8 +15,10 @@
 
 #define NONE       UINT32_MAX
 #define LEARNT_MAX 16384u
+#define LEADS_MAX  16384u
 #define FOLDED_MAX 1024u
 #define SKIP_MAX   1023u
+#define TICKET_END 32u /* bytes of each end that a ticket is known by */
 
 /* A name is known by its keyed hash: 128 bits that nobody outside can aim at. */
 struct name_hash {
@@ -44,9 +48,22 @@ struct principal {
     struct bytes realm;
 };
 
+/* Where a name leads, as it stands in messages: found once, for the same names come again and again. */
+struct lead {
+    struct name_hash name; /* name@realm */
+    uint32_t candidates[2];
+    uint32_t realm;
+};
+
 /* What fitted a service: an index into by_type, or NONE. When nothing did, as many searches as `skip` says
  * look no further than at names, each time twice as many: junk in a service's name costs little, and cannot
  * blind for what comes after it. */
+struct learnt_key {
+    struct name_hash name;
+    int32_t etype;
+    uint32_t kvno;
+};
+
 struct learnt {
     uint32_t key;
     uint16_t skip;
@@ -71,7 +88,8 @@ struct keyring {
     struct hash_table *names;    /* name_hash -> number of the principal */
     struct hash_table *accounts; /* name_hash -> number of the first principal of that account name */
     struct hash_table *realms;   /* name_hash -> number */
-    struct hash_table *learnt;
+    struct hash_table *leads;    /* name_hash -> struct lead, forgotten with each load */
+    struct hash_table *learnt;   /* struct learnt_key -> struct learnt, likewise */
     uint32_t credit;
 
     struct session_key *tickets;
@@ -156,8 +174,10 @@ struct keyring *keyring_new(uint32_t tickets_max)
     ring->tickets = sodium_allocarray(tickets_max, sizeof *ring->tickets);
     ring->ticket_slots =
         hash_table_new(tickets_max, sizeof(struct name_hash), sizeof(uint32_t), random_seed());
-    ring->learnt = hash_table_new(LEARNT_MAX, sizeof(struct name_hash), sizeof(struct learnt), random_seed());
-    if (!ring->tickets || !ring->ticket_slots || !ring->learnt)
+    ring->learnt =
+        hash_table_new(LEARNT_MAX, sizeof(struct learnt_key), sizeof(struct learnt), random_seed());
+    ring->leads = hash_table_new(LEADS_MAX, sizeof(struct name_hash), sizeof(struct lead), random_seed());
+    if (!ring->tickets || !ring->ticket_slots || !ring->learnt || !ring->leads)
         keyring_destroy(&ring);
     return ring;
 }
@@ -173,6 +193,7 @@ void keyring_destroy(struct keyring **ring_p)
     sodium_free(ring->tickets);
     hash_table_destroy(&ring->ticket_slots);
     hash_table_destroy(&ring->learnt);
+    hash_table_destroy(&ring->leads);
     sodium_memzero(ring, sizeof *ring);
     free(ring);
     *ring_p = NULL;
@@ -384,6 +405,7 @@ static bool index_keys(struct keyring *ring)
 {
     free_index(ring);
     hash_table_clear(ring->learnt);
+    hash_table_clear(ring->leads);
     if (!allocate_index(ring, keys_in_all(ring)))
         return false;
     for (size_t i = 0; i < KEY_HOLDER_KEYTABS_MAX; i++) {
@@ -499,22 +521,74 @@ static uint32_t account_of(const struct keyring *ring, const struct keyring_sear
     return principal_of(ring, (struct bytes){(uint8_t *)text, host + 1}, search->realm);
 }
 
+static uint32_t number_of_realm(const struct keyring *ring, struct bytes realm)
+{
+    uint8_t text[FOLDED_MAX];
+    struct name_hash name =
+        hash_bytes(ring, (struct bytes){text, fold(text, sizeof text, realm.data, realm.size)});
+    const uint32_t *number = ring->realms ? hash_table_find(ring->realms, &name) : NULL;
+    return number ? *number : NONE;
+}
+
 /* The name as it stands in keytabs. What has an @ in it (an enterprise name) is looked up without its domain
  * too, as the account that it most often is. */
-static void begin(const struct keyring *ring, struct keyring_search *s)
+static void follow(const struct keyring *ring, const struct keyring_search *s, struct lead *to)
 {
     char text[KEYTAB_NAME_MAX];
     struct bytes name = {(uint8_t *)text, krb_principal_text(s->principal, text, sizeof text)};
-    struct name_hash hash = hash_name(ring, name, s->realm);
-    memcpy(s->name, &hash, sizeof hash);
-    s->candidates[0] = principal_of(ring, name, s->realm);
     const uint8_t *at = memchr(name.data, '@', name.size);
+    to->name = hash_name(ring, name, s->realm);
+    to->candidates[0] = principal_of(ring, name, s->realm);
+    to->candidates[1] = NONE;
     if (s->service)
-        s->candidates[1] = account_of(ring, s, name);
+        to->candidates[1] = account_of(ring, s, name);
     else if (at)
-        s->candidates[1] = principal_of(ring, (struct bytes){name.data, (size_t)(at - name.data)}, s->realm);
-    else
-        s->candidates[1] = NONE;
+        to->candidates[1] = principal_of(ring, (struct bytes){name.data, (size_t)(at - name.data)}, s->realm);
+    to->realm = number_of_realm(ring, s->realm);
+}
+
+/* The name's DER and all else that where it leads depends on. False: too long for that. */
+static bool lead_key(const struct keyring *ring, const struct keyring_search *s, struct name_hash *key)
+{
+    uint8_t text[FOLDED_MAX], *at = text;
+    struct bytes names = ber_bytes(s->principal->names);
+    if (names.size > sizeof text - 16 || s->realm.size > sizeof text - 16 - names.size)
+        return false;
+    at = endian_put_be64(at, names.size);
+    at = endian_put_be32(at, s->kvno >> 16);
+    *at++ = s->service;
+    if (names.size)
+        memcpy(at, names.data, names.size);
+    at += names.size;
+    if (s->realm.size)
+        memcpy(at, s->realm.data, s->realm.size);
+    at += s->realm.size;
+    *key = hash_bytes(ring, (struct bytes){text, (size_t)(at - text)});
+    return true;
+}
+
+static struct lead *keep_lead(struct keyring *ring, const struct name_hash *key)
+{
+    if (hash_table_count(ring->leads) == LEADS_MAX)
+        hash_table_clear(ring->leads);
+    return hash_table_insert(ring->leads, key, NULL);
+}
+
+static void begin(struct keyring *ring, struct keyring_search *s)
+{
+    struct name_hash key;
+    struct lead found;
+    bool brief = lead_key(ring, s, &key);
+    const struct lead *lead = brief ? hash_table_find(ring->leads, &key) : NULL;
+    if (!lead) {
+        follow(ring, s, &found);
+        lead = &found;
+        if (brief)
+            *keep_lead(ring, &key) = found;
+    }
+    memcpy(s->name, &lead->name, sizeof lead->name);
+    memcpy(s->candidates, lead->candidates, sizeof s->candidates);
+    s->realm_number = lead->realm;
     s->tries = 0;
 }
 
@@ -523,14 +597,9 @@ static uint32_t version_of(const struct keyring_search *s)
     return s->kvno > 0xffff ? s->kvno & 0xffff : s->kvno;
 }
 
-static struct name_hash learnt_key(const struct keyring *ring, const struct keyring_search *s)
+static struct learnt_key learnt_key(const struct keyring_search *s)
 {
-    struct {
-        struct name_hash name;
-        int32_t etype;
-        uint32_t kvno;
-    } what = {name_of(s), s->etype, s->kvno};
-    return hash_bytes(ring, (struct bytes){(const uint8_t *)&what, sizeof what});
+    return (struct learnt_key){.name = name_of(s), .etype = s->etype, .kvno = s->kvno};
 }
 
 static void enter(struct keyring_search *s, enum stage stage)
@@ -583,20 +652,16 @@ static uint32_t first_of_type(const struct keyring *ring, uint32_t realm, int32_
 
 static struct long_term_key *next_of_type(struct keyring *ring, struct keyring_search *s)
 {
-    uint8_t text[FOLDED_MAX];
-    struct name_hash name =
-        hash_bytes(ring, (struct bytes){text, fold(text, sizeof text, s->realm.data, s->realm.size)});
-    const uint32_t *realm = ring->realms ? hash_table_find(ring->realms, &name) : NULL;
-    if (!realm)
+    if (s->realm_number == NONE)
         return NULL;
     if (!s->at) {
-        s->at = first_of_type(ring, *realm, s->etype, version_of(s)) + 1;
+        s->at = first_of_type(ring, s->realm_number, s->etype, version_of(s)) + 1;
         s->tries = 0;
     }
     if (s->at > ring->count)
         return NULL;
     struct entry *e = ring->by_type[s->at - 1];
-    if (e->realm != *realm || e->key.material.etype != s->etype ||
+    if (e->realm != s->realm_number || e->key.material.etype != s->etype ||
         (version_of(s) && e->key.kvno != version_of(s)))
         return NULL;
     if (!ring->credit) {
@@ -613,7 +678,7 @@ static struct long_term_key *next_of_type(struct keyring *ring, struct keyring_s
 
 static struct long_term_key *next_learnt(struct keyring *ring, struct keyring_search *s)
 {
-    struct name_hash what = learnt_key(ring, s);
+    struct learnt_key what = learnt_key(s);
     struct learnt *learnt = hash_table_find(ring->learnt, &what);
     if (!learnt)
         return NULL;
@@ -676,7 +741,7 @@ static uint32_t place_by_type(const struct keyring *ring, const struct long_term
 
 static struct learnt *learnt_place(struct keyring *ring, const struct keyring_search *s)
 {
-    struct name_hash what = learnt_key(ring, s);
+    struct learnt_key what = learnt_key(s);
     if (hash_table_count(ring->learnt) == LEARNT_MAX && !hash_table_find(ring->learnt, &what))
         hash_table_clear(ring->learnt);
     bool added;
@@ -793,6 +858,19 @@ static void list(struct keyring *ring, uint32_t index)
     ring->newest = index;
 }
 
+/* Confounder and MAC, which no two tickets have in common. Who makes one with the ends of another must know
+ * that other's session key to be read by it. */
+static struct name_hash hash_ticket(const struct keyring *ring, struct bytes cipher)
+{
+    uint8_t text[8 + 2 * TICKET_END], *at = endian_put_be64(text, cipher.size);
+    size_t size = cipher.size < TICKET_END ? cipher.size : TICKET_END;
+    if (size) {
+        memcpy(at, cipher.data, size);
+        memcpy(at + size, cipher.data + cipher.size - size, size);
+    }
+    return hash_bytes(ring, (struct bytes){text, 8 + 2 * size});
+}
+
 static uint32_t ticket_place(struct keyring *ring)
 {
     if (ring->tickets_used < ring->tickets_max)
@@ -805,7 +883,7 @@ static uint32_t ticket_place(struct keyring *ring)
 
 void keyring_put_ticket(struct keyring *ring, struct bytes cipher, const struct key_material *key)
 {
-    struct name_hash ticket = hash_bytes(ring, cipher);
+    struct name_hash ticket = hash_ticket(ring, cipher);
     const uint32_t *there = hash_table_find(ring->ticket_slots, &ticket);
     uint32_t index;
     if (there) {
@@ -822,7 +900,7 @@ void keyring_put_ticket(struct keyring *ring, struct bytes cipher, const struct 
 
 bool keyring_get_ticket(struct keyring *ring, struct bytes cipher, struct key_material *key)
 {
-    struct name_hash ticket = hash_bytes(ring, cipher);
+    struct name_hash ticket = hash_ticket(ring, cipher);
     const uint32_t *index = hash_table_find(ring->ticket_slots, &ticket);
     if (!index)
         return false;

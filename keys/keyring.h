@@ -68,6 +68,7 @@ struct keyring_search {
     uint32_t stage;
     uint32_t tries;
     uint32_t candidates[2]; /* principals: the name itself, the account that follows from it */
+    uint32_t realm_number;
     uint64_t name[2];
     bool cut; /* given up before all were tried: nothing is learnt from that */
 };
@@ -84,6 +85,7 @@ int keyring_why(struct keyring *ring, const struct keyring_search *search, uint3
  * domain's name first. NULL at the end; `*at` 0 at first. 16 bytes. */
 const uint8_t *keyring_nt_hash(struct keyring *ring, struct bytes account, struct bytes domain, uint32_t *at);
 
-/* Session keys, by a keyed hash over the ticket's cipher text; the one used longest ago goes first. */
+/* Session keys, by a keyed hash over both ends of the ticket's cipher text and its size; the one used longest
+ * ago goes first. */
 void keyring_put_ticket(struct keyring *ring, struct bytes cipher, const struct key_material *key);
 bool keyring_get_ticket(struct keyring *ring, struct bytes cipher, struct key_material *key);

@@ -234,6 +234,7 @@ static void expand_plain(struct context_ntlm *to)
 void ntlm_keys_expand(struct context_ntlm *to)
 {
     to->half[0].sequence = to->half[1].sequence = 0;
+    to->expanded = true;
     if (to->flags & NTLM_FLAG_ESS)
         expand_extended(to);
     else
@@ -268,7 +269,6 @@ enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t cha
     } else {
         memcpy(to->session_key, key, 16);
     }
-    ntlm_keys_expand(to);
     result = UNSEAL_FINE;
 out:
     sodium_memzero(base, sizeof base);

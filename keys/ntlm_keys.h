@@ -21,11 +21,13 @@
 /* Whether the account whose NT hash this is made the response to that challenge, and then all keys. FINE;
  * WRONG_KEY: another hash made it; UNSUPPORTED: its session key comes from an LM hash, or there is no NT
  * response. MALFORMED: the key that was
- * exchanged is not there. `to` is zeroed unless FINE. */
+ * exchanged is not there. `to` is zeroed unless FINE. What seals and signs comes later (ntlm_keys_expand):
+ * most sessions only have SMB's keys made of theirs. */
 enum unseal_result ntlm_keys_derive(const uint8_t nt_hash[16], const uint8_t challenge[8],
                                     const struct ntlm_message *authenticate, struct context_ntlm *to);
 
-/* The keys of both directions, from session_key and flags of `to`; sequences begin at 0. */
+/* The keys of both directions, from session_key and flags of `to`; sequences begin at 0. For the first
+ * message. */
 void ntlm_keys_expand(struct context_ntlm *to);
 
 /* One block of DES with a key of 56 bits ([MS-NLMP] 6: DES); NETLOGON's credentials are made with it too. */

@@ -154,6 +154,8 @@ static enum unseal_result open_message(struct context_ntlm *context, enum direct
     if (s->signature.size != SIGNATURE_SIZE || memcmp(s->signature.data, version, sizeof version) != 0 ||
         s->message.size > UNSEAL_MESSAGE_MAX)
         return UNSEAL_MALFORMED;
+    if (!context->expanded)
+        ntlm_keys_expand(context);
     if (context->flags & NTLM_FLAG_ESS)
         return open_extended(context, &context->half[direction], s);
     return open_plain(context, &context->half[0], s);

@@ -18,6 +18,7 @@ struct key_holder {
     struct collections *collections; /* answers that wait to be collected */
     struct derived_keys *derived;    /* kerberos_crypto.c */
     struct ticket_cache *opened;     /* kerberos_tickets.c */
+    struct smb_signers *signers;     /* smb.c */
     struct key_holder_status status;
     uint8_t *plain;    /* UNSEAL_REQUEST_MAX bytes: where messages are decrypted */
     size_t plain_used; /* what was taken of it; wiped after each request */
@@ -72,6 +73,8 @@ void operation_priv(struct key_request *r);
 void operation_smb(struct key_request *r);
 void operation_smb_message(struct key_request *r);
 void operation_smb_signature(struct key_request *r);
+struct smb_signers *smb_signers_new(void);
+void smb_signers_destroy(struct smb_signers **all_p);
 /* netlogon.c */
 void operation_netlogon(struct key_request *r);
 void operation_netlogon_context(struct key_request *r);

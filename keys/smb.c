@@ -45,6 +45,7 @@ enum { /* 2.2.3.1.7 */
 };
 
 enum { DIALECT_3_0 = 0x0300, DIALECT_3_1_1 = 0x0311, PREAUTH_HASH_SIZE = 64, SIGNING_KEY_SIZE = 16 };
+enum { SMB_SIGNERS = 256 };
 
 /* --- keys --- */
 
@@ -69,19 +70,17 @@ size_t context_session_key(const struct security_context *context, uint8_t to[KE
 }
 
 /* NIST SP 800-108 5.1 in counter mode with HMAC-SHA256, r = 32; one round gives the most that is wanted. */
-static void derive(struct bytes key, struct bytes label, struct bytes context, uint8_t *to, size_t size)
+static void derive(struct hmac_sha256_ctx *hmac, struct bytes label, struct bytes context, uint8_t *to,
+                   size_t size)
 {
-    struct hmac_sha256_ctx hmac;
     const uint8_t counter[] = {0, 0, 0, 1}, separator = 0;
     const uint8_t bits[] = {0, 0, (uint8_t)(size * 8 >> 8), (uint8_t)(size * 8)};
-    hmac_sha256_set_key(&hmac, key.size, key.data);
-    hmac_sha256_update(&hmac, sizeof counter, counter);
-    hmac_sha256_update(&hmac, label.size, label.data);
-    hmac_sha256_update(&hmac, 1, &separator);
-    hmac_sha256_update(&hmac, context.size, context.data);
-    hmac_sha256_update(&hmac, sizeof bits, bits);
-    hmac_sha256_digest(&hmac, size, to);
-    sodium_memzero(&hmac, sizeof hmac);
+    hmac_sha256_update(hmac, sizeof counter, counter);
+    hmac_sha256_update(hmac, label.size, label.data);
+    hmac_sha256_update(hmac, 1, &separator);
+    hmac_sha256_update(hmac, context.size, context.data);
+    hmac_sha256_update(hmac, sizeof bits, bits);
+    hmac_sha256_digest(hmac, size, to); /* it begins anew then */
 }
 
 /* With the terminator, which belongs to a label. */
@@ -118,12 +117,15 @@ static void make_keys(struct context_smb *smb, struct bytes full, struct bytes p
         return;
     }
     struct purposes p = purposes_of(smb->dialect, preauth_hash);
-    derive(key, p.signing, p.signing_context, smb->signing_key, sizeof smb->signing_key);
+    struct hmac_sha256_ctx hmac;
+    hmac_sha256_set_key(&hmac, key.size, key.data);
+    derive(&hmac, p.signing, p.signing_context, smb->signing_key, sizeof smb->signing_key);
     smb->key_size = has_long_key(smb->cipher) ? 32 : 16;
     if (has_long_key(smb->cipher))
-        key = full;
-    derive(key, p.to_server, p.to_server_context, smb->encryption[TO_SERVER], smb->key_size);
-    derive(key, p.to_client, p.to_client_context, smb->encryption[TO_CLIENT], smb->key_size);
+        hmac_sha256_set_key(&hmac, full.size, full.data);
+    derive(&hmac, p.to_server, p.to_server_context, smb->encryption[TO_SERVER], smb->key_size);
+    derive(&hmac, p.to_client, p.to_client_context, smb->encryption[TO_CLIENT], smb->key_size);
+    sodium_memzero(&hmac, sizeof hmac);
 }
 
 static uint16_t cipher_of(uint16_t dialect, uint16_t cipher)
@@ -291,61 +293,110 @@ void operation_smb_message(struct key_request *r)
 
 /* --- signatures --- */
 
-static void sign_hmac(const uint8_t *key, struct bytes message, uint8_t tag[TAG_SIZE])
+/* What is prepared from a signing key: the few messages of a session that are checked come close to each
+ * other. */
+struct smb_signer {
+    uint8_t key[SIGNING_KEY_SIZE];
+    uint16_t signing;
+    bool used;
+    union {
+        struct hmac_sha256_ctx hmac;
+        struct cmac_aes128_ctx cmac;
+        struct gcm_aes128_ctx gcm;
+    };
+};
+
+struct smb_signers {
+    struct smb_signer signers[SMB_SIGNERS];
+};
+
+struct smb_signers *smb_signers_new(void)
 {
-    struct hmac_sha256_ctx ctx;
-    hmac_sha256_set_key(&ctx, SIGNING_KEY_SIZE, key);
-    hmac_sha256_update(&ctx, message.size, message.data);
-    hmac_sha256_digest(&ctx, TAG_SIZE, tag);
-    sodium_memzero(&ctx, sizeof ctx);
+    struct smb_signers *all = sodium_malloc(sizeof *all);
+    if (all)
+        memset(all, 0, sizeof *all);
+    return all;
 }
 
-static void sign_cmac(const uint8_t *key, struct bytes message, uint8_t tag[TAG_SIZE])
+void smb_signers_destroy(struct smb_signers **all_p)
 {
-    struct cmac_aes128_ctx ctx;
-    cmac_aes128_set_key(&ctx, key);
-    cmac_aes128_update(&ctx, message.size, message.data);
-    cmac_aes128_digest(&ctx, TAG_SIZE, tag);
-    sodium_memzero(&ctx, sizeof ctx);
+    sodium_free(*all_p);
+    *all_p = NULL;
+}
+
+/* NULL: no such algorithm. */
+static struct smb_signer *signer_of(struct smb_signers *all, const struct context_smb *smb)
+{
+    uint32_t place;
+    memcpy(&place, smb->signing_key, sizeof place);
+    struct smb_signer *signer = &all->signers[place % SMB_SIGNERS];
+    if (signer->used && signer->signing == smb->signing &&
+        sodium_memcmp(signer->key, smb->signing_key, sizeof signer->key) == 0)
+        return signer;
+    signer->used = true;
+    signer->signing = smb->signing;
+    memcpy(signer->key, smb->signing_key, sizeof signer->key);
+    switch (smb->signing) {
+    case SIGNING_HMAC_SHA256:
+        hmac_sha256_set_key(&signer->hmac, SIGNING_KEY_SIZE, signer->key);
+        return signer;
+    case SIGNING_AES_CMAC:
+        cmac_aes128_set_key(&signer->cmac, signer->key);
+        return signer;
+    case SIGNING_AES_GMAC:
+        gcm_aes128_set_key(&signer->gcm, signer->key);
+        return signer;
+    default:
+        signer->used = false;
+        return NULL;
+    }
 }
 
 /* Nonce: MessageId(8), then bits: 1 of the server, 2 a CANCEL. All of the message is additional data. */
-static void sign_gmac(const uint8_t *key, struct bytes message, uint8_t tag[TAG_SIZE])
+static void start_gmac(struct gcm_aes128_ctx *ctx, struct bytes message)
 {
-    struct gcm_aes128_ctx ctx;
     uint8_t nonce[GCM_IV_SIZE] = {0};
     memcpy(nonce, message.data + HEADER_MESSAGE_ID, 8);
     nonce[8] = message.data[HEADER_FLAGS] & FLAG_RESPONSE;
     if (message.data[HEADER_COMMAND] == COMMAND_CANCEL)
         nonce[8] |= 2;
-    gcm_aes128_set_key(&ctx, key);
-    gcm_aes128_set_iv(&ctx, sizeof nonce, nonce);
-    gcm_aes128_update(&ctx, message.size, message.data);
-    gcm_aes128_digest(&ctx, TAG_SIZE, tag);
-    sodium_memzero(&ctx, sizeof ctx);
+    gcm_aes128_set_iv(ctx, sizeof nonce, nonce);
 }
 
-/* 3.1.4.1: over the message with a signature of zeros. `room` is for a copy. */
-static enum unseal_result verify(const struct context_smb *smb, struct bytes signed_message, uint8_t *room)
+static void update(struct smb_signer *signer, const uint8_t *data, size_t size)
 {
+    if (signer->signing == SIGNING_HMAC_SHA256)
+        hmac_sha256_update(&signer->hmac, size, data);
+    else if (signer->signing == SIGNING_AES_CMAC)
+        cmac_aes128_update(&signer->cmac, size, data);
+    else
+        gcm_aes128_update(&signer->gcm, size, data);
+}
+
+static void finish(struct smb_signer *signer, uint8_t tag[TAG_SIZE])
+{
+    if (signer->signing == SIGNING_HMAC_SHA256)
+        hmac_sha256_digest(&signer->hmac, TAG_SIZE, tag);
+    else if (signer->signing == SIGNING_AES_CMAC)
+        cmac_aes128_digest(&signer->cmac, TAG_SIZE, tag);
+    else
+        gcm_aes128_digest(&signer->gcm, TAG_SIZE, tag);
+}
+
+/* 3.1.4.1: over the message with a signature of zeros. */
+static enum unseal_result verify(struct smb_signer *signer, struct bytes message)
+{
+    static const uint8_t zeros[TAG_SIZE];
     uint8_t tag[TAG_SIZE];
-    struct bytes message = {room, signed_message.size};
-    memcpy(room, signed_message.data, signed_message.size);
-    memset(room + HEADER_SIGNATURE, 0, TAG_SIZE);
-    switch (smb->signing) {
-    case SIGNING_HMAC_SHA256:
-        sign_hmac(smb->signing_key, message, tag);
-        break;
-    case SIGNING_AES_CMAC:
-        sign_cmac(smb->signing_key, message, tag);
-        break;
-    case SIGNING_AES_GMAC:
-        sign_gmac(smb->signing_key, message, tag);
-        break;
-    default:
+    if (!signer)
         return UNSEAL_UNSUPPORTED;
-    }
-    bool right = sodium_memcmp(tag, signed_message.data + HEADER_SIGNATURE, TAG_SIZE) == 0;
+    if (signer->signing == SIGNING_AES_GMAC)
+        start_gmac(&signer->gcm, message);
+    update(signer, message.data, HEADER_SIGNATURE);
+    update(signer, zeros, sizeof zeros);
+    update(signer, message.data + HEADER_SIZE, message.size - HEADER_SIZE);
+    finish(signer, tag);
+    bool right = sodium_memcmp(tag, message.data + HEADER_SIGNATURE, TAG_SIZE) == 0;
     return right ? UNSEAL_FINE : UNSEAL_WRONG_KEY;
 }
 
@@ -358,7 +409,7 @@ void operation_smb_signature(struct key_request *r)
         return;
     }
     const struct security_context *context = context_find(r->holder->contexts, id, r->line);
-    uint8_t *room = plain_take(r->holder, message.size);
-    bool known = room && context && context->kind == CONTEXT_SMB;
-    answer_result(r, known ? verify(&context->smb, message, room) : UNSEAL_NO_CONTEXT);
+    bool known = context && context->kind == CONTEXT_SMB;
+    answer_result(r,
+                  known ? verify(signer_of(r->holder->signers, &context->smb), message) : UNSEAL_NO_CONTEXT);
 }

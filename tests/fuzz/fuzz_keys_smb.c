@@ -120,7 +120,8 @@ static bool begin(void)
         return false;
     holder.contexts = contexts_new(16);
     holder.plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    return holder.contexts && holder.plain;
+    holder.signers = smb_signers_new();
+    return holder.contexts && holder.plain && holder.signers;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -112,6 +112,7 @@ static void ntlmv1_with_client_challenge(void **state)
     struct context_ntlm context;
     assert_int_equal(derive(&m, &context), UNSEAL_FINE);
     assert_bytes_equal(context.session_key, key, 16);
+    ntlm_keys_expand(&context);
     unhex("04dd7f014d8504d265a25cc86a3a7c06", key);
     assert_bytes_equal(context.half[TO_SERVER].sealing_key, key, 16);
     unhex("60e799be5c72fc92922ae8ebe961fb8d", key);
@@ -126,6 +127,7 @@ static void ntlmv2(void **state)
     uint8_t key[16];
     struct context_ntlm context = ntlmv2_context();
     assert_bytes_equal(context.session_key, random_key, 16);
+    ntlm_keys_expand(&context);
     unhex("59f600973cc4960a25480a7c196e4c58", key);
     assert_bytes_equal(context.half[TO_SERVER].sealing_key, key, 16);
     unhex("4788dc861b4782f35d43fd98fe1a2d39", key);
@@ -208,9 +210,11 @@ struct peer {
     bool exchange;
 };
 
-static struct peer peer_of(const struct context_ntlm *context, enum direction direction)
+static struct peer peer_of(struct context_ntlm *context, enum direction direction)
 {
     struct peer p = {.exchange = context->flags & NTLM_FLAG_KEY_EXCHANGE};
+    if (!context->expanded)
+        ntlm_keys_expand(context);
     arcfour_set_key(&p.rc4, 16, context->half[direction].sealing_key);
     memcpy(p.sign, context->half[direction].signing_key, 16);
     return p;

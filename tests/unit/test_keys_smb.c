@@ -51,7 +51,8 @@ static int set_up(void **state)
         return -1;
     holder.contexts = contexts_new(8);
     holder.plain = sodium_malloc(UNSEAL_REQUEST_MAX);
-    return holder.contexts && holder.plain ? 0 : -1;
+    holder.signers = smb_signers_new();
+    return holder.contexts && holder.plain && holder.signers ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -59,6 +60,7 @@ static int tear_down(void **state)
     (void)state;
     contexts_destroy(&holder.contexts);
     sodium_free(holder.plain);
+    smb_signers_destroy(&holder.signers);
     return 0;
 }
 
