@@ -4,8 +4,9 @@
 #include <string.h>
 
 static const enum activity_kind kinds[] = {
-    ACTIVITY_SERVICE_CONTROL, ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL,         ACTIVITY_DCOM_ACTIVATE,
-    ACTIVITY_HTTP_REQUEST,    ACTIVITY_SMB_OPEN,     ACTIVITY_DNSSERVER_MANAGE, ACTIVITY_NONE};
+    ACTIVITY_SERVICE_CONTROL,  ACTIVITY_TASK_CONTROL, ACTIVITY_WMI_CALL,
+    ACTIVITY_DCOM_ACTIVATE,    ACTIVITY_HTTP_REQUEST, ACTIVITY_SMB_OPEN,
+    ACTIVITY_DNSSERVER_MANAGE, ACTIVITY_RPC_BIND,     ACTIVITY_NONE};
 
 /* Objects that run commands for whoever may create them: MMC20.Application, ShellWindows, ShellBrowserWindow;
  * in the wire's order. */
@@ -59,6 +60,22 @@ static const char *dcom_method(const struct observation *o)
     return NULL;
 }
 
+/* What DCOM activates is not seen where it is sealed. Then the interface tells, by which such objects are
+ * called
+ * ([MS-OAUT] 3.1.4), and hardly anything else is from another computer. Activation itself is there on every
+ * Windows: a server that refuses it hides what would have come. */
+static const char *bind_method(const struct observation *o)
+{
+    static const char dispatch[] = "00020400-0000-0000-c000-000000000046", activation[] = "isystemactivator";
+    if (observation_list_has_text(o, FIELD_RPC_ACCEPTED, dispatch))
+        return "called a DCOM object by IDispatch, as those are that run commands,";
+    return observation_has(o, FIELD_RPC_REJECT_REASON) &&
+                   observation_list_has_text(o, FIELD_RPC_INTERFACES, activation) &&
+                   !observation_list_has_text(o, FIELD_RPC_ACCEPTED, activation)
+               ? "asked in vain to create DCOM objects, as WMI does and others that run commands,"
+               : NULL;
+}
+
 static const char *method_of(const struct observation *o)
 {
     switch (o->kind) {
@@ -70,6 +87,8 @@ static const char *method_of(const struct observation *o)
         return wmi_method(o);
     case ACTIVITY_DCOM_ACTIVATE:
         return dcom_method(o);
+    case ACTIVITY_RPC_BIND:
+        return bind_method(o);
     case ACTIVITY_DNSSERVER_MANAGE: /* [MS-DNSP] 3.1.1.1.2: a library that the server loads */
         return text_is(observation_text(o, FIELD_DNSSERVER_OPERATION), "ServerLevelPluginDll") &&
                        observation_text(o, FIELD_DNSSERVER_VALUE).size
@@ -137,7 +156,9 @@ const struct detector detector_remote_execution = {
         "([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is opened; "
         "a "
         "method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which inventories "
-        "read the registry by); a DCOM object that runs commands is created; the DNS server is told to load "
+        "read the registry by); a DCOM object that runs commands is created, or one called by IDispatch "
+        "([MS-OAUT]; also sealed), or DCOM asked for "
+        "and refused; the DNS server is told to load "
         "a library (ServerLevelPluginDll); Windows Remote Management is "
         "used. "
         "Rule, no learning (published so).",

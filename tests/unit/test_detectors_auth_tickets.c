@@ -6,10 +6,10 @@
 #include "tests/unit/detector_world.h"
 
 extern const struct detector detector_downgrade_overpass, detector_downgrade_golden,
-    detector_downgrade_skeleton, detector_golden_forged_pac, detector_golden_lifetime,
-    detector_golden_nonexistent, detector_golden_ticket_anomaly, detector_golden_rbcd, detector_pass_the_hash,
-    detector_pass_the_ticket, detector_kerberoasting, detector_ntlm_relay, detector_ntlm_tampering,
-    detector_samname_spoofing, detector_dnshostname_spoofing;
+    detector_downgrade_silver, detector_downgrade_skeleton, detector_golden_forged_pac,
+    detector_golden_lifetime, detector_golden_nonexistent, detector_golden_ticket_anomaly,
+    detector_golden_rbcd, detector_pass_the_hash, detector_pass_the_ticket, detector_kerberoasting,
+    detector_ntlm_relay, detector_ntlm_tampering, detector_samname_spoofing, detector_dnshostname_spoofing;
 
 #define REALM "PICKET.LAB"
 
@@ -150,6 +150,57 @@ static void a_weaker_golden_ticket(void **state)
     tgs(world, (struct use){.ticket = 23, .fingerprint = 6, .status = 44});
     assert_int_equal(world->count, 1);
     assert_true(world_number(world, "error_code") == 44);
+    world_free(world);
+}
+
+static void issue(struct world *world, const char *service, int etype, uint64_t fingerprint)
+{
+    struct activity_writer *w = world_begin(world, ACTIVITY_KERBEROS_TGS, 9);
+    activity_put_text(w, FIELD_TICKET_SERVICE, "krbtgt/" REALM);
+    activity_put_text(w, FIELD_TICKET_REALM, REALM);
+    activity_put_uint(w, FIELD_STATUS, 0);
+    activity_put_text(w, FIELD_ISSUED_TICKET_SERVICE, service);
+    activity_put_text(w, FIELD_ISSUED_TICKET_REALM, REALM);
+    activity_put_int(w, FIELD_ISSUED_TICKET_ETYPE, etype);
+    if (fingerprint)
+        activity_put_uint(w, FIELD_ISSUED_TICKET_FINGERPRINT, fingerprint);
+    world_send(world);
+}
+
+static void present(struct world *world, const char *service, int etype, uint64_t fingerprint)
+{
+    struct activity_writer *w = world_begin(world, ACTIVITY_KERBEROS_AP, 9);
+    activity_put_text(w, FIELD_TICKET_SERVICE, service);
+    activity_put_text(w, FIELD_TICKET_REALM, REALM);
+    activity_put_int(w, FIELD_TICKET_ETYPE, etype);
+    activity_put_uint(w, FIELD_TICKET_FINGERPRINT, fingerprint);
+    activity_put_uint(w, FIELD_STATUS, 0);
+    world_send(world);
+}
+
+static void a_weaker_silver_ticket(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_downgrade_silver);
+    issue(world, "ldap/dc1.corp.example/corp.example", 18, 0);
+    for (unsigned i = 0; i < 3; i++)
+        issue(world, "host/DC1.corp.example:88", 18, 0);
+    issue(world, "krbtgt/" REALM, 18, 0);
+    present(world, "cifs/dc1.corp.example", 23, 5);
+    assert_int_equal(world->count, 0); /* four are not enough */
+    issue(world, "cifs/dc1.corp.example", 18, 0);
+    present(world, "cifs/dc1.corp.example", 23, 5);
+    assert_int_equal(world->count, 1);
+    assert_string_equal(world_text(world, "encryption_type"), "RC4");
+    assert_true(world_number(world, "strong_issued") == 5);
+    present(world, "cifs/dc1.corp.example", 18, 6);
+    present(world, "cifs/fs1.corp.example", 23, 7); /* nothing is known of it */
+    present(world, "kadmin", 23, 8);
+    assert_int_equal(world->count, 1);
+    issue(world, "cifs/dc1.corp.example", 23, 9); /* a client asked for no other */
+    present(world, "cifs/dc1.corp.example", 23, 9);
+    present(world, "cifs/dc1.corp.example", 23, 5);
+    assert_int_equal(world->count, 1);
     world_free(world);
 }
 
@@ -745,6 +796,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_hash_instead_of_a_password),
         cmocka_unit_test(a_weaker_golden_ticket),
+        cmocka_unit_test(a_weaker_silver_ticket),
         cmocka_unit_test(a_skeleton_key),
         cmocka_unit_test(authorization_of_ones_own),
         cmocka_unit_test(tickets_that_live_too_long),

@@ -319,6 +319,21 @@ static void other_ways_to_run_commands(void **state)
     call(w, ACTIVITY_DCOM_ACTIVATE, "isystemactivator", 4);
     activity_put_uuid(&w->writer, FIELD_DCOM_CLASS, other);
     assert_execution(w, false);
+    for (unsigned i = 0; i < 2; i++) { /* a controller that has no DCOM, and one that has */
+        begin(w, ACTIVITY_RPC_BIND);
+        put_ends(w, 66, 10);
+        PUT_LIST(w, FIELD_RPC_INTERFACES, "isystemactivator");
+        if (i)
+            PUT_LIST(w, FIELD_RPC_ACCEPTED, "isystemactivator");
+        else
+            put_uint(w, FIELD_RPC_REJECT_REASON, 1);
+        assert_execution(w, i == 0);
+    }
+    begin(w, ACTIVITY_RPC_BIND);
+    put_ends(w, 66, 10);
+    PUT_LIST(w, FIELD_RPC_INTERFACES, "00020400-0000-0000-c000-000000000046");
+    PUT_LIST(w, FIELD_RPC_ACCEPTED, "00020400-0000-0000-c000-000000000046");
+    assert_execution(w, true);
     for (unsigned i = 0; i < 2; i++) {
         begin(w, ACTIVITY_HTTP_REQUEST);
         put_ends(w, 66, 10);
@@ -509,6 +524,65 @@ static void many_single_accounts_are_an_enumeration(void **state)
         samr(w, 34, 1105); /* one and the same */
         assert_quiet(w, 2021);
     }
+    world_destroy(w);
+}
+
+static void joined(struct world *w, uint64_t opnum, uint64_t calls)
+{
+    call(w, ACTIVITY_SAMR_QUERY, "samr", opnum);
+    put_uint(w, FIELD_RPC_CALLS, calls);
+    send(w);
+}
+
+static void calls_that_are_told_together(void **state)
+{
+    (void)state;
+    struct world *w = world_new(true, NULL);
+    for (uint64_t rid = 1000; rid < 1032; rid++)
+        samr(w, 34, rid);
+    assert_quiet(w, 2021);
+    joined(w, 34, 40); /* all that came before were different */
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    assert_non_null(strstr(raised(w, 2021)->explanation, "many single accounts"));
+    world_destroy(w);
+    w = world_new(true, NULL);
+    for (uint64_t i = 0; i < 32; i++)
+        samr(w, 34, 1000 + i % 12);
+    joined(w, 34, 4000); /* and so may these: 12 accounts again and again */
+    assert_quiet(w, 2021);
+    world_destroy(w);
+    w = world_new(true, NULL);
+    for (unsigned i = 0; i < 80; i++) { /* names are guessed */
+        char name[16];
+        snprintf(name, sizeof(name), "guess%02u", i);
+        call(w, ACTIVITY_SAMR_QUERY, "samr", 17);
+        put_list(w, FIELD_RPC_NAMES, (const char *const[]){name, NULL});
+        send(w);
+    }
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    world_destroy(w);
+}
+
+static void sids(struct world *w, uint64_t count, uint64_t status)
+{
+    call(w, ACTIVITY_LSA_QUERY, "lsarpc", 15);
+    put_account(w, "bob");
+    put_uint(w, FIELD_RPC_COUNT, count);
+    put_uint(w, FIELD_STATUS, status);
+    send(w);
+}
+
+static void sids_are_counted_up(void **state)
+{
+    (void)state;
+    struct world *w = world_new(true, NULL);
+    sids(w, 1000, 0);   /* all have names: a server shows who may what */
+    sids(w, 20, 0x107); /* STATUS_SOME_NOT_MAPPED: some are gone */
+    assert_quiet(w, 2021);
+    sids(w, 1000, 0x107);
+    assert_raised(w, 2021, SEVERITY_MEDIUM);
+    assert_non_null(strstr(raised(w, 2021)->explanation, "translated SIDs"));
+    assert_null(strstr(raised(w, 2021)->explanation, "many single accounts"));
     world_destroy(w);
 }
 
@@ -707,6 +781,8 @@ int main(void)
         cmocka_unit_test(samr_is_learned),
         cmocka_unit_test(administrators_are_told_with_low_severity),
         cmocka_unit_test(many_single_accounts_are_an_enumeration),
+        cmocka_unit_test(calls_that_are_told_together),
+        cmocka_unit_test(sids_are_counted_up),
         cmocka_unit_test(printer_drivers),
         cmocka_unit_test(the_printer_bug_and_print_servers),
         cmocka_unit_test(the_encrypting_file_system),
