@@ -31,15 +31,27 @@ static const char *settled_name(enum delivery_settled how)
     }
 }
 
-/* What was set for it, and what became of that. */
-static void write_settings(struct json_writer *w, const char *directory, const struct node_id *id)
+static void write_configuration(struct json_writer *w, struct bytes configuration)
+{
+    char text[DELIVERY_SETTINGS_MAX + 1];
+    snprintf(text, sizeof(text), "%.*s", (int)configuration.size, (const char *)configuration.data);
+    json_write_string(w, "configuration", text);
+}
+
+/* What was set for it, and what became of that; with `whole` also the settings themselves. */
+static void write_settings(struct json_writer *w, const char *key, const char *directory,
+                           const struct node_id *id, bool whole)
 {
     struct sensor_settings *settings = calloc(1, sizeof(*settings));
     struct sensor_settled settled = {.version = 0};
     struct fault fault;
-    json_write_object(w, "settings");
-    if (settings && sensor_settings_load(settings, disk_system(), directory, id, &fault) == DISK_FOUND &&
-        settings->version > 0) {
+    bool set = settings &&
+               sensor_settings_load(settings, disk_system(), directory, id, &fault) == DISK_FOUND &&
+               settings->version > 0;
+    json_write_object(w, key);
+    if (whole)
+        write_configuration(w, set ? (struct bytes){settings->text, settings->size} : (struct bytes){0});
+    if (set) {
         bool answered = sensor_settled_load(&settled, disk_system(), directory, id, &fault) == DISK_FOUND &&
                         settled.version == settings->version;
         json_write_uint(w, "version", settings->version);
@@ -84,7 +96,7 @@ static void write_sensor(void *context, const struct stored_node *node)
     api_write_time(w, "first", node->first);
     api_write_time(w, "heard", node->last);
     if (path_join(directory, work->core->config->state, "sensors", NULL))
-        write_settings(w, directory, &node->id);
+        write_settings(w, "settings", directory, &node->id, false);
     json_write_close(w);
 }
 
@@ -138,6 +150,53 @@ bool api_sensor_patch(struct api_work *work)
 {
     static const char *const keys[] = {"workspace", NULL};
     return api_body_only(work, keys) && api_change(work, put_sensor);
+}
+
+/* The sensor in the path, and where what is set for sensors stands. False: 404 was answered, also for one of
+ * another workspace. */
+static bool find_own_sensor(struct api_work *work, struct stored_node *node, char directory[PATH_SIZE])
+{
+    struct node_id id;
+    struct fault fault;
+    if (!api_part_id(work, id.bytes))
+        return false;
+    if (!path_join(directory, work->core->config->state, "sensors", &fault))
+        return api_problem(work, 503, "%s", fault.text);
+    return (store_node_find(work->store, &id, node) && node->workspace == work->workspace) ||
+           api_problem(work, 404, "no such sensor ever delivered here");
+}
+
+bool api_sensor_settings(struct api_work *work)
+{
+    struct stored_node node;
+    char directory[PATH_SIZE];
+    if (!find_own_sensor(work, &node, directory))
+        return false;
+    write_settings(&work->answer, NULL, directory, &node.id, true);
+    return true;
+}
+
+/* Within the transaction: no other request changes it meanwhile. */
+static bool put_settings(struct api_work *work)
+{
+    struct stored_node node;
+    struct fault fault;
+    char directory[PATH_SIZE], text[DELIVERY_SETTINGS_MAX + 1];
+    if (!find_own_sensor(work, &node, directory) ||
+        !api_body_text(work, "configuration", true, text, sizeof(text)))
+        return false;
+    struct bytes bytes = {(const uint8_t *)text, strlen(text)};
+    if (!sensor_settings_save(bytes, disk_system(), directory, &node.id, &fault))
+        return api_problem(work, 503, "%s", fault.text);
+    api_audit_add(work, node.workspace, "sensor-settings", node.name, NULL, text);
+    write_settings(&work->answer, NULL, directory, &node.id, true);
+    return true;
+}
+
+bool api_sensor_settings_patch(struct api_work *work)
+{
+    static const char *const keys[] = {"configuration", NULL};
+    return api_body_only(work, keys) && api_change(work, put_settings);
 }
 
 bool api_fleet(struct api_work *work)

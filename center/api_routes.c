@@ -19,6 +19,8 @@ const struct api_route api_routes[] = {
     {"GET", BASE "/subjects/{id}/activities", ROLE_VIEWER, false, api_subject_activities},
     {"GET", BASE "/sensors", ROLE_VIEWER, false, api_sensors},
     {"PATCH", BASE "/sensors/{id}", ROLE_ADMINISTRATOR, true, api_sensor_patch},
+    {"GET", BASE "/sensors/{id}/settings", ROLE_VIEWER, false, api_sensor_settings},
+    {"PATCH", BASE "/sensors/{id}/settings", ROLE_ADMINISTRATOR, false, api_sensor_settings_patch},
     {"GET", BASE "/fleet", ROLE_VIEWER, false, api_fleet},
     {"GET", BASE "/health", ROLE_VIEWER, false, api_health},
     {"GET", BASE "/status", ROLE_VIEWER, false, api_status},

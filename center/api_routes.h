@@ -35,6 +35,8 @@ bool api_search(struct api_work *work);
 bool api_entity(struct api_work *work);
 bool api_sensors(struct api_work *work);
 bool api_sensor_patch(struct api_work *work);
+bool api_sensor_settings(struct api_work *work);
+bool api_sensor_settings_patch(struct api_work *work);
 bool api_fleet(struct api_work *work);
 bool api_health(struct api_work *work);
 bool api_status(struct api_work *work);

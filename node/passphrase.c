@@ -120,7 +120,7 @@ static bool same_again(int terminal, const struct disk_content *passphrase, stru
     if (!fine)
         fault_say(fault, "terminal: %s", strerror(errno));
     else if (again.size != passphrase->size || !crypto_equal(again.data, passphrase->data, again.size))
-        fine = fault_say(fault, "the passphrases differ");
+        fine = fault_say(fault, "what was typed differs");
     disk_content_free(&again);
     return fine;
 }
@@ -130,7 +130,7 @@ static bool from_terminal(struct disk_content *passphrase, const char *prompt, b
 {
     int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (terminal < 0)
-        return fault_say(fault, "there is no terminal to ask for the passphrase: use --passphrase-file");
+        return fault_say(fault, "there is no terminal to ask on: name a file (--passphrase-file, --password-file)");
     bool fine = read_line(terminal, prompt, passphrase);
     if (!fine)
         fault_say(fault, "terminal: %s", strerror(errno));
@@ -146,7 +146,7 @@ bool passphrase_read(struct disk_content *passphrase, const char *file, const ch
         return false;
     bool fine = file ? from_file(passphrase, file, fault) : from_terminal(passphrase, prompt, twice, fault);
     if (fine && passphrase->size == 0)
-        fine = fault_say(fault, "the passphrase is empty");
+        fine = fault_say(fault, "what was given is empty");
     if (!fine)
         disk_content_free(passphrase);
     return fine;

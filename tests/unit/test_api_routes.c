@@ -4,14 +4,17 @@
  */
 #include "center/api_routes.h"
 #include "center/api_token.h"
+#include "center/sensor_settings.h"
 #include "center/store_health.h"
 #include "center/store_nodes.h"
 #include "center/store_settings.h"
+#include "cluster/crypto_sodium.h"
 
 #include "place.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static struct {
     struct place place;
@@ -532,6 +535,52 @@ static void sensors(void **state)
     assert_int_equal(items(), 0);
 }
 
+static void what_is_set_for_sensors(void **state)
+{
+    (void)state;
+    struct stored_node node = {.id = {{1}}, .workspace = 1, .name = "dc1", .first = 5, .last = 7};
+    struct sensor_settled settled = {.version = 2, .how = DELIVERY_UNFIT, .at = 9, .text = "no such key"};
+    struct fault fault;
+    char directory[PATH_SIZE], body[9000];
+    static const char path[] = "/sensors/01000000000000000000000000000000/settings";
+    self.config.state = self.place.path;
+    assert_true(path_join(directory, self.place.path, "sensors", &fault));
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_true(store_node_put(self.store, &node));
+    be(ROLE_VIEWER, 1);
+    assert_int_equal(ask("GET", path, NULL), 200);
+    assert_string_equal(text_at("configuration"), "");
+    assert_int_equal(ask("PATCH", path, "{\"configuration\":\"\"}"), 403);
+    assert_int_equal(ask("GET", "/sensors/02000000000000000000000000000000/settings", NULL), 404);
+    assert_int_equal(ask("GET", "/sensors/dc1/settings", NULL), 404);
+    be(ROLE_ADMINISTRATOR, 1);
+    assert_int_equal(ask("PATCH", path, "{\"configuration\":\"node\\n    site = x\"}"), 200);
+    assert_string_equal(text_at("configuration"), "node\n    site = x");
+    assert_string_equal(text_at("state"), "not answered yet");
+    assert_int_equal(number_at("version"), 1);
+    assert_int_equal(ask("PATCH", path, "{\"configuration\":\"node\\n    other = x\"}"), 200);
+    assert_int_equal(number_at("version"), 2);
+    assert_true(sensor_settled_save(&settled, disk_system(), directory, &node.id, &fault));
+    assert_int_equal(ask("GET", path, NULL), 200);
+    assert_string_equal(text_at("state"), "refused");
+    assert_string_equal(text_at("text"), "no such key");
+    assert_int_equal(ask("PATCH", path, "{}"), 422);
+    assert_int_equal(ask("PATCH", path, "{\"configuration\":7}"), 422);
+    assert_int_equal(ask("PATCH", path, "{\"workspace\":\"x\"}"), 422);
+    int size = snprintf(body, sizeof(body), "{\"configuration\":\"%0*d\"}", (int)DELIVERY_SETTINGS_MAX, 0);
+    assert_true(size > 0 && size < (int)sizeof(body));
+    assert_int_equal(ask("PATCH", path, body), 200);
+    snprintf(body, sizeof(body), "{\"configuration\":\"%0*d\"}", (int)DELIVERY_SETTINGS_MAX + 1, 0);
+    assert_int_equal(ask("PATCH", path, body), 422);
+    assert_int_equal(ask("GET", "/audit?object=dc1", NULL), 200);
+    assert_int_equal(items(), 3);
+    be(ROLE_ADMINISTRATOR, 77);
+    assert_int_equal(ask("PATCH", path, "{\"configuration\":\"\"}"), 404);
+    assert_int_equal(ask("GET", path, NULL), 404);
+    remove(place_file(&self.place, "sensors/01000000000000000000000000000000.settings"));
+    remove(place_file(&self.place, "sensors/01000000000000000000000000000000.settled"));
+}
+
 static void sensors_are_put_into_workspaces(void **state)
 {
     (void)state;
@@ -617,6 +666,8 @@ static void the_document_tells_every_route(void **state)
 
 int main(void)
 {
+    if (!crypto_sodium_start())
+        return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(alerts_and_pages, begin, end),
         cmocka_unit_test_setup_teardown(one_alert, begin, end),
@@ -628,6 +679,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(tokens_of_users, begin, end),
         cmocka_unit_test_setup_teardown(the_running_center, begin, end),
         cmocka_unit_test_setup_teardown(sensors, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_set_for_sensors, begin, end),
         cmocka_unit_test_setup_teardown(sensors_are_put_into_workspaces, begin, end),
         cmocka_unit_test_setup_teardown(health, begin, end),
         cmocka_unit_test(the_document_tells_every_route),
