@@ -46,13 +46,15 @@ static bool is_word(const char *text)
 
 static bool add_workspace(struct api_work *work)
 {
-    struct stored_workspace workspace = {.created = clock_wall(work->core->clock)};
+    struct stored_workspace there, workspace = {.created = clock_wall(work->core->clock)};
     if (!api_body_text(work, "name", true, workspace.name, sizeof(workspace.name)))
         return false;
     if (!is_word(workspace.name))
         return api_problem(work, 422, "name: letters, digits and -._ are wanted");
+    if (store_workspace_find(work->store, workspace.name, &there))
+        return api_problem(work, 409, "there is a workspace of that name");
     if (!store_workspace_add(work->store, &workspace))
-        return api_problem(work, 409, "there is a workspace of that name, or it cannot be stored");
+        return api_store_failed(work);
     api_audit_add(work, workspace.id, "workspace-added", workspace.name, NULL, workspace.name);
     write_workspace(work, &workspace);
     return true;
@@ -150,14 +152,16 @@ static bool hash_password(struct api_work *work, struct stored_user *user)
 
 static bool add_user(struct api_work *work)
 {
-    struct stored_user user = {.created = clock_wall(work->core->clock)};
+    struct stored_user there, user = {.created = clock_wall(work->core->clock)};
     if (!api_body_text(work, "name", true, user.name, sizeof(user.name)) ||
         !take_role(work, &user.role, &user.workspace) || !hash_password(work, &user))
         return false;
     if (!is_word(user.name))
         return api_problem(work, 422, "name: letters, digits and -._@\\ are wanted");
+    if (store_user_find(work->store, user.name, &there))
+        return api_problem(work, 409, "there is a user of that name");
     if (!store_user_put(work->store, &user))
-        return api_problem(work, 409, "there is a user of that name, or it cannot be stored");
+        return api_store_failed(work);
     api_audit_add(work, user.workspace, "user-added", user.name, NULL, user_role_name(user.role));
     write_user(work, &user);
     return true;

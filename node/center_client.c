@@ -34,7 +34,7 @@ static const struct config_rule rules[] = {
 };
 const struct config_schema center_client_schema = {
     .title = "Configuration of the command line's questions to the center",
-    .introduction = "`picket alerts`, `alert`, `entities`, `sensors` and `health --center` read it.\n",
+    .introduction = "The commands of `picket` that ask the center read it: docs/api.md.\n",
     .sections = sections,
     .section_count = sizeof(sections) / sizeof(sections[0]),
     .rules = rules,
@@ -222,6 +222,10 @@ int center_ask(const struct center_options *options, const char *method, const c
         curl_easy_cleanup(q.curl);
     if (q.config)
         config_destroy(&q.config);
+    if (q.answer)
+        sodium_memzero(q.answer, q.size);
+    if (text)
+        sodium_memzero(text, strlen(text));
     free(q.answer);
     free(text);
     json_decref(body);

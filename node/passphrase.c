@@ -130,7 +130,8 @@ static bool from_terminal(struct disk_content *passphrase, const char *prompt, b
 {
     int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (terminal < 0)
-        return fault_say(fault, "there is no terminal to ask on: name a file (--passphrase-file, --password-file)");
+        return fault_say(fault,
+                         "there is no terminal to ask on: name a file (--passphrase-file, --password-file)");
     bool fine = read_line(terminal, prompt, passphrase);
     if (!fine)
         fault_say(fault, "terminal: %s", strerror(errno));

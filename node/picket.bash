@@ -60,8 +60,18 @@ _picket_node() {
 _picket_center() {
     local current=$1 previous=$2 words="--json --no-header --config --workspace --timeout --help"
     case $previous in
-    --workspace | --timeout | --limit | --search)
+    --workspace | --timeout | --limit | --search | --user | --days | --domain | --detector)
         return
+        ;;
+    --out | --password-file)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    --role)
+        words="viewer user administrator"
+        ;;
+    --kind)
+        words="account computer group"
         ;;
     --status)
         words="open closed suppressed"
@@ -76,7 +86,20 @@ _picket_center() {
         case ${COMP_WORDS[1]} in
         alerts) words="$words --status --severity --search --limit" ;;
         alert) words="$words --as close reopen suppress delete classify" ;;
-        entities) words="$words --limit" ;;
+        entities | audit) words="$words --limit" ;;
+        sensors)
+            words="$words settings set place unplace"
+            [ "${COMP_WORDS[2]} $COMP_CWORD" = "set 4" ] && mapfile -t COMPREPLY < <(compgen -f -- "$current") && return
+            ;;
+        settings) words="$words set reset off on" ;;
+        exclusions) words="$words --detector add remove" ;;
+        tags)
+            words="$words --kind --domain add remove"
+            [ "$previous" = add ] && words="sensitive honeytoken synchronizer dns-server"
+            ;;
+        workspaces) words="$words add" ;;
+        users) words="$words --role --all-workspaces --password --password-file add set password disable enable remove" ;;
+        tokens) words="$words --user --role --all-workspaces --days --out add remove" ;;
         esac
         ;;
     esac
@@ -85,7 +108,7 @@ _picket_center() {
 
 _picket() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]}
-    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health reload sync entity search lookup directory alerts alert entities sensors fleet read capture help"
+    local commands="status members synchronizer why peers reach history candidate watch events activities inputs quota health reload sync entity search lookup directory alerts alert entities sensors detectors settings exclusions tags workspaces users tokens audit center fleet read capture help"
     local protocols="kerberos kpasswd ldap cldap smb dcerpc dns mdns llmnr nbns dhcp radius syslog http tls rdp"
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
@@ -143,7 +166,7 @@ _picket() {
     status | members | synchronizer | why | peers | reach | history | candidate | watch | events | quota | health | reload)
         _picket_node "$current" "$previous"
         ;;
-    alerts | alert | entities | sensors)
+    alerts | alert | entities | sensors | detectors | settings | exclusions | tags | workspaces | users | tokens | audit | center)
         _picket_center "$current" "$previous"
         ;;
     read)

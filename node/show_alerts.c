@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tables of what the center knows.
+ * Alerts of the center: their table, and one of them.
  */
 #include "node/center_commands.h"
 
@@ -149,69 +149,4 @@ void show_alert(const struct show_style *style, const json_t *alert, const json_
                   or_dash(show_text(entry, "what")), or_dash(show_text(entry, "who")),
                   or_dash(show_text(entry, "after")));
     }
-}
-
-/* --- entities and sensors --- */
-
-enum { ENTITY_NAME, ENTITY_KIND, ENTITY_DOMAIN, ENTITY_DELETED, ENTITY_GUID };
-
-static const struct show_column entity_columns[] = {
-    [ENTITY_NAME] = {"NAME", 0, SHOW_LEFT, false},     [ENTITY_KIND] = {"KIND", 0, SHOW_LEFT, false},
-    [ENTITY_DOMAIN] = {"DOMAIN", 0, SHOW_LEFT, false}, [ENTITY_DELETED] = {"DELETED", 0, SHOW_LEFT, false},
-    [ENTITY_GUID] = {"GUID", 0, SHOW_LEFT, false},
-};
-
-void show_entities(const struct show_style *style, const json_t *answer)
-{
-    const json_t *items = json_object_get(answer, "items");
-    if (json_array_size(items) == 0) {
-        show_line(style, NULL, "nobody is called so");
-        return;
-    }
-    struct show_table *table =
-        show_table_new(style, entity_columns, sizeof(entity_columns) / sizeof(entity_columns[0]));
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *entity = json_array_get(items, i);
-        show_table_row(table);
-        show_table_cell(table, ENTITY_NAME, "%s", or_dash(show_text(entity, "name")));
-        show_table_cell(table, ENTITY_KIND, "%s", or_dash(show_text(entity, "kind")));
-        show_table_cell(table, ENTITY_DOMAIN, "%s", or_dash(show_text(entity, "domain")));
-        cell_time(table, ENTITY_DELETED, show_text(entity, "deleted"));
-        show_table_cell(table, ENTITY_GUID, "%s", or_dash(show_text(entity, "guid")));
-    }
-    show_table_print(&table);
-}
-
-enum { SENSOR_NAME, SENSOR_SITE, SENSOR_DOMAINS, SENSOR_HEARD, SENSOR_SETTINGS, SENSOR_ID };
-
-static const struct show_column sensor_columns[] = {
-    [SENSOR_NAME] = {"SENSOR", 0, SHOW_LEFT, false},
-    [SENSOR_SITE] = {"SITE", 0, SHOW_LEFT, false},
-    [SENSOR_DOMAINS] = {"DOMAINS", 0.3, SHOW_CUT, false},
-    [SENSOR_HEARD] = {"LAST HELLO", 0, SHOW_LEFT, false},
-    [SENSOR_SETTINGS] = {"SETTINGS", 0, SHOW_LEFT, false},
-    [SENSOR_ID] = {"ID", 0, SHOW_LEFT, false},
-};
-
-void show_sensors(const struct show_style *style, const json_t *answer)
-{
-    const json_t *items = json_object_get(answer, "items");
-    if (json_array_size(items) == 0) {
-        show_line(style, NULL, "no sensor delivers to this center");
-        return;
-    }
-    struct show_table *table =
-        show_table_new(style, sensor_columns, sizeof(sensor_columns) / sizeof(sensor_columns[0]));
-    for (size_t i = 0; i < json_array_size(items); i++) {
-        const json_t *sensor = json_array_get(items, i);
-        show_table_row(table);
-        show_table_cell(table, SENSOR_NAME, "%s", or_dash(show_text(sensor, "name")));
-        show_table_cell(table, SENSOR_SITE, "%s", or_dash(show_text(sensor, "site")));
-        show_table_list(table, SENSOR_DOMAINS, json_object_get(sensor, "domains"));
-        cell_time(table, SENSOR_HEARD, show_text(sensor, "heard"));
-        show_table_cell(table, SENSOR_SETTINGS, "%s",
-                        or_dash(show_text(json_object_get(sensor, "settings"), "state")));
-        show_table_cell(table, SENSOR_ID, "%s", or_dash(show_text(sensor, "id")));
-    }
-    show_table_print(&table);
 }

@@ -9,6 +9,8 @@ import argparse
 import http.client
 import json
 import os
+import pty
+import select
 import shutil
 import signal
 import socket
@@ -210,6 +212,126 @@ def command_line(center, picket, token):
     assert token not in run("alerts", code=1)  # the certificate is nobody's
 
 
+def administration(running, picket, place, token):
+    """Who may what, what is looked for and of whom, all on the command line; no secret is ever on it or shown."""
+    config = os.path.join(place, "client.conf")
+    with open(config, "w") as f:
+        f.write("center\n    url = \"%s\"\n    ca = %s/api.crt\n    token = %s\n" % (running.endpoint, running.state, token))
+    environment = dict(os.environ, PICKET_CENTER_CONFIG=config)
+
+    def run(*arguments, code=0, **more):
+        done = subprocess.run([picket, *arguments], capture_output=True, text=True, env=environment, timeout=120, **more)
+        assert done.returncode == code, (arguments, done)
+        assert code == 0 or done.stderr.startswith("picket"), done
+        return done.stdout + done.stderr
+
+    def rows(command, *more):
+        return json.loads(run(command, "--json", *more))["items"]
+
+    # users
+    assert "user erin is there" in run("users", "add", "erin", "--role", "viewer")
+    assert "there is a user of that name" in run("users", "add", "erin", "--role", "viewer", code=1)
+    assert "viewer, user or administrator" in run("users", "add", "frank", "--role", "boss", code=1)
+    run("users", "add", "frank", code=2)
+    run("users", "frob", "erin", code=2)
+    run("users", "remove", "erin", "frank", code=2)
+    secret = os.path.join(place, "password")
+    with open(secret, "w") as f:
+        f.write("correct horse battery\n")
+    os.chmod(secret, 0o644)
+    assert "chmod 600" in run("users", "password", "erin", "--password-file", secret, code=1)
+    os.chmod(secret, 0o600)
+    assert "has a new password" in run("users", "password", "erin", "--password-file", secret)
+    assert "there is no terminal" in run("users", "password", "erin", code=1, start_new_session=True)
+    assert "12 characters" in run("users", "password", "erin", "--password-file", "/dev/stdin", code=1, input="short")
+    assert "UTF-8" in run("users", "password", "erin", "--password-file", "/dev/stdin", code=1, input="\udcff" * 20, errors="surrogateescape")
+    assert "has a new password" in ask_twice([picket, "users", "password", "erin"], environment, "horse battery correct", "horse battery correct")
+    assert "differs" in ask_twice([picket, "users", "password", "erin"], environment, "horse battery correct", "horse battery incorrect")
+    assert "is changed" in run("users", "set", "erin", "--role", "user")
+    assert "is disabled" in run("users", "disable", "ERIN")
+    user = [u for u in rows("users") if u["name"] == "erin"][0]
+    assert user["disabled"] and user["role"] == "user" and " yes " in run("users")
+    assert "is enabled" in run("users", "enable", "erin")
+    assert "no user nobody" in run("users", "remove", "nobody", code=1)
+    # tokens
+    out = os.path.join(place, "erin.token")
+    run("tokens", "add", "laptop", "--user", "erin", code=2)
+    run("tokens", "add", "laptop", "--user", "erin", "--role", "user", "--out", out, code=2)
+    assert "none of that name" in run("tokens", "add", "laptop", "--user", "none", "--out", out, code=1)
+    assert not os.path.exists(out)
+    text = run("tokens", "add", "laptop", "--user", "erin", "--days", "7", "--out", out)
+    hers = open(out).read().strip()
+    assert hers not in text and os.stat(out).st_mode & 0o777 == 0o600
+    assert "File exists" in run("tokens", "add", "laptop", "--user", "erin", "--out", out, code=1)
+    assert Client(running, hers).ask("GET", "/alerts")[0] == 200
+    added = json.loads(run("tokens", "add", "script", "--role", "viewer", "--json", "--out", out + "2"))
+    assert "token" not in added and added["name"] == "script"
+    assert "laptop" in run("tokens") and hers not in run("tokens")
+    assert "is removed" in run("tokens", "remove", str(added["id"]))
+    assert "no such token" in run("tokens", "remove", str(added["id"]), code=1)
+    run("tokens", "remove", "x", code=2)
+    # what is looked for, and of whom
+    assert "is there" in run("workspaces", "add", "north") and "there is a workspace" in run("workspaces", "add", "north", code=1)
+    assert [w["name"] for w in rows("workspaces")] == ["default", "north"]
+    assert "is tagged honeytoken" in run("tags", "add", "honeytoken", "svc-old", "--domain", "corp.example")
+    assert "is wanted" in run("tags", "add", "holy", "svc-old", code=1)
+    run("tags", "add", "sensitive", "00112233-4455-6677-8899-aabbccddeeff", "--kind", "group", "--workspace", "north")
+    assert rows("tags")[0]["name"] == "svc-old" and rows("tags", "--workspace", "north")[0]["guid"].startswith("00112233")
+    assert "is removed" in run("tags", "remove", str(rows("tags")[0]["id"])) and "nothing is tagged" in run("tags")
+    assert "left alone by all" in run("exclusions", "add", "address:10.0.0.0/8")
+    assert "no address" in run("exclusions", "add", "address:10.0.0.0/99", code=1)
+    assert "no detector" in run("exclusions", "add", "account:bob", "--detector", "nothing", code=1)
+    run("exclusions", "add", "bob", code=2)
+    number = [e["id"] for e in rows("exclusions") if e["kind"] == "address"][0]
+    assert "is removed" in run("exclusions", "remove", str(number))
+    detector = next(d for d in rows("detectors") if d["settings"])
+    word, setting = detector["word"], detector["settings"][0]
+    assert word in run("detectors") and setting["name"] in run("detectors", word)
+    assert "SETTING" in run("detectors", str(detector["external_id"]))
+    assert "no such detector" in run("detectors", "nothing", code=1)
+    name = "%s/%s" % (word, setting["name"])
+    assert "%s = %g" % (name, setting["most"]) in run("settings", "set", "sensitivity=high", "%s=%.15g" % (name, setting["most"]))
+    assert "is wanted" in run("settings", "set", "%s=%.15g" % (name, setting["most"] * 2 + 1), code=1)
+    run("settings", "set", "sensitivity", code=2)
+    assert "sensitivity: high" in run("settings") and name not in run("settings", "reset", name)
+    assert "off: " + word in run("settings", "off", word) and "off: " not in run("settings", "on", word)
+    assert json.loads(run("settings", "--json"))["sensitivity"] == "high"
+    # the center
+    assert "POSITION" in run("center") and "alerts" in run("center") and "setting-changed" in run("audit")
+    assert [a["what"] for a in rows("audit", "erin")][-1] == "user-added"
+    assert "no sensor delivers" in run("sensors") and "no sensor dc1" in run("sensors", "settings", "dc1", code=1)
+    assert "is in north" in run("sensors", "place", "01" * 16, "north")
+    assert "none of that name" in run("sensors", "place", "01" * 16, "south", code=1)
+    assert "token and the rules" in run("sensors", "unplace", "01" * 16)
+    assert "is removed" in run("users", "remove", "erin")
+    with open(config) as f:
+        before = f.read()
+    with open(config, "w") as f:
+        f.write(before.replace(token, out + "2"))
+    assert "a token is wanted" in run("users", code=1)  # it was removed
+
+
+def ask_twice(command, environment, first, second):
+    """What a command says that asks for a secret on its terminal, twice."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(command[0], command, environment)
+    said, answers = b"", [(b"Password of", first), (b"again: ", second)]
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if answers and answers[0][0] in said and said.endswith(b": "):
+            os.write(terminal, answers.pop(0)[1].encode() + b"\n")
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                said += os.read(terminal, 1024)
+            except OSError:
+                break  # its end
+    os.close(terminal)
+    os.waitpid(child, 0)
+    assert first.encode() not in said and second.encode() not in said, said
+    return said.decode()
+
+
 class Running:
     """The whole center, as it is run."""
 
@@ -231,7 +353,7 @@ class Running:
         return done.stdout
 
 
-def the_whole_center(program, place):
+def the_whole_center(program, picket, place):
     """Tokens are made and removed while it runs, by another process; nothing of the store is lost by that."""
     center = Running(program, place)
     try:
@@ -263,6 +385,7 @@ def the_whole_center(program, place):
         assert [a["who"] for a in client.ask("GET", "/audit")[1]["items"] if a["what"] == "exclusion-added"][0] == "alice"
         assert client.ask("DELETE", "/users/%d" % alice["id"])[0] == 204
         assert user.ask("GET", "/alerts")[0] == 401
+        administration(center, picket, place, secret)
         listening_ends(center, place, client)
         center.token("remove", "1")
         center.token("remove", "1", code=1)
@@ -398,7 +521,7 @@ def main():
     parser.add_argument("--picket-center", required=True)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="picket-center-") as place:
-        the_whole_center(options.picket_center, place)
+        the_whole_center(options.picket_center, options.picket, place)
     with tempfile.TemporaryDirectory(prefix="picket-center-") as place:
         another_certificate(options.picket_center, place)
     with tempfile.TemporaryDirectory(prefix="picket-api-") as place:

@@ -50,7 +50,7 @@ def help_and_version(cli):
     assert cli("--json", env={"PICKET_SOCKET": "/nonexistent/control"}) == (code, out, err)
     code, out, err = cli("--help")
     assert code == 0 and not err
-    for command in ("read", "capture", "help") + NODE:
+    for command in ("read", "capture", "help") + NODE + CENTER:
         assert re.search(r"^  %s +[A-Z].*\.$" % command, out, re.M), command
         for arguments in (("help", command), (command, "--help")):
             if arguments == ("help", "--help"):
@@ -295,6 +295,8 @@ def nobody_reads_the_output(cli):
         assert r.returncode == 1 and b"standard output" in r.stderr, r
 
 
+CENTER = ("alerts", "alert", "entities", "sensors", "detectors", "settings", "exclusions", "tags", "workspaces", "users",
+          "tokens", "audit", "center")
 NODE = ("status", "members", "synchronizer", "why", "peers", "reach", "history", "candidate", "watch", "events")
 
 
@@ -317,7 +319,7 @@ def completion_knows_every_option(cli):
     for command in ("read", "capture"):
         for option in re.findall(r"--[a-z]+", cli("help", command)[1]):
             assert option in text, option
-    for command in NODE:
+    for command in NODE + CENTER:
         options = set(re.findall(r"^  (--[a-z-]+)", cli("help", command)[1], re.M))
         assert options and options <= complete(cli, "picket %s -" % command), (command, options)
         assert command in complete(cli, "picket ")
@@ -351,7 +353,7 @@ def manual_knows_every_option(cli):
         for option in re.findall(r"--([a-z]+)", cli("help", command)[1]):
             assert "-" + option in text, option
     text = open(os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs/man/picket.1")).read()
-    for command in NODE:
+    for command in NODE + CENTER:
         assert ".It Cm " + command in text, command
         for option in re.findall(r"^  --([a-z-]+)", cli("help", command)[1], re.M):
             assert "Fl -" + option in text, (command, option)
