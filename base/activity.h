@@ -100,7 +100,8 @@ struct activity_writer {
     uint32_t size;    /* bytes used */
     uint32_t list_at; /* where the open list's header stands; 0: no list is open */
     uint32_t list_items;
-    bool truncated; /* something was cut; activity_finish says so in the record */
+    bool truncated;  /* something was cut; activity_finish says so in the record */
+    uint64_t client; /* capture's: whose name is to be put when it is known; 0: nobody's */
     uint64_t present[(ACTIVITY_FIELDS + 63) / 64];
     uint8_t bytes[ACTIVITY_BYTES_MAX];
 };

@@ -115,6 +115,7 @@ void activity_begin(struct activity_writer *w, enum activity_kind kind, int64_t 
     w->list_at = 0;
     w->list_items = 0;
     w->truncated = false;
+    w->client = 0;
     memset(w->present, 0, sizeof w->present);
     mark_present(w, FIELD_VERSION);
     mark_present(w, FIELD_KIND);
@@ -389,6 +390,7 @@ bool activity_extend(struct activity_writer *w, struct bytes record, const struc
     w->list_at = 0;
     w->list_items = 0;
     w->truncated = false;
+    w->client = 0;
     memset(w->present, 0, sizeof w->present);
     for (uint32_t i = 0; i < a->count; i++)
         w->present[a->values[i].field / 64] |= UINT64_C(1) << (a->values[i].field % 64);

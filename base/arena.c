@@ -82,10 +82,15 @@ void *arena_zalloc(struct arena *arena, size_t size)
     return memory;
 }
 
+void arena_return(struct arena *arena, size_t used)
+{
+    poison(arena->memory + used, arena->used - used);
+    arena->used = used;
+}
+
 void arena_reset(struct arena *arena)
 {
-    poison(arena->memory, arena->used);
-    arena->used = 0;
+    arena_return(arena, 0);
 }
 
 size_t arena_used(const struct arena *arena)

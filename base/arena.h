@@ -24,6 +24,9 @@ void *arena_zalloc(struct arena *arena, size_t size);
 /* Forgets all that was handed out. */
 void arena_reset(struct arena *arena);
 
+/* Forgets what was handed out since arena_used told `used`. */
+void arena_return(struct arena *arena, size_t used);
+
 /* Bytes handed out since the last reset, and the most that ever were. */
 size_t arena_used(const struct arena *arena);
 size_t arena_peak(const struct arena *arena);

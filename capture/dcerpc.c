@@ -117,7 +117,6 @@ static void remember_context(struct dissect *d, struct dcerpc_association *a, ui
 
 void dcerpc_put_common(struct dissect *d, const struct dcerpc_association *a, struct activity_writer *w)
 {
-    (void)d;
     if (a->carrier)
         activity_put_text(w, FIELD_CARRIER, a->carrier);
     if (a->text && a->text[0])
@@ -126,9 +125,9 @@ void dcerpc_put_common(struct dissect *d, const struct dcerpc_association *a, st
         activity_put_uint(w, FIELD_RPC_AUTH_LEVEL, a->auth_level);
     const char *account = a->text ? a->text + a->account_at : "";
     const char *domain = a->text ? a->text + a->domain_at : "";
-    if (a->exchange && a->exchange->account[0]) {
-        account = a->exchange->account;
-        domain = a->exchange->domain;
+    if (a->exchange && (a->exchange->account[0] || a->exchange->client)) {
+        gss_put_account(d, w, a->exchange);
+        return;
     }
     if (account[0])
         activity_put_text(w, FIELD_ACCOUNT, account);

@@ -45,6 +45,8 @@ void engine_give_out(struct engine *engine, enum activity_kind kind, int64_t tim
 
 void engine_hand_over(struct engine *engine, struct activity_writer *w, int64_t time)
 {
+    if (posted_wait_client(engine, w, time))
+        return;
     struct bytes record = activity_finish(w);
     if (!posted_wait(engine, w->kind, time, record))
         engine_give_out(engine, w->kind, time, record);
@@ -323,8 +325,10 @@ struct tsig_keys *dissect_tsig_keys(const struct dissect *d)
     return &d->engine->tsig_keys;
 }
 
-uint64_t dissect_unseal_number(struct dissect *d)
+uint64_t dissect_unseal_number(struct dissect *d, size_t answer)
 {
+    if (answer)
+        posted_expect(d->engine, answer);
     return ++d->engine->unseal_number;
 }
 

@@ -185,6 +185,28 @@ void dissect_emit(struct dissect *d);
 typedef bool (*dissect_finish)(struct dissect *d, struct bytes answer);
 void dissect_emit_later(struct dissect *d, uint64_t number, dissect_finish finish);
 
+/* The same for what is no activity: when the answer is there, or is known not to come, `go_on` is called as
+ * if a message of the flow had come at d->time, whose activities are given out where this call stands among
+ * the others. It may post and tell, and asks for nothing. Before the flow ends it was called. */
+typedef void (*dissect_go_on)(struct dissect *d, const uint64_t about[2], struct bytes answer);
+void dissect_later(struct dissect *d, uint64_t number, dissect_go_on go_on, uint64_t first, uint64_t second);
+/* Fetches what the flow waits for now, for messages that must come behind it. */
+void dissect_collect(struct dissect *d);
+
+/* Whom a ticket names, when that was posted under `number`. Activities that want to name him wait for it. */
+struct dissect_client {
+    uint64_t id; /* never 0 */
+    uint64_t number;
+    bool known;
+    void *asker; /* gss.c's; NULL: gone */
+    char account[64];
+    char domain[64];
+};
+struct dissect_client *dissect_client_new(struct dissect *d, uint64_t number, void *asker); /* NULL: none */
+struct dissect_client *dissect_client(const struct dissect *d, uint64_t id); /* NULL: 0, or long ago */
+/* Puts account and domain: now, or when they are known. */
+void dissect_put_client(const struct dissect *d, struct activity_writer *w, uint64_t id);
+
 /* Keeps it until the reply comes. `key` names it within the flow and protocol (a message id, an XID); an
  * older one of the same key is emitted as unanswered first. When the budget is used up it is emitted as
  * unanswered at once. */
@@ -242,8 +264,9 @@ uint64_t dissect_fingerprint(const struct dissect *d, struct bytes secret);
 /* Who holds the keys, for unseal.c; NULL: nobody, or the message is a quoted one. */
 struct unsealer;
 const struct unsealer *dissect_unsealer(const struct dissect *d);
-/* A number for what is posted or named to it; never 0, and never the same again. */
-uint64_t dissect_unseal_number(struct dissect *d);
+/* A number for what is posted (with so many bytes of an answer to come, at most) or named to it; never 0, and
+ * never the same again. */
+uint64_t dissect_unseal_number(struct dissect *d, size_t answer);
 
 /* Keys of signatures that were agreed on over one flow and are used over others (dns_tsig.h): the engine's.
  */

@@ -152,6 +152,8 @@ static void flow_end(struct engine *engine, struct flow *flow)
         engine_context(engine, flow, (enum direction)direction, engine->seen);
         tcp_stream_flush(&engine->stream, side, &engine->sink);
     }
+    if (flow->flags & FLOW_POSTED)
+        posted_collect(engine);
     struct dissect *d = engine_context(engine, flow, TO_SERVER, engine->seen);
     if (flow->protocol && flow->protocol->close) {
         engine->building = false;
@@ -765,6 +767,7 @@ static void give_up(struct engine *engine, int value)
 void engine_limit_memory(struct engine *engine, size_t limit)
 {
     bool less = limit < engine->memory_limit;
+    posted_collect(engine); /* flows may move */
     engine->memory_limit = limit;
     slab_limit(engine->slab, limit);
     if (less)

@@ -98,6 +98,10 @@ void posted_collect(struct engine *engine);
 void posted_tick(struct engine *engine);
 /* True: the record was copied, and goes out after those that wait. */
 bool posted_wait(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record);
+/* True: the activity was copied, and waits for its client's name (dissect_put_client) as well. */
+bool posted_wait_client(struct engine *engine, struct activity_writer *w, int64_t time);
+/* A question is to be posted that will be answered with so many bytes. */
+void posted_expect(struct engine *engine, size_t size);
 
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,

@@ -34,6 +34,7 @@ enum flow_flags {
     FLOW_ISN = 16,       /* `isn` is known */
     FLOW_RESET = 32,     /* a RST was seen */
     FLOW_ENDED = 64,     /* its dissector is gone; it only takes what comes late */
+    FLOW_POSTED = 128,   /* it waits for an answer of who holds the keys */
 };
 
 struct memory_block;

@@ -63,6 +63,15 @@ static uint64_t deferral_key(uint64_t session)
 
 /* -- outcome ------------------------------------------------------------------------------------ */
 
+/* What the ticket held, of an exchange whose outcome was sooner. */
+static bool put_ticket(struct dissect *d, struct bytes answer)
+{
+    struct unsealed facts;
+    unseal_ap_read(d, answer, &facts);
+    krb_put_unsealed(d, &facts);
+    return true;
+}
+
 static void complete(struct dissect *d, struct gss_exchange *exchange, const uint32_t *status)
 {
     if (!exchange->pending)
@@ -73,7 +82,12 @@ static void complete(struct dissect *d, struct gss_exchange *exchange, const uin
         return;
     if (status)
         activity_put_uint(w, FIELD_STATUS, *status);
-    dissect_emit(d);
+    const struct dissect_client *client = dissect_client(d, w->client);
+    w->client = 0;
+    if (client)
+        dissect_emit_later(d, client->number, put_ticket);
+    else
+        dissect_emit(d);
 }
 
 void gss_outcome(struct dissect *d, struct gss_exchange *exchange, uint32_t status)
@@ -115,10 +129,26 @@ static void put_offered(const struct gss *g)
 }
 
 /* A new authentication on the exchange takes the place of the one before: so does its context. */
-static void forget_context(const struct gss *g)
+void gss_forget(struct dissect *d, struct gss_exchange *exchange)
 {
-    unseal_forget(g->d, g->exchange->context);
-    g->exchange->context = 0;
+    struct dissect_client *client = dissect_client(d, exchange->client);
+    if (client)
+        client->asker = NULL;
+    exchange->client = 0;
+    unseal_forget(d, exchange->context);
+    exchange->context = 0;
+}
+
+void gss_put_account(const struct dissect *d, struct activity_writer *w, const struct gss_exchange *exchange)
+{
+    if (exchange->client) {
+        dissect_put_client(d, w, exchange->client);
+        return;
+    }
+    if (exchange->account[0])
+        activity_put_text(w, FIELD_ACCOUNT, exchange->account);
+    if (exchange->domain[0])
+        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, exchange->domain);
 }
 
 /* What was not captured whole cannot be unsealed. */
@@ -141,7 +171,7 @@ static void forget_target(const struct gss *g)
 void gss_end(struct dissect *d, struct gss_exchange *exchange)
 {
     complete(d, exchange, NULL);
-    unseal_forget(d, exchange->context);
+    gss_forget(d, exchange);
     forget_target(&(struct gss){.d = d, .exchange = exchange});
     *exchange = (struct gss_exchange){0};
 }
@@ -283,7 +313,7 @@ static void put_authenticate(const struct gss *g, const struct ntlm_message *m)
 
 static void begin_ntlm_context(const struct gss *g, struct cursor token)
 {
-    forget_context(g);
+    gss_forget(g->d, g->exchange);
     if (can_unseal(g))
         g->exchange->context =
             unseal_ntlm(g->d, g->exchange->server_challenge, (struct bytes){token.at, cursor_left(&token)});
@@ -320,20 +350,51 @@ static void ntlm_message(const struct gss *g, struct cursor token)
 
 /* -- Kerberos ----------------------------------------------------------------------------------- */
 
+/* The answer to an AP-REQ: what its ticket held goes into the activity when that still waits for its outcome,
+ * the client's name to whoever asks for it. */
+static void ap_answered(struct dissect *d, const uint64_t about[2], struct bytes answer)
+{
+    struct unsealed facts;
+    bool begun = unseal_ap_read(d, answer, &facts);
+    struct dissect_client *client = dissect_client(d, about[1]);
+    struct gss_exchange *exchange = client ? client->asker : NULL;
+    if (client) {
+        krb_unsealed_client(&facts, client->account, sizeof client->account, client->domain,
+                            sizeof client->domain);
+        client->known = true;
+    }
+    if (exchange && exchange->client == about[1]) {
+        memcpy(exchange->account, client->account, sizeof exchange->account);
+        memcpy(exchange->domain, client->domain, sizeof exchange->domain);
+        exchange->client = 0;
+        if (!begun)
+            exchange->context = 0;
+    }
+    struct activity_writer *w = dissect_revisit(d, about[0]);
+    if (!w)
+        return;
+    if (w->kind == ACTIVITY_KERBEROS_AP && w->client == about[1]) {
+        w->client = 0;
+        krb_put_unsealed(d, &facts);
+    }
+    dissect_defer(d, about[0]);
+}
+
 static void put_ap_req(const struct gss *g, const struct krb_ap_req *ap_req, struct bytes message)
 {
-    begin(g, ACTIVITY_KERBEROS_AP);
+    struct activity_writer *w = begin(g, ACTIVITY_KERBEROS_AP);
+    struct dissect_client *client = NULL;
     krb_put_ap_req(g->d, ap_req);
     put_offered(g);
-    forget_context(g);
-    if (can_unseal(g)) {
-        struct unsealed facts;
-        g->exchange->context = unseal_ap_request(g->d, message, &facts);
-        krb_put_unsealed(g->d, &facts);
-        krb_unsealed_client(&facts, g->exchange->account, sizeof g->exchange->account, g->exchange->domain,
-                            sizeof g->exchange->domain);
-    }
+    gss_forget(g->d, g->exchange);
+    if (can_unseal(g))
+        g->exchange->context = unseal_ap_post(g->d, message);
+    if (g->exchange->context)
+        client = dissect_client_new(g->d, g->exchange->context, g->exchange);
+    w->client = g->exchange->client = client ? client->id : 0;
     wait_for_outcome(g);
+    if (client)
+        dissect_later(g->d, client->number, ap_answered, g->key, client->id);
 }
 
 /* The AP exchange that waits, to add what the service says in a token: no outcome yet, the carrier tells

@@ -27,6 +27,7 @@ struct gss_exchange {
     struct ntlm_target *target; /* NTLM: what the challenge said; dissect_alloc'ed */
     char account[64];           /* who authenticates, cut: for activities that come after it on the session */
     char domain[64];
+    uint64_t client;  /* of dissect_client, whose name these will be; 0: nobody's */
     uint64_t context; /* of capture/unseal.h, for what the exchange set up protects; 0: none */
 };
 
@@ -47,6 +48,13 @@ void gss_outcome(struct dissect *d, struct gss_exchange *exchange, uint32_t stat
 
 /* The same when the outcome can't be seen (the carrier went on, encrypted or not): emitted without status. */
 void gss_outcome_unknown(struct dissect *d, struct gss_exchange *exchange);
+
+/* Puts account and domain of who authenticates, now or when they are known. */
+void gss_put_account(const struct dissect *d, struct activity_writer *w, const struct gss_exchange *exchange);
+
+/* Its context is forgotten, and nobody asks for the client's name any more: it goes away, or what waits
+ * stays. */
+void gss_forget(struct dissect *d, struct gss_exchange *exchange);
 
 /* The exchange is over or given up: what waits is emitted, what it kept is given back, its context is
  * forgotten, and it is zero again. */

@@ -52,6 +52,7 @@ struct session {
     bool from_gss;       /* the account is that of the GSS exchange */
     bool ntlm_sealed;    /* NTLM security with confidentiality was agreed on */
     uint64_t context;    /* of capture/unseal.h: what the security layer is sealed in; 0: none */
+    uint32_t posted;     /* sealed buffers that are not read yet */
     char account[192];
     char domain[64];
 };
@@ -95,12 +96,39 @@ static void remember_account(struct session *session, struct bytes name)
     session->domain[0] = '\0';
 }
 
+/* Whom the exchange named, when that is known. */
+static void account_from_gss(struct session *session)
+{
+    if (!session->from_gss || !session->gss.account[0])
+        return;
+    size_t size = strnlen(session->gss.account, sizeof session->gss.account);
+    remember_account(session, (struct bytes){(const uint8_t *)session->gss.account, size});
+    snprintf(session->domain, sizeof session->domain, "%.63s", session->gss.domain);
+}
+
+/* The answer about the client's ticket may come after the bind. */
+static void account_late(struct session *session)
+{
+    if (session->bind_waits || !session->gss.account[0])
+        return;
+    account_from_gss(session);
+    if (session->from_gss)
+        session->gss.account[0] = session->gss.domain[0] = '\0';
+}
+
 /* Who the connection is bound as. */
 static void put_account(struct dissect *d, struct activity_writer *w)
 {
     const struct ldap_state *state = d->state;
-    const struct session *session = state->session;
-    if (!session || session->account_size == 0)
+    struct session *session = state->session;
+    if (!session)
+        return;
+    account_late(session);
+    if (session->from_gss && session->gss.client) {
+        dissect_put_client(d, w, session->gss.client);
+        return;
+    }
+    if (session->account_size == 0)
         return;
     activity_put_string(w, FIELD_ACCOUNT, session->account, session->account_size);
     if (session->domain[0])
@@ -244,6 +272,8 @@ static void bind_request(struct dissect *d, const struct ldap_message *m)
     } else {
         if (session && session->bind_waits)
             bind_give_up(d, session);
+        else if (session)
+            account_late(session);
         dissect_begin(d, ACTIVITY_LDAP_BIND);
         put_bind_request(d->activity, &bind);
         put_controls(d->activity, m->controls);
@@ -288,15 +318,6 @@ static bool bind_is_final(const struct session *session, const struct ldap_resul
     return true;
 }
 
-static void account_from_gss(struct session *session)
-{
-    if (!session->from_gss || !session->gss.account[0])
-        return;
-    size_t size = strnlen(session->gss.account, sizeof session->gss.account);
-    remember_account(session, (struct bytes){(const uint8_t *)session->gss.account, size});
-    snprintf(session->domain, sizeof session->domain, "%.63s", session->gss.domain);
-}
-
 /* NTLMSSP_NEGOTIATE_SEAL, [MS-NLMP] 2.2.2.5 */
 #define NTLM_NEGOTIATE_SEAL 0x20u
 
@@ -325,7 +346,9 @@ static void bind_finish(struct dissect *d, struct session *session, const struct
     if (result->code != LDAP_SUCCESS)
         session->account_size = 0;
     security_context(d, session, result->code == LDAP_SUCCESS);
-    session->gss = (struct gss_exchange){.mechanism = GSS_NONE, .target = session->gss.target};
+    uint64_t client = result->code == LDAP_SUCCESS ? session->gss.client : 0;
+    session->gss =
+        (struct gss_exchange){.mechanism = GSS_NONE, .target = session->gss.target, .client = client};
 }
 
 static void bind_response(struct dissect *d, const struct ldap_message *m)
@@ -823,6 +846,8 @@ static void notification(struct dissect *d, const struct ldap_result *result)
 static void learn_identity(struct dissect *d, struct bytes identity)
 {
     struct session *session = session_get(d);
+    if (session)
+        account_late(session);
     if (!session || session->account_size > 0)
         return;
     struct cursor c = cursor_of_bytes(identity);
@@ -950,21 +975,44 @@ static bool is_unsealable(const struct ldap_state *state, uint64_t total)
     return state->session && state->session->context && total <= 4 + UNSEAL_MESSAGE_MAX;
 }
 
-static bool unseal_buffer(struct dissect *d, struct bytes token, size_t total)
+static void buffer_answered(struct dissect *d, const uint64_t about[2], struct bytes answer)
 {
     const struct ldap_state *state = d->state;
     struct bytes plain;
-    if (!is_unsealable(state, 4 + (uint64_t)total) || token.size != total)
-        return false;
-    enum unseal_result result = unseal_wrap(d, state->session->context, token, &plain);
-    if (result == UNSEAL_NO_CONTEXT) /* there was no key for the bind: no need to ask again */
+    enum unseal_result result = unseal_plain_read(d, answer, &plain);
+    state->session->posted--;
+    /* There was no key for the bind: no need to ask again. */
+    if (result == UNSEAL_NO_CONTEXT && state->session->context == about[0])
         state->session->context = 0;
-    if (result != UNSEAL_FINE)
-        return false;
+    if (result != UNSEAL_FINE) {
+        dissect_sealed(d, PROTOCOL_LDAP);
+        return;
+    }
     d->unsealed = true;
     signed_messages(d, plain, true);
     d->unsealed = false;
+}
+
+static bool unseal_buffer(struct dissect *d, struct bytes token, size_t total)
+{
+    const struct ldap_state *state = d->state;
+    if (!is_unsealable(state, 4 + (uint64_t)total) || token.size != total)
+        return false;
+    uint64_t context = state->session->context;
+    uint64_t posted = unseal_wrap(d, context, token);
+    if (!posted)
+        return false;
+    state->session->posted++;
+    dissect_later(d, posted, buffer_answered, context, 0);
     return true;
+}
+
+/* What comes in clear behind sealed buffers is read behind them. */
+static void read_posted(struct dissect *d)
+{
+    const struct ldap_state *state = d->state;
+    if (state->session && state->session->posted)
+        dissect_collect(d);
 }
 
 /* A buffer of the SASL security layer (RFC 4422 3.7): u32 length, wrap token. */
@@ -975,6 +1023,9 @@ static void security_buffer(struct dissect *d, struct cursor message)
     struct bytes token = ber_bytes(message);
     struct bytes plain;
     enum ldap_wrap wrap = ldap_wrap_read(token, total, &plain);
+    if (wrap == LDAP_WRAP_SIGNED ||
+        (wrap == LDAP_WRAP_NTLM && state->session && !state->session->ntlm_sealed))
+        read_posted(d);
     if (wrap == LDAP_WRAP_SIGNED)
         signed_messages(d, plain, state->security_layer && token.size == total);
     else if (wrap == LDAP_WRAP_NTLM && state->session && !state->session->ntlm_sealed)
@@ -995,6 +1046,7 @@ static void ldap_message(struct dissect *d, struct cursor message)
             dissect_malformed(d, PROTOCOL_LDAP);
         return;
     }
+    read_posted(d);
     d->counts->ldap[m.header.operation]++;
     dissect_counted(d, PROTOCOL_LDAP);
     ldap_operation(d, &m);

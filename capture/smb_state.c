@@ -324,12 +324,8 @@ void smb_put_account(struct dissect *d, struct activity_writer *w, uint64_t sess
 {
     activity_put_uint(w, FIELD_SMB_SESSION, session_id);
     const struct smb_session *session = smb_session_find(d, session_id);
-    if (!session)
-        return;
-    if (session->gss.account[0])
-        activity_put_text(w, FIELD_ACCOUNT, session->gss.account);
-    if (session->gss.domain[0])
-        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, session->gss.domain);
+    if (session)
+        gss_put_account(d, w, &session->gss);
 }
 
 void smb_put_share(struct dissect *d, struct activity_writer *w, uint64_t scope, uint32_t tree_id)
@@ -508,6 +504,8 @@ static void associate(struct dissect *d, struct smb_file *file)
         pipe.size--;
     }
     const struct smb_session *session = smb_session_find(d, file->session_id);
+    if (session && session->gss.client)
+        dissect_collect(d);
     const char *account = session && session->gss.account[0] ? session->gss.account : NULL;
     const char *domain = session && session->gss.domain[0] ? session->gss.domain : NULL;
     file->association = dcerpc_new(d, "smb", pipe, file->head.key, account, domain);
@@ -645,10 +643,7 @@ static void emit_sealed(struct dissect *d, const struct smb_session *session)
     activity_put_uint(w, FIELD_SEALED_REQUEST_BYTES, session->sealed_bytes[TO_SERVER]);
     activity_put_uint(w, FIELD_SEALED_REPLIES, session->sealed_messages[TO_CLIENT]);
     activity_put_uint(w, FIELD_SEALED_REPLY_BYTES, session->sealed_bytes[TO_CLIENT]);
-    if (session->gss.account[0])
-        activity_put_text(w, FIELD_ACCOUNT, session->gss.account);
-    if (session->gss.domain[0])
-        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, session->gss.domain);
+    gss_put_account(d, w, &session->gss);
     activity_put_duration(w, FIELD_DURATION,
                           d->time > session->sealed_since ? d->time - session->sealed_since : 0);
     dissect_emit(d);
@@ -668,7 +663,7 @@ void smb_session_end(struct dissect *d, struct smb_session *session)
     if (!session->gss.pending)
         gss_end(d, &session->gss);
     else
-        unseal_forget(d, session->gss.context);
+        gss_forget(d, &session->gss);
     smb_object_free(d, session);
 }
 
@@ -721,13 +716,10 @@ void smb_count_token(struct dissect *d, struct bytes token)
     gss_end(d, &exchange);
 }
 
-static void put_identity(struct activity_writer *w, const struct gss_exchange *gss)
+static void put_identity(const struct dissect *d, struct activity_writer *w, const struct gss_exchange *gss)
 {
     put_mechanism(w, gss);
-    if (gss->account[0])
-        activity_put_text(w, FIELD_ACCOUNT, gss->account);
-    if (gss->domain[0])
-        activity_put_text(w, FIELD_ACCOUNT_DOMAIN, gss->domain);
+    gss_put_account(d, w, gss);
 }
 
 void smb_session_noted(struct dissect *d, const struct smb_session *session)
@@ -738,7 +730,7 @@ void smb_session_noted(struct dissect *d, const struct smb_session *session)
     struct activity_writer *w = dissect_revisit(d, key);
     if (!w)
         return;
-    put_identity(w, &session->gss);
+    put_identity(d, w, &session->gss);
     dissect_defer(d, key);
 }
 
@@ -753,7 +745,7 @@ struct activity_writer *smb_session_outcome(struct dissect *d, struct smb_sessio
         return NULL;
     activity_put_uint(w, FIELD_SMB_SESSION, session->id);
     activity_put_uint(w, FIELD_STATUS, status);
-    put_identity(w, &session->gss);
+    put_identity(d, w, &session->gss);
     return w;
 }
 

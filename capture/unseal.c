@@ -8,6 +8,9 @@
 /* What stands around the bytes of a message in a request: the array, numbers, lengths. */
 #define ENVELOPE_MAX 256u
 
+/* What stands around the bytes of an answer that was posted, at most but for those with parts. */
+#define ANSWER_HEAD 24u
+
 bool unseal_possible(const struct dissect *d)
 {
     return dissect_unsealer(d) != NULL;
@@ -39,11 +42,11 @@ static bool begin(struct dissect *d, struct request *r, enum unseal_operation op
 
 /* One request within another: what is posted, or is to get a number. */
 static bool begin_within(struct dissect *d, struct request *r, enum unseal_operation outer,
-                         enum unseal_operation operation, uint32_t arguments, size_t bytes)
+                         enum unseal_operation operation, uint32_t arguments, size_t bytes, size_t answer)
 {
     if (!begin(d, r, outer, 2, bytes))
         return false;
-    r->number = dissect_unseal_number(d);
+    r->number = dissect_unseal_number(d, answer);
     msgpack_put_uint(&r->w, r->number);
     msgpack_put_array(&r->w, arguments + 1);
     msgpack_put_uint(&r->w, operation);
@@ -53,13 +56,14 @@ static bool begin_within(struct dissect *d, struct request *r, enum unseal_opera
 static bool begin_context(struct dissect *d, struct request *r, enum unseal_operation operation,
                           uint32_t arguments, size_t bytes)
 {
-    return begin_within(d, r, UNSEAL_NAMED, operation, arguments, bytes);
+    return begin_within(d, r, UNSEAL_NAMED, operation, arguments, bytes, 0);
 }
 
+/* `answer`: bytes that it will have at most. */
 static bool begin_posted(struct dissect *d, struct request *r, enum unseal_operation operation,
-                         uint32_t arguments, size_t bytes)
+                         uint32_t arguments, size_t bytes, size_t answer)
 {
-    return begin_within(d, r, UNSEAL_POST, operation, arguments, bytes);
+    return begin_within(d, r, UNSEAL_POST, operation, arguments, bytes, answer + ANSWER_HEAD);
 }
 
 static void put_bytes(struct request *r, struct bytes bytes)
@@ -174,18 +178,23 @@ static bool begin_answer(struct answer *a, struct bytes bytes)
     return bytes.size && read_result(a);
 }
 
+static enum unseal_result read_plain(struct dissect *d, struct answer *a, struct bytes *plain)
+{
+    if (a->result != UNSEAL_FINE)
+        return a->result;
+    struct bytes bytes = next_bytes(d, a);
+    if (a->c.failed)
+        return UNSEAL_MALFORMED;
+    *plain = bytes;
+    return UNSEAL_FINE;
+}
+
 /* Of one that answers with plain text. */
 static enum unseal_result ask_plain(struct dissect *d, struct request *r, struct bytes *plain)
 {
     struct answer a;
     *plain = (struct bytes){0};
-    if (!ask(r, &a) || a.result != UNSEAL_FINE)
-        return a.result;
-    struct bytes bytes = next_bytes(d, &a);
-    if (a.c.failed)
-        return UNSEAL_MALFORMED;
-    *plain = bytes;
-    return UNSEAL_FINE;
+    return ask(r, &a) ? read_plain(d, &a, plain) : a.result;
 }
 
 static uint64_t ask_context(struct request *r)
@@ -251,7 +260,8 @@ void unseal_kdc_request(struct dissect *d, uint64_t exchange, struct bytes messa
 uint64_t unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes message)
 {
     struct request r;
-    if (!begin_posted(d, &r, UNSEAL_KDC_REPLY, 2, message.size))
+    /* The parts of the reply, and of its request, which is about as long. */
+    if (!begin_posted(d, &r, UNSEAL_KDC_REPLY, 2, message.size, 2 * message.size))
         return 0;
     msgpack_put_uint(&r.w, exchange);
     put_bytes(&r, message);
@@ -269,6 +279,14 @@ void unseal_kdc_read(struct dissect *d, struct bytes answer, struct unsealed *to
     read_parts(d, &a, to);
 }
 
+static uint64_t read_ap(struct dissect *d, struct answer *a, struct unsealed *to)
+{
+    to->result = a->result;
+    uint64_t context = next_uint(a);
+    read_parts(d, a, to);
+    return a->c.failed ? 0 : context;
+}
+
 uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsealed *to)
 {
     struct request r;
@@ -278,12 +296,24 @@ uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsea
     if (!begin(d, &r, UNSEAL_AP_REQUEST, 1, message.size))
         return 0;
     put_bytes(&r, message);
-    if (!ask(&r, &a))
+    return ask(&r, &a) ? read_ap(d, &a, to) : 0;
+}
+
+uint64_t unseal_ap_post(struct dissect *d, struct bytes message)
+{
+    struct request r;
+    if (!begin_posted(d, &r, UNSEAL_AP_REQUEST, 1, message.size, message.size))
         return 0;
-    to->result = a.result;
-    uint64_t context = next_uint(&a);
-    read_parts(d, &a, to);
-    return a.c.failed ? 0 : context;
+    put_bytes(&r, message);
+    return tell_named(&r);
+}
+
+bool unseal_ap_read(struct dissect *d, struct bytes answer, struct unsealed *to)
+{
+    struct answer a;
+    to->count = 0;
+    to->result = UNSEAL_SILENT;
+    return begin_answer(&a, answer) && read_ap(d, &a, to);
 }
 
 void unseal_ap_reply(struct dissect *d, uint64_t context, struct bytes message)
@@ -325,9 +355,22 @@ enum unseal_result unseal_priv(struct dissect *d, uint64_t context, struct bytes
     return plain_of(d, UNSEAL_PRIV, context, message, plain);
 }
 
-enum unseal_result unseal_wrap(struct dissect *d, uint64_t context, struct bytes token, struct bytes *plain)
+uint64_t unseal_wrap(struct dissect *d, uint64_t context, struct bytes token)
 {
-    return plain_of(d, UNSEAL_WRAP, context, token, plain);
+    struct request r;
+    if (!context || !begin_posted(d, &r, UNSEAL_WRAP, 3, token.size, token.size))
+        return 0;
+    msgpack_put_uint(&r.w, context);
+    msgpack_put_uint(&r.w, d->direction);
+    put_bytes(&r, token);
+    return tell_named(&r);
+}
+
+enum unseal_result unseal_plain_read(struct dissect *d, struct bytes answer, struct bytes *plain)
+{
+    struct answer a;
+    *plain = (struct bytes){0};
+    return begin_answer(&a, answer) ? read_plain(d, &a, plain) : UNSEAL_SILENT;
 }
 
 enum unseal_result unseal_rpc(struct dissect *d, uint64_t context, struct bytes pdu, size_t stub_at,
@@ -399,7 +442,7 @@ enum unseal_result unseal_smb_message(struct dissect *d, uint64_t session, struc
 uint64_t unseal_smb_signature(struct dissect *d, uint64_t session, struct bytes message)
 {
     struct request r;
-    if (!session || !begin_posted(d, &r, UNSEAL_SMB_SIGNATURE, 2, message.size))
+    if (!session || !begin_posted(d, &r, UNSEAL_SMB_SIGNATURE, 2, message.size, 0))
         return 0;
     msgpack_put_uint(&r.w, session);
     put_bytes(&r, message);

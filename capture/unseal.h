@@ -50,8 +50,9 @@ enum unseal_operation {
     UNSEAL_FORGET,           /* context -> (nothing) */
     UNSEAL_STATUS,           /* -> result, counters: keys/holder.h */
     UNSEAL_NAMED,            /* number, request that makes a context -> (nothing): it gets that number */
-    UNSEAL_POST,             /* number, request -> (nothing): its answer is kept */
-    UNSEAL_COLLECT,          /* -> result, [number, answer, ...] of what was posted, in that order */
+    UNSEAL_POST, /* number, request -> (nothing): its answer is kept; a context that it makes gets that number
+                  */
+    UNSEAL_COLLECT, /* -> result, [number, answer, ...] of what was posted, in that order */
 };
 
 enum unseal_result {
@@ -122,6 +123,11 @@ void unseal_kdc_read(struct dissect *d, struct bytes answer, struct unsealed *to
 /* An AP-REQ that begins a security context; the context, or 0. */
 uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsealed *to);
 
+/* Posts it: the number of what was posted, and of the context (0: nobody to ask), which is found wanting when
+ * it is used. The answer to it; false: there is no context. */
+uint64_t unseal_ap_post(struct dissect *d, struct bytes message);
+bool unseal_ap_read(struct dissect *d, struct bytes answer, struct unsealed *to);
+
 /* An AP-REP of either side (the client's third leg with DCE style). */
 void unseal_ap_reply(struct dissect *d, uint64_t context, struct bytes message);
 
@@ -137,8 +143,10 @@ uint64_t unseal_ntlm(struct dissect *d, const uint8_t challenge[8], struct bytes
 
 /* --- what contexts protect; the direction is d->direction --- */
 
-/* A token of GSS_Wrap (RFC 4121 4.2.6.2, RFC 4757 7.3) or of NTLM's SEAL with its signature in front. */
-enum unseal_result unseal_wrap(struct dissect *d, uint64_t context, struct bytes token, struct bytes *plain);
+/* Posts a token of GSS_Wrap (RFC 4121 4.2.6.2, RFC 4757 7.3) or of NTLM's SEAL with its signature in front:
+ * the number of what was posted, 0: nobody to ask. The answer to it. */
+uint64_t unseal_wrap(struct dissect *d, uint64_t context, struct bytes token);
+enum unseal_result unseal_plain_read(struct dissect *d, struct bytes answer, struct bytes *plain);
 
 /* A PDU with privacy ([MS-RPCE] 2.2.2.11, 3.3.1.5.2): its stub (with the authentication's padding). `stub_at`
  * and `token_at` count from the PDU's first byte. */

@@ -256,6 +256,20 @@ static bool open_inner(struct key_request *r, uint64_t *number, struct key_reque
     return !r->c.failed && *number && operation.type == MSGPACK_UINT && operation.uint < UNSEAL_NAMED;
 }
 
+/* The context that was made, when one was, gets the number that its caller chose. */
+static void name_context(struct key_request *r, struct cursor answer, uint64_t number)
+{
+    struct msgpack_item list = msgpack_next(&answer);
+    msgpack_next(&answer); /* the result */
+    if (answer.failed || list.type != MSGPACK_ARRAY || list.count < 2)
+        return;
+    struct msgpack_item id = msgpack_next(&answer);
+    bool made = !answer.failed && id.type == MSGPACK_UINT;
+    struct security_context *context = made ? context_find(r->holder->contexts, id.uint, r->line) : NULL;
+    if (context)
+        context_rename(r->holder->contexts, context, number);
+}
+
 /* Number, request that makes a context -> (nothing) */
 static void operation_named(struct key_request *r)
 {
@@ -268,13 +282,8 @@ static void operation_named(struct key_request *r)
     msgpack_writer_init(&w, buffer, sizeof buffer);
     inner.answer = &w;
     operate(&inner);
-    struct cursor c = cursor_of(buffer, w.size);
-    struct msgpack_item list = msgpack_next(&c), result = msgpack_next(&c), id = msgpack_next(&c);
-    bool made = !w.full && list.type == MSGPACK_ARRAY && list.count == 2 && result.type == MSGPACK_UINT &&
-                result.uint == UNSEAL_FINE && id.type == MSGPACK_UINT;
-    struct security_context *context = made ? context_find(r->holder->contexts, id.uint, r->line) : NULL;
-    if (context)
-        context_rename(r->holder->contexts, context, number);
+    if (!w.full)
+        name_context(r, cursor_of(buffer, w.size), number);
 }
 
 /* Number, request -> (nothing): what it answers waits until it is collected. */
@@ -289,6 +298,7 @@ static void operation_post(struct key_request *r)
         return;
     size_t before = inner.answer->size;
     operate(&inner);
+    name_context(r, cursor_of(inner.answer->data + before, inner.answer->size - before), number);
     collection_close(r->holder->collections, r->line, inner.answer->size > before);
 }
 

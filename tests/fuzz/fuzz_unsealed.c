@@ -13,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!size)
         return 0;
     conversation_unsealer = &false_keys;
+    false_kept_size = false_kept_count = 0;
     bool datagrams = data[0] & 1;
     data++;
     size--;

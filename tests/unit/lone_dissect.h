@@ -52,6 +52,9 @@ struct lone {
     size_t sealed[PROTOCOLS];
     const struct unsealer *unsealer; /* set after lone_open */
     uint64_t unseal_number;
+    dissect_go_on go_on; /* the last that waits for an answer; NULL: none */
+    uint64_t about[2];
+    struct dissect_client client; /* the last that is asked for */
     struct tsig_keys tsig_keys;
     uint8_t gss_known;
     bool building;
@@ -335,8 +338,9 @@ struct tsig_keys *dissect_tsig_keys(const struct dissect *d)
     return &((struct lone *)(uintptr_t)d)->tsig_keys;
 }
 
-uint64_t dissect_unseal_number(struct dissect *d)
+uint64_t dissect_unseal_number(struct dissect *d, size_t answer)
 {
+    (void)answer;
     return ++((struct lone *)(void *)d)->unseal_number;
 }
 
@@ -348,6 +352,39 @@ void dissect_emit_later(struct dissect *d, uint64_t number, dissect_finish finis
         dissect_emit(d);
     else
         ((struct lone *)(void *)d)->building = false;
+}
+
+void dissect_later(struct dissect *d, uint64_t number, dissect_go_on go_on, uint64_t first, uint64_t second)
+{
+    struct lone *lone = (struct lone *)(void *)d;
+    (void)number;
+    lone->go_on = go_on;
+    lone->about[0] = first;
+    lone->about[1] = second;
+}
+
+void dissect_collect(struct dissect *d)
+{
+    (void)d;
+}
+
+struct dissect_client *dissect_client_new(struct dissect *d, uint64_t number, void *asker)
+{
+    struct lone *lone = (struct lone *)(void *)d;
+    lone->client = (struct dissect_client){.id = number, .number = number, .asker = asker};
+    return &lone->client;
+}
+
+struct dissect_client *dissect_client(const struct dissect *d, uint64_t id)
+{
+    struct lone *lone = lone_of(d);
+    return id && lone->client.id == id ? &lone->client : NULL;
+}
+
+void dissect_put_client(const struct dissect *d, struct activity_writer *w, uint64_t id)
+{
+    (void)d;
+    w->client = id;
 }
 
 const struct unsealer *dissect_unsealer(const struct dissect *d)

@@ -26,7 +26,8 @@ static struct {
     bool refuse;
     uint8_t told[256]; /* the arguments of UNSEAL_NETLOGON */
     size_t told_size;
-    bool tampered; /* the MIC is judged wrong */
+    uint64_t posted[ASKED_MAX]; /* AP-REQs, each with its context's number */
+    unsigned posted_count;
 } keys;
 
 static void reset(void)
@@ -42,6 +43,12 @@ static struct cursor note(struct bytes request)
     keys.operation[keys.count] = (uint8_t)msgpack_next(&c).uint;
     struct cursor arguments = c;
     struct msgpack_item item = msgpack_next(&c);
+    if (keys.operation[keys.count] == UNSEAL_POST) { /* a number, and what is asked within */
+        assert_true(keys.posted_count < ASKED_MAX);
+        keys.posted[keys.posted_count++] = item.uint;
+        msgpack_next(&c);
+        keys.operation[keys.count] = (uint8_t)msgpack_next(&c).uint;
+    }
     keys.context[keys.count++] = item.type == MSGPACK_UINT ? item.uint : 0;
     return arguments;
 }
@@ -81,6 +88,18 @@ static bool ask(void *context, struct bytes request, struct bytes *answer)
         msgpack_put_array(&keys.w, 2);
         msgpack_put_uint(&keys.w, UNSEAL_FINE);
         msgpack_put_uint(&keys.w, 7);
+        break;
+    case UNSEAL_COLLECT:
+        msgpack_put_array(&keys.w, 2);
+        msgpack_put_uint(&keys.w, UNSEAL_FINE);
+        msgpack_put_array(&keys.w, 2 * keys.posted_count);
+        for (unsigned i = 0; i < keys.posted_count; i++) {
+            msgpack_put_uint(&keys.w, keys.posted[i]);
+            msgpack_put_array(&keys.w, 2);
+            msgpack_put_uint(&keys.w, UNSEAL_FINE);
+            msgpack_put_uint(&keys.w, keys.posted[i]);
+        }
+        keys.posted_count = 0;
         break;
     case UNSEAL_PRIV:
         msgpack_put_array(&keys.w, 2);
@@ -129,6 +148,12 @@ static unsigned asked(enum unseal_operation operation)
     "eb"                                                                                                     \
     "67c16fe8d21c656357ffa87cd34b3fe45bd97b027c8d652b6875123400000000"
 
+/* What was posted is answered, and what waits for it goes out. */
+static void collect(struct exchange *x)
+{
+    engine_tick(x->h.engine, x->time += INT64_C(60000000));
+}
+
 static void agree(struct exchange *x)
 {
     exchange_udp(x, TO_SERVER,
@@ -138,6 +163,7 @@ static void agree(struct exchange *x)
     exchange_udp(x, TO_CLIENT,
                  "0001 8000 0001 0001 0000 0000 " NAME " 00f9 00ff"
                  "c00c 00f9 00ff 00000000 001a 08'gss-tsig' 00 00000000 00000000 0003 0000 0000 0000");
+    collect(x);
 }
 
 static const char *update_with(struct exchange *x, const char *update)
@@ -198,6 +224,7 @@ static void refused_key(void **state)
     exchange_udp(&x, TO_CLIENT,
                  "0001 8000 0001 0001 0000 0000 " NAME " 00f9 00ff"
                  "c00c 00f9 00ff 00000000 001a 08'gss-tsig' 00 00000000 00000000 0003 0011 0000 0000");
+    collect(&x);
     assert_string_equal(update_with(&x, UPDATE), "");
     exchange_finish(&x);
     assert_int_equal(asked(UNSEAL_FORGET), 1);
