@@ -68,7 +68,10 @@ void detection_runner_observe(struct detection_runner *runner, const struct obse
     const struct detection_context *context = d->context;
     d->observation = observation;
     d->key = d->detector->key(d, observation);
-    if (!subject_is_none(d->key) && (context->shards <= 1 || d->key.high % context->shards == context->shard))
+    if (subject_is_none(d->key))
+        return;
+    if (context->shards <= 1 ||
+        observation_memory(observation, d->key).high % context->shards == context->shard)
         d->detector->observe(d, observation);
 }
 
@@ -101,17 +104,18 @@ struct subject detection_key(const struct detection *d)
 
 void *detection_use(struct detection *d, unsigned table, struct subject key, bool *added)
 {
-    return state_table_use(d->tables[table], key, d->observation->time, added);
+    return state_table_use(d->tables[table], observation_memory(d->observation, key), d->observation->time,
+                           added);
 }
 
 const void *detection_look(const struct detection *d, unsigned table, struct subject key)
 {
-    return state_table_look(d->tables[table], key, d->observation->time);
+    return state_table_look(d->tables[table], observation_memory(d->observation, key), d->observation->time);
 }
 
 void detection_forget(struct detection *d, unsigned table, struct subject key)
 {
-    state_table_forget(d->tables[table], key);
+    state_table_forget(d->tables[table], observation_memory(d->observation, key));
 }
 
 const struct directory_view *detection_directory(const struct detection *d)
@@ -144,7 +148,7 @@ const struct profiler *detection_profiler(const struct detection *d)
 
 const struct profile *detection_profile(const struct detection *d, const struct party *party)
 {
-    return profiler_profile(d->context->profiler, party->subject, d->observation->time);
+    return profiler_profile(d->context->profiler, party->memory, d->observation->time);
 }
 
 /* -- alerts -------------------------------------------------------------------------------------------- */

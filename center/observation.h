@@ -75,6 +75,7 @@ struct observation {
         target; /* the object that is changed, replicated, asked for; the member, when a group changes */
     struct party group;
     struct ticket_life ticket_life; /* of the presented ticket's domain; 0: it presents none */
+    bool renamed;                   /* the memory of one of these is not its subject */
     const struct ticket *ticket;    /* the presented ticket, where it was seen being issued; NULL else */
 
     /* The same logon was told before, with the same outcome: this is its event, or, when that came first,
@@ -86,6 +87,17 @@ struct observation {
     bool tickets_watched; /* a ticket that was not seen issued was not issued by a watched controller (for as
                              long as tickets live everything was seen, without loss) */
 };
+
+/* The key under which something of `key` is remembered. */
+static inline struct subject observation_memory(const struct observation *o, struct subject key)
+{
+    const struct party *const parties[] = {&o->account, &o->source, &o->destination,
+                                           &o->service, &o->target, &o->group};
+    for (unsigned i = 0; o->renamed && i < sizeof(parties) / sizeof(parties[0]); i++)
+        if (subject_equal(parties[i]->subject, key))
+            return parties[i]->memory;
+    return key;
+}
 
 /* Values of fields, absent ones as `otherwise`. */
 static inline uint64_t observation_uint(const struct observation *o, enum activity_field field,

@@ -61,6 +61,11 @@ static bool add_runners(struct pipeline *self)
     return true;
 }
 
+static bool has_habits(void *context, struct subject subject, int64_t now)
+{
+    return profiler_profile(((struct pipeline *)context)->profiler, subject, now) != NULL;
+}
+
 struct pipeline *pipeline_new(const struct pipeline_config *config)
 {
     struct pipeline *self = calloc(1, sizeof(*self));
@@ -79,6 +84,8 @@ struct pipeline *pipeline_new(const struct pipeline_config *config)
     self->processor = processor_new(&(struct processor_config){.directory = &self->context.directory,
                                                                .settings = config->settings,
                                                                .seed = config->seed,
+                                                               .has_habits = has_habits,
+                                                               .context = self,
                                                                .tickets = config->tickets});
     self->memory = state_table_new(&memory_form, config->seed.value);
     if (!self->context.draft || !self->processor || !self->profiler || !self->memory || !add_runners(self))

@@ -12,6 +12,8 @@ static const struct state_form forms[TABLES] = {
                                SERVICE_TICKET_KEPT},
     [TABLE_DOMAINS] = {"domains", 1, 144, 4096, 30 * CLOCK_DAY},
     [TABLE_ALIASES] = {"aliases", 1, 160, 262144, 30 * CLOCK_DAY},
+    [TABLE_NAMED] = {"named", 1, 16, 262144, 120 * CLOCK_DAY},
+    [TABLE_FORMER] = {"former", 1, 24, 262144, 130 * CLOCK_DAY}, /* longer than profiles */
     [TABLE_ADDRESSES] = {"addresses", 1, 168, 262144, 7 * CLOCK_DAY},
     [TABLE_SESSIONS] = {"sessions", 1, 160, 65536, CLOCK_DAY},
     [TABLE_NODES] = {"nodes", 1, 8, 16384, 7 * CLOCK_DAY},
@@ -32,8 +34,7 @@ struct processor *processor_new(const struct processor_config *config)
         return NULL;
     self->seed = config->seed;
     self->directory = config->directory;
-    self->settings = config->settings;
-    self->pushed_until = NOT_LOOKED;
+    self->config = *config;
     memcpy(self->forms, forms, sizeof(forms));
     if (config->tickets)
         self->forms[TABLE_TICKETS].capacity = self->forms[TABLE_SERVICE_TICKETS].capacity = config->tickets;
@@ -202,11 +203,34 @@ static void learn_resolution(struct processor *self, const struct activity *a, s
     group_party(self, o);
 }
 
+/* What was put back is known at the first activity. */
+static void begin(struct processor *self)
+{
+    struct state_table_status status;
+    processor_note_forgotten(self);
+    state_table_status(self->tables[TABLE_FORMER], &status);
+    self->has_former = status.count > 0;
+    self->begun = true;
+}
+
+static void complete_memory(struct observation *o)
+{
+    struct party *const parties[] = {&o->account, &o->source, &o->destination,
+                                     &o->service, &o->target, &o->group};
+    for (unsigned i = 0; i < sizeof(parties) / sizeof(parties[0]); i++) {
+        if (subject_is_none(parties[i]->memory))
+            parties[i]->memory = parties[i]->subject;
+        o->renamed = o->renamed || !subject_equal(parties[i]->memory, parties[i]->subject);
+    }
+}
+
 bool processor_observe(struct processor *self, const struct activity *a, struct bytes record,
                        struct activity_place place, const uint8_t node[16], struct observation *to)
 {
     *to = (struct observation){
         .activity = a, .kind = a->kind, .time = a->time, .place = place, .record = record};
+    if (!self->begun)
+        begin(self);
     if (a->kind == ACTIVITY_RESOLUTION) {
         learn_resolution(self, a, to);
         return false;
@@ -226,5 +250,6 @@ bool processor_observe(struct processor *self, const struct activity *a, struct 
     target_party(self, to);
     group_party(self, to);
     processor_watch(self, to);
+    complete_memory(to);
     return !processor_is_wire_twin(self, to);
 }

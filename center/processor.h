@@ -20,8 +20,13 @@ struct processor_config {
     const struct directory_view *directory;    /* must outlive it, as must the settings */
     const struct workspace_settings *settings; /* looked at each time; NULL: nothing is set */
     struct subject_seed seed;
-    uint32_t
-        tickets; /* the most of each sort, those that grant tickets and those for services; 0: as above */
+    /* The most tickets of each sort, those that grant tickets and those for services; 0: PROCESSOR_TICKETS.
+     */
+    uint32_t tickets;
+    /* Whether there are habits of a subject already, which what was learned under a name of its must not take
+     * the place of. NULL: there are none. */
+    bool (*has_habits)(void *context, struct subject subject, int64_t now);
+    void *context;
 };
 
 /* NULL without memory. */

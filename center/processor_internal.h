@@ -13,6 +13,8 @@ enum processor_tables {
     TABLE_SERVICE_TICKETS, /* those for services */
     TABLE_DOMAINS,         /* flat name -> DNS name */
     TABLE_ALIASES,         /* name or SID -> who that is */
+    TABLE_NAMED,           /* names that nobody was known by */
+    TABLE_FORMER,          /* account -> the name that it was known by before */
     TABLE_ADDRESSES,       /* address -> computer */
     TABLE_SESSIONS,        /* address -> account of a VPN session */
     TABLE_NODES,           /* sensors that told anything */
@@ -45,20 +47,22 @@ enum place {
 /* Tickets for services are not renewed: they live for hours, and a weekend on. */
 #define SERVICE_TICKET_KEPT (4 * CLOCK_DAY)
 
-#define NOT_LOOKED (-1)
+#define CHECKED 4096u
 
 struct processor {
+    struct processor_config config;
     struct subject_seed seed;
     const struct directory_view *directory;
-    const struct workspace_settings *settings;
     struct state_form forms[TABLES];
     struct state_table *tables[TABLES];
     struct ticket ticket; /* the presented one, copied: tables move */
     struct name_place places[PLACES];
-    uint64_t known_node; /* was in the table a moment ago */
+    uint64_t checked[CHECKED]; /* accounts whose names were looked for among those that nobody was known by */
+    uint64_t named;            /* how often a name was added there: what was checked before is not checked */
+    bool begun, has_former;    /* has looked at what was put back; anybody is remembered by a name */
+    uint64_t known_node;       /* was in the table a moment ago */
     bool several_nodes;
-    int64_t pushed_until; /* NOT_LOOKED, or: tickets that were forgotten for want of room were issued up to
-                             then */
+    int64_t pushed_until; /* tickets that were forgotten for want of room were issued up to then */
 };
 
 /* -- fields ---------------------------------------------------------------------------------------------- */
@@ -105,6 +109,8 @@ void processor_session(struct processor *self, struct observation *o);
 void processor_tickets(struct processor *self, struct observation *o);
 /* What a sensor tells of its own eyes (activity "capture_report"). */
 void processor_report(struct processor *self, const struct observation *o, const uint8_t node[16]);
+/* What was forgotten for want of room counts as missed. */
+void processor_note_forgotten(struct processor *self);
 /* The activity is of now: what is watched goes on. */
 void processor_watch(struct processor *self, const struct observation *o);
 

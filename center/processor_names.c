@@ -29,6 +29,18 @@ struct domain_name {
     uint64_t weight;
 };
 
+/* A name that nobody was known by, under which something may be remembered. */
+struct named_by {
+    int64_t renewed;
+    uint64_t claimed; /* somebody was found to be called so since */
+};
+
+struct former {
+    struct subject name;
+    int64_t renewed;
+};
+
+_Static_assert(sizeof(struct named_by) == 16 && sizeof(struct former) == 24, "as processor.c has it");
 _Static_assert(sizeof(struct alias) == 160, "as processor.c has it");
 _Static_assert(sizeof(struct domain_name) == 144, "as processor.c has it");
 
@@ -251,6 +263,80 @@ static void put(struct processor *self, struct party *to, enum subject_kind kind
         *to = (struct party){0};
 }
 
+/* --- what is known of a name when it becomes known whose it is ---
+ *
+ * What was learned under the name is not moved: it stays where it is, and the account is remembered there
+ * (party.memory), in each table and on each shard alike. That is settled when the name is found to be the
+ * account's for the first time, once for each name and each account, and only if the account has no habits of
+ * its own: it depends on nothing but what is in the checkpoint. */
+
+static bool may_have_habits(enum subject_kind kind)
+{
+    return kind == SUBJECT_ACCOUNT || kind == SUBJECT_COMPUTER;
+}
+
+static void note_name(struct processor *self, const struct party *party, int64_t now)
+{
+    const struct named_by *known = state_table_look(self->tables[TABLE_NAMED], party->subject, now);
+    if (!may_have_habits(party->kind) || subject_is_none(party->subject) ||
+        (known && now - known->renewed < RENEWED_AFTER))
+        return;
+    bool added;
+    struct named_by *to = state_table_use(self->tables[TABLE_NAMED], party->subject, now, &added);
+    if (!to)
+        return;
+    to->renewed = now;
+    self->named += added;
+}
+
+static void claim_name(struct processor *self, const struct party *party, struct subject name, int64_t now)
+{
+    const struct named_by *known = state_table_look(self->tables[TABLE_NAMED], name, now);
+    if (!may_have_habits(party->kind) || !known || known->claimed)
+        return;
+    struct named_by *claimed = state_table_use(self->tables[TABLE_NAMED], name, now, NULL);
+    if (!claimed)
+        return;
+    claimed->claimed = true;
+    if (state_table_look(self->tables[TABLE_FORMER], party->subject, now) ||
+        (self->config.has_habits && self->config.has_habits(self->config.context, party->subject, now)))
+        return;
+    struct former *to = state_table_use(self->tables[TABLE_FORMER], party->subject, now, NULL);
+    if (!to)
+        return;
+    *to = (struct former){name, now};
+    self->has_former = true;
+}
+
+/* Whom the directory finds may have been called by the name that was looked for, or by the account's. */
+static void claim_names(struct processor *self, const struct party *party, enum subject_kind kind,
+                        struct bytes name, struct bytes domain, int64_t now)
+{
+    uint64_t *checked = &self->checked[party->subject.low % CHECKED];
+    const uint64_t mark = party->subject.high ^ (party->subject.low + self->named);
+    if (*checked == mark)
+        return;
+    *checked = mark;
+    if (domain.size)
+        claim_name(self, party, subject_of_name(self->seed, kind_by_name(kind, name), name, domain), now);
+    claim_name(self, party, subject_of_name(self->seed, party->kind, party->name, party->domain), now);
+}
+
+static void set_memory(struct processor *self, struct party *party, int64_t now)
+{
+    const struct former *known =
+        self->has_former ? state_table_look(self->tables[TABLE_FORMER], party->subject, now) : NULL;
+    party->memory = party->subject;
+    if (!known)
+        return;
+    party->memory = known->name;
+    if (now - known->renewed < CLOCK_DAY)
+        return;
+    struct former *to = state_table_use(self->tables[TABLE_FORMER], party->subject, now, NULL);
+    if (to)
+        to->renewed = now;
+}
+
 static void remember_alias(struct processor *self, struct subject key, const struct party *party, int64_t now)
 {
     const struct alias *known = state_table_look(self->tables[TABLE_ALIASES], key, now);
@@ -283,8 +369,10 @@ static void learn_aliases(struct processor *self, const struct named *n, const s
     if (dns.size == 0)
         return;
     struct subject key = subject_of_name(self->seed, kind_by_name(wire.kind, wire.name), wire.name, dns);
-    if (!subject_is_none(key))
-        remember_alias(self, key, party, now);
+    if (subject_is_none(key))
+        return;
+    claim_name(self, party, key, now);
+    remember_alias(self, key, party, now);
 }
 
 static bool use_alias(struct processor *self, struct subject key, int64_t now, enum place place,
@@ -301,7 +389,7 @@ static bool use_alias(struct processor *self, struct subject key, int64_t now, e
 }
 
 static bool use_directory(struct processor *self, const struct named *n, struct bytes name,
-                          struct bytes domain, enum place place, struct party *to)
+                          struct bytes domain, int64_t now, enum place place, struct party *to)
 {
     struct directory_name found;
     struct party asked = {.kind = n->kind, .name = name, .domain = domain};
@@ -312,6 +400,7 @@ static bool use_directory(struct processor *self, const struct named *n, struct 
         place);
     if (found.name[0] == '\0') /* it has no account name */
         to->name = processor_copy(self->places[place].name, sizeof(self->places[place].name), name);
+    claim_names(self, to, n->kind, name, domain, now);
     return true;
 }
 
@@ -321,12 +410,11 @@ static bool has_form(struct bytes name)
                          memchr(name.data, '/', name.size));
 }
 
-void processor_party(struct processor *self, const struct named *named, int64_t now, enum place place,
-                     struct party *to)
+static void find_party(struct processor *self, const struct named *named, int64_t now, enum place place,
+                       struct party *to)
 {
     char domain[128], dn_domain[128];
     struct named n = *named;
-    *to = (struct party){0};
     if (n.guid) {
         bool is_called = n.found_name.size > 0;
         put(self, to, n.kind, is_called ? n.found_name : n.name, is_called ? n.found_domain : n.domain,
@@ -343,13 +431,24 @@ void processor_party(struct processor *self, const struct named *named, int64_t 
         return;
     if (n.name.size == 0)
         return;
-    if (has_form(n.name) && use_directory(self, &n, n.name, (struct bytes){0}, place, to))
+    if (has_form(n.name) && use_directory(self, &n, n.name, (struct bytes){0}, now, place, to))
         return;
     split(&n, dn_domain);
     struct bytes dns = processor_domain(self, n.domain.size ? n.domain : n.default_domain, now, domain);
     n.kind = kind_by_name(n.kind, n.name);
-    if (use_directory(self, &n, n.name, dns, place, to) ||
+    if (use_directory(self, &n, n.name, dns, now, place, to) ||
         use_alias(self, subject_of_name(self->seed, n.kind, n.name, dns), now, place, to))
         return;
     put(self, to, n.kind, n.name, dns, NULL, place);
+}
+
+void processor_party(struct processor *self, const struct named *named, int64_t now, enum place place,
+                     struct party *to)
+{
+    *to = (struct party){0};
+    find_party(self, named, now, place, to);
+    if (to->guid)
+        set_memory(self, to, now);
+    else if (party_is(to))
+        note_name(self, to, now);
 }

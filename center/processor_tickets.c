@@ -108,14 +108,14 @@ void processor_gap(struct processor *self, int64_t time)
 }
 
 /* Those that were pushed out may come again: up to then it is as if they had not been seen. */
-static void note_forgotten(struct processor *self)
+void processor_note_forgotten(struct processor *self)
 {
     struct state_table_status granting, services;
     state_table_status(table_for(self, true), &granting);
     state_table_status(table_for(self, false), &services);
     int64_t until =
         granting.pushed_until > services.pushed_until ? granting.pushed_until : services.pushed_until;
-    if (until > 0 && until > self->pushed_until)
+    if (until > self->pushed_until)
         processor_gap(self, until);
     self->pushed_until = until;
 }
@@ -168,7 +168,7 @@ static void learn_used_life(struct processor *self, const struct observation *o)
 
 static struct ticket_life life_of(const struct processor *self, struct bytes realm, int64_t now)
 {
-    int64_t set = self->settings ? workspace_ticket_life(self->settings, realm) : 0;
+    int64_t set = self->config.settings ? workspace_ticket_life(self->config.settings, realm) : 0;
     if (set > 0)
         return (struct ticket_life){set, LIFE_SET};
     const struct life *known = state_table_look(self->tables[TABLE_LIVES], life_key(self, realm), now);
@@ -219,7 +219,7 @@ static void learn(struct processor *self, const struct observation *o)
         state_table_use(table_for(self, t.granting), ticket_key(self, fingerprint), o->time, &added);
     if (to && added)
         *to = t;
-    note_forgotten(self); /* now: a checkpoint must not know of the one without the other */
+    processor_note_forgotten(self); /* now: a checkpoint must not know of the one without the other */
 }
 
 /* Handed on in a KRB-CRED: whoever presents them now may be another computer, lawfully. */
@@ -347,8 +347,6 @@ void processor_watch(struct processor *self, const struct observation *o)
 {
     if (!state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
         processor_gap(self, o->time);
-    if (self->pushed_until == NOT_LOOKED)
-        note_forgotten(self); /* of what was put back there may be too much */
 }
 
 void processor_tickets(struct processor *self, struct observation *o)

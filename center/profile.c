@@ -125,7 +125,7 @@ static struct ip_address network_of(const struct ip_address *address, unsigned b
 static uint32_t source_key(const struct profiler *self, const struct observation *o)
 {
     if (o->source.kind == SUBJECT_COMPUTER)
-        return profile_key(o->source.subject);
+        return profile_key(o->source.memory);
     if (!o->source_address.family)
         return 0;
     struct ip_address network = network_of(&o->source_address, 24, 64);
@@ -145,13 +145,13 @@ static uint32_t service_key(const struct profiler *self, const struct observatio
     if (text_begins(name, "krbtgt") || text_begins(name, "kadmin"))
         return 0;
     if (party_is(&o->service))
-        return profile_key(o->service.subject);
+        return profile_key(o->service.memory);
     return name.size ? key_of_text(self, name) : 0;
 }
 
 static uint32_t destination_key(const struct observation *o)
 {
-    return o->destination_is_controller ? 0 : profile_key(o->destination.subject);
+    return o->destination_is_controller ? 0 : profile_key(o->destination.memory);
 }
 
 /* Protocol, and its variant or encryption type. */
@@ -211,7 +211,7 @@ static void look_at_keys(const struct profiler *self, const struct observation *
         look_at_place(self, o, s);
         return;
     case ACTIVITY_GROUP_CHANGE:
-        s->key[HABIT_GROUP] = profile_key(o->group.subject);
+        s->key[HABIT_GROUP] = profile_key(o->group.memory);
         return;
     default:
         return;
@@ -250,7 +250,7 @@ const struct sight *profiler_look(struct profiler *self, const struct observatio
     look_at_keys(self, o, s);
     if (says_nothing(s))
         return s;
-    s->account = o->account.subject;
+    s->account = o->account.memory;
     s->time = (uint32_t)(o->time / STATISTICS_SECOND);
     s->profile = profiler_profile(self, s->account, o->time);
     const uint32_t hour = s->time / 3600;

@@ -57,9 +57,11 @@ struct subject subject_of_pair(struct subject_seed seed, struct subject first, s
 struct party {
     enum subject_kind kind; /* SUBJECT_NONE: nobody is named */
     struct subject subject;
-    struct bytes name;         /* sAMAccountName, host name, group, address as text; as people write it */
-    struct bytes domain;       /* DNS name where it is known, else what stood on the wire; may be empty */
-    const uint8_t *guid;       /* objectGUID; NULL: the directory is not known to have it */
+    struct subject memory; /* what is known of it is kept under this: `subject`, or the name that it was known
+                              by before its objectGUID was */
+    struct bytes name;     /* sAMAccountName, host name, group, address as text; as people write it */
+    struct bytes domain;   /* DNS name where it is known, else what stood on the wire; may be empty */
+    const uint8_t *guid;   /* objectGUID; NULL: the directory is not known to have it */
     struct ip_address address; /* of a computer: where it was seen; family 0: none */
     uint8_t confidence;        /* percent that it is that one: 100 when the activity names it itself */
 };

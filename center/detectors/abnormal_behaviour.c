@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 
+#include <math.h>
 #include <string.h>
 
 #define DAY_LASTS (16 * STATISTICS_HOUR) /* a day's work, also through midnight */
@@ -27,12 +28,16 @@ struct day {
     uint32_t resources[NEW_KEPT]; /* keys of things */
     uint32_t source;
     float raised; /* bits that were told of already */
+    /* As `expected` and `news` of resources, but from that new source alone: the rest of its owner's long day
+     * does not hide what a thief does in an hour. */
+    float there_expected;
+    uint32_t there_news;
 };
 
 enum { NEW_SOURCE, NEW_RESOURCE };
 
 static const struct state_form tables[] = {{.name = "days",
-                                            .version = 1,
+                                            .version = 2,
                                             .value_size = sizeof(struct day),
                                             .capacity = 1u << 20,
                                             .lifetime = 2 * STATISTICS_DAY},
@@ -96,13 +101,18 @@ static void add_source(struct day *day, const struct profiler *profiler, const s
         return;
     day->stranger = (float)bits;
     day->source = sight->key[HABIT_SOURCE];
+    day->there_expected = 0;
+    day->there_news = 0;
 }
 
 static void add_resource(struct day *day, const struct profiler *profiler, const struct sight *sight)
 {
+    const bool there = day->source && day->source == sight->key[HABIT_SOURCE];
     day->expected[NEW_RESOURCE] += day->rate[NEW_RESOURCE];
+    day->there_expected += there ? day->rate[NEW_RESOURCE] : 0;
     if (!is_new(sight, HABIT_RESOURCE))
         return;
+    day->there_news += there;
     uint32_t at = day->news[NEW_RESOURCE]++;
     if (at >= NEW_KEPT)
         return;
@@ -128,8 +138,24 @@ static double news_bits(const struct day *day, unsigned which)
 }
 
 struct verdict {
-    double source, stranger, resources, hour, together;
+    double source, stranger, there, resources, hour, together;
 };
+
+static double there_bits(const struct day *day)
+{
+    return day->there_news ? surprise(negative_binomial_tail(day->there_expected, SCATTER, day->there_news))
+                           : 0;
+}
+
+/* Of a day with a new source both count, all of the day and what was done from there: the less probable one,
+ * corrected for the choice (Bonferroni). */
+static double number_bits(const struct day *day)
+{
+    const double all = news_bits(day, NEW_RESOURCE), there = there_bits(day);
+    if (!day->source)
+        return all;
+    return all > there ? fmax(all - 1, 0) : fmax(there - 1, 0);
+}
 
 static struct verdict judge(const struct day *day)
 {
@@ -137,9 +163,10 @@ static struct verdict judge(const struct day *day)
     uint32_t kept = day->news[NEW_RESOURCE] < NEW_KEPT ? day->news[NEW_RESOURCE] : NEW_KEPT;
     for (uint32_t i = 0; i < kept; i++)
         parts[i] = day->rarity[i];
-    parts[kept] = news_bits(day, NEW_RESOURCE);
+    parts[kept] = number_bits(day);
     struct verdict v = {.source = news_bits(day, NEW_SOURCE),
                         .stranger = day->stranger,
+                        .there = there_bits(day),
                         .resources = kept ? surprise_combine(parts, kept + 1) : 0,
                         .hour = day->hour - surprise(1.0 / (day->hours ? day->hours : 1))};
     v.hour = v.hour > 0 ? v.hour : 0;
@@ -188,6 +215,8 @@ static void explain(struct detection *d, struct alert *alert, const struct obser
     alert_put_compared(alert, "new_sources", day->news[NEW_SOURCE], "learned", day->expected[NEW_SOURCE]);
     alert_put_compared(alert, "new_resources", day->news[NEW_RESOURCE], "learned",
                        day->expected[NEW_RESOURCE]);
+    if (day->there_news)
+        alert_put_compared(alert, "new_resources_there", day->there_news, "learned", day->there_expected);
     alert_put_string(alert, "usual_sources", usual[0]);
     alert_put_string(alert, "usual_resources", usual[1]);
     alert_put_string(alert, "resources", news);
@@ -209,6 +238,9 @@ static void explain(struct detection *d, struct alert *alert, const struct obser
         alert_explain(alert,
                       "It used %u resources that are new to it (%.2f expected; %.1f bits): %s; usual are %s.",
                       day->news[NEW_RESOURCE], day->expected[NEW_RESOURCE], v->resources, news, usual[1]);
+    if (day->there_news)
+        alert_explain(alert, "%u of them were used from there, where %.2f were expected (%.1f bits).",
+                      day->there_news, day->there_expected, v->there);
     if (v->hour > 1)
         alert_explain(alert, "One of its hours is unusual (%.1f bits).", v->hour);
     alert_explain(alert, "Together that is a surprise of %.1f bits, above the threshold of %.0f.",

@@ -70,7 +70,7 @@ static bool is_at_home(const struct detection *d, const struct observation *o)
 {
     const struct profile *profile =
         o->source.kind == SUBJECT_COMPUTER ? detection_profile(d, &o->account) : NULL;
-    return profile && profile_weight(profile, HABIT_SOURCE, profile_key(o->source.subject)) > 1;
+    return profile && profile_weight(profile, HABIT_SOURCE, profile_key(o->source.memory)) > 1;
 }
 
 static void observe(struct detection *d, const struct observation *o)

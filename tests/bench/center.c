@@ -221,9 +221,12 @@ static void bench_profiles(void)
                                     .kind = ACTIVITY_KERBEROS_TGS,
                                     .time = CLOCK_DAY * (20000 + day) + (int64_t)(i % 86400) * CLOCK_SECOND};
             const uint32_t server = (i * 2654435761u >> 8) % 997 * (day + 1) % 10007;
-            o.account = (struct party){.kind = SUBJECT_ACCOUNT, .subject = {i + 1, 11}};
-            o.source = (struct party){.kind = SUBJECT_COMPUTER, .subject = {i + 1, 22}};
-            o.service = (struct party){.kind = SUBJECT_COMPUTER, .subject = {server + 1, 33}};
+            o.account =
+                (struct party){.kind = SUBJECT_ACCOUNT, .subject = {i + 1, 11}, .memory = {i + 1, 11}};
+            o.source =
+                (struct party){.kind = SUBJECT_COMPUTER, .subject = {i + 1, 22}, .memory = {i + 1, 22}};
+            o.service = (struct party){
+                .kind = SUBJECT_COMPUTER, .subject = {server + 1, 33}, .memory = {server + 1, 33}};
             profiler_look(profiler, &o);
             profiler_learn(profiler, &o);
             learned++;

@@ -15,6 +15,7 @@ struct world {
     struct entities *entities;
     struct directory_view directory;
     struct workspace_settings settings;
+    bool has_habits;
     struct processor *processor;
     struct activity_writer writer;
     struct activity activity;
@@ -23,10 +24,20 @@ struct world {
     int64_t now;
 };
 
+static bool has_habits(void *context, struct subject subject, int64_t now)
+{
+    (void)subject, (void)now;
+    return ((const struct world *)context)->has_habits;
+}
+
 static struct processor *new_processor(struct world *w, uint32_t tickets)
 {
-    return processor_new(&(struct processor_config){
-        .directory = &w->directory, .settings = &w->settings, .seed = {5}, .tickets = tickets});
+    return processor_new(&(struct processor_config){.directory = &w->directory,
+                                                    .settings = &w->settings,
+                                                    .seed = {5},
+                                                    .tickets = tickets,
+                                                    .has_habits = has_habits,
+                                                    .context = w});
 }
 
 static int set_up(void **state)
@@ -197,6 +208,108 @@ static void test_aliases(void **state)
     activity_put_sid(&w->writer, FIELD_ACTING_SID, sid, sizeof sid);
     assert_true(observe(w));
     assert_same(w->o.account.subject, bob);
+}
+
+/* Puts all that the processor remembers into one with that much room. */
+static void move_to_room_for(struct world *w, uint32_t tickets);
+
+static struct party log_on(struct world *w, const char *name, const struct guid *guid)
+{
+    begin(w, ACTIVITY_NTLM_AUTHENTICATE);
+    put_address(w, FIELD_SOURCE, ADDRESS);
+    put(w, FIELD_ACCOUNT, name);
+    put(w, FIELD_ACCOUNT_DOMAIN, "corp.example");
+    if (guid) {
+        put(w, FIELD_ACCOUNT_NAME, name);
+        put(w, FIELD_ACCOUNT_DNS_DOMAIN, "corp.example");
+        activity_put_uuid(&w->writer, FIELD_ACCOUNT_GUID, guid->bytes);
+    }
+    w->now += CLOCK_SECOND;
+    assert_true(observe(w));
+    return w->o.account;
+}
+
+static bool keeps_own_memory(const struct party *party)
+{
+    return subject_equal(party->memory, party->subject);
+}
+
+/* What was learned of a name is the account's when it is found who that is: of one account, and of one that
+ * has no habits of its own. */
+static void test_memory_of_a_name(void **state)
+{
+    struct world *w = *state;
+    const struct guid bob = world_guid(201), other = world_guid(202), old = world_guid(203);
+    struct subject name = log_on(w, "bob", NULL).memory;
+    assert_same(w->o.account.subject, name);
+    assert_false(w->o.renamed);
+    struct party found = log_on(w, "bob", &bob);
+    assert_same(found.subject, subject_of_guid(bob.bytes));
+    assert_same(found.memory, name);
+    assert_true(w->o.renamed);
+    assert_same(observation_memory(&w->o, found.subject), name);
+    assert_same(observation_memory(&w->o, w->o.source.subject), w->o.source.subject);
+    found = log_on(w, "bob", NULL); /* by what was found before */
+    assert_same(found.subject, subject_of_guid(bob.bytes));
+    assert_same(found.memory, name);
+    /* Another one who is called so now. */
+    found = log_on(w, "bob", &other);
+    assert_true(keeps_own_memory(&found));
+    /* His second name. */
+    log_on(w, "robert", NULL);
+    assert_same(log_on(w, "robert", &bob).memory, name);
+    /* One that is known longer than the name is. */
+    found = log_on(w, "old", &old);
+    assert_true(keeps_own_memory(&found));
+    log_on(w, "odd", NULL);
+    w->has_habits = true;
+    found = log_on(w, "odd", &old);
+    assert_true(keeps_own_memory(&found));
+    w->has_habits = false;
+    found = log_on(w, "odd", &old); /* it is settled */
+    assert_true(keeps_own_memory(&found));
+    /* After a crash. */
+    move_to_room_for(w, 0);
+    assert_same(log_on(w, "bob", &bob).memory, name);
+    w->now += 40 * CLOCK_DAY; /* the alias is forgotten, that is not */
+    processor_expire(w->processor, w->now);
+    assert_same(log_on(w, "bob", &bob).memory, name);
+    /* Who is used is kept; who is not is forgotten after profiles are. */
+    w->now += 100 * CLOCK_DAY;
+    assert_same(log_on(w, "bob", &bob).memory, name);
+    w->now += 131 * CLOCK_DAY;
+    found = log_on(w, "bob", &bob);
+    assert_true(keeps_own_memory(&found));
+}
+
+/* The directory comes later than the activities: then it is what tells. */
+static void test_memory_until_the_directory_came(void **state)
+{
+    struct world *w = *state;
+    const struct subject name = log_on(w, "user101", NULL).memory, host = w->o.source.memory;
+    assert_same(w->o.source.subject, host); /* an address */
+    begin(w, ACTIVITY_NTLM_AUTHENTICATE);
+    put(w, FIELD_ACCOUNT, "WS01$");
+    put(w, FIELD_ACCOUNT_DOMAIN, "corp.example");
+    assert_true(observe(w));
+    const struct subject computer = w->o.account.memory;
+    give_directory(w);
+    struct party found = log_on(w, "user101", NULL);
+    assert_non_null(found.guid);
+    assert_same(found.memory, name);
+    assert_false(keeps_own_memory(&found));
+    found = log_on(w, "user102", NULL); /* nobody called him so before */
+    assert_true(keeps_own_memory(&found));
+    begin(w, ACTIVITY_NTLM_AUTHENTICATE);
+    put_address(w, FIELD_SOURCE, ADDRESS);
+    put(w, FIELD_SOURCE_COMPUTER, "WS01");
+    put(w, FIELD_SOURCE_COMPUTER_DOMAIN, "corp.example");
+    activity_put_uint(&w->writer, FIELD_SOURCE_CONFIDENCE, 100);
+    put(w, FIELD_ACCOUNT, "user102@corp.example");
+    assert_true(observe(w));
+    assert_non_null(w->o.source.guid);
+    assert_same(w->o.source.memory, computer);
+    assert_true(keeps_own_memory(&w->o.account));
 }
 
 static void test_names_with_directory(void **state)
@@ -545,9 +658,6 @@ static void issue_from_controller(struct world *w, uint64_t ticket)
     w->now += CLOCK_SECOND;
     assert_true(observe(w));
 }
-
-/* Puts all that the processor remembers into one with that much room. */
-static void move_to_room_for(struct world *w, uint32_t tickets);
 
 static void assert_life(struct ticket_life life, enum ticket_life_source from, int64_t least, int64_t most)
 {
@@ -953,6 +1063,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(test_names_without_directory),
         TEST(test_aliases),
+        TEST(test_memory_of_a_name),
+        TEST(test_memory_until_the_directory_came),
         TEST(test_names_with_directory),
         TEST(test_ends),
         TEST(test_controllers_by_what_they_do),

@@ -22,10 +22,9 @@ struct scene {
 static struct party party_named(enum subject_kind kind, const char *name)
 {
     struct bytes text = {(const uint8_t *)name, strlen(name)};
-    return (struct party){.kind = kind,
-                          .name = text,
-                          .confidence = 100,
-                          .subject = subject_of_name(seed, kind, text, (struct bytes){0})};
+    const struct subject subject = subject_of_name(seed, kind, text, (struct bytes){0});
+    return (struct party){
+        .kind = kind, .name = text, .confidence = 100, .subject = subject, .memory = subject};
 }
 
 static uint32_t key_named(enum subject_kind kind, const char *name)
