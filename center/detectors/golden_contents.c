@@ -91,6 +91,33 @@ static void find_form(struct findings *f, const struct realm_tickets *r)
                 (unsigned)flags);
 }
 
+/* Controllers need so long at most to have one another's changes, and the sensors' copy of the directory too.
+ */
+#define REPLICATED (4 * STATISTICS_HOUR)
+
+/* The PAC is made at the log-on with what the directory has of the account then; tools do not know when its
+ * password was set. */
+static void find_password(struct findings *f)
+{
+    const struct observation *o = f->o;
+    struct facts facts;
+    int64_t told = observation_int(o, FIELD_PAC_PASSWORD_LAST_SET, 0),
+            proved = observation_int(o, FIELD_TICKET_AUTH_TIME, 0);
+    if (!account_facts(f, &facts) || facts.password_set <= 0)
+        return;
+    int64_t off = told - facts.password_set;
+    if (off > -STATISTICS_SECOND && off < STATISTICS_SECOND)
+        return;
+    if (off < 0 && proved > facts.password_set + REPLICATED)
+        finding(f, true, "password_time",
+                told ? "Its PAC does not know that the password was set %.1f h before the ticket was got"
+                     : "Its PAC says that no password was ever set; it was %.1f h before the ticket was got",
+                HOURS(proved - facts.password_set));
+    else if (off > 0 && o->time > told + REPLICATED)
+        finding(f, false, "password_time", "Its PAC has the password set %.0f s after the directory has it",
+                (double)off / (double)STATISTICS_SECOND);
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     struct realm_tickets *r = detection_use(d, 0, detection_key(d), NULL);
@@ -107,6 +134,7 @@ static void observe(struct detection *d, const struct observation *o)
     find_life(&f, r);
     find_logon(&f, r);
     find_form(&f, r);
+    find_password(&f);
     if (f.alert)
         alert_put_compared(f.alert, "different", f.certain + f.possible, "indicators",
                            detection_setting(d, SETTING_INDICATORS));
@@ -135,8 +163,11 @@ const struct detector detector_golden_contents = {
         "krbtgt's key that "
         "none of them had (read-only controllers, which have keys of their own, are left out); and flags of "
         "a ticket that was "
-        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6). Otherwise "
-        "two of them raise. "
+        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6); and when "
+        "the "
+        "password was set, with what the directory has (a PAC that does not know of a password that was set "
+        "four "
+        "hours before the log-on raises by itself). Otherwise two of them raise. "
         "Older versions and all other flags are not compared, for they hang on krbtgt's changes and on what "
         "was asked for.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "

@@ -231,6 +231,15 @@ static struct party party_of(const struct directory_name *name)
                           .confidence = 100};
 }
 
+bool account_facts(const struct findings *f, struct facts *to)
+{
+    struct directory_name name;
+    if (whose(f, observation_text(f->o, FIELD_PAC_ACCOUNT_SID), &name) != KNOWN_YES)
+        return false;
+    struct party account = party_of(&name);
+    return detection_facts(f->d, &account, to);
+}
+
 /* Domain Admins, Schema Admins, Enterprise Admins, Group Policy Creator Owners; Administrators
  * ([MS-DTYP] 2.4.2.4). */
 static bool is_powerful(uint64_t rid)

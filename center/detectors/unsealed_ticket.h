@@ -64,6 +64,8 @@ struct subject findings_key(const struct detection *d, const struct observation 
 /* `certain`: it never holds of a ticket that a controller made. */
 void finding(struct findings *f, bool certain, const char *word, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* What the directory has of the account whose SID the PAC has. False: nothing. */
+bool account_facts(const struct findings *f, struct facts *to);
 /* Raises what was found, when something certain was, or at least `enough` things. */
 void findings_raise(struct findings *f, unsigned enough);
 

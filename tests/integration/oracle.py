@@ -9,9 +9,9 @@ in the table of docs/oracle-differences.md, with both numbers and the reason; an
 so does a listed one that no longer holds. A directory that is absent is skipped, which is said. --list prints
 the differences as rows for the table.
 
-With --keytab FILE --otherwise JSON everything is read through keys, as tshark did for the JSON: what it counted
-otherwise than without (tests/data/oracle-keytab.json). That oracle does not look into decrypted SMB 3: in
-captures of it (*_smb3enc*) SMB and RPC are compared by test_smb_unseal instead.
+With --keytab FILE everything is read through keys, as tshark did for the CAPTURE.expect.json; or, with --otherwise JSON,
+for that JSON: what it counted otherwise than without (tests/data/oracle-keytab.json). That oracle does not look into
+decrypted SMB 3: of captures of it SMB and RPC are compared by test_smb_unseal and unsealed.py instead.
 """
 import argparse
 import json
@@ -124,11 +124,12 @@ def main():
     with tempfile.TemporaryDirectory() as work:
         private = shutil.copy(a.keytab, os.path.join(work, "keytab"))
         os.chmod(private, 0o600)  # another is refused
-        return compare(a, ["--keytab", private], json.load(open(a.otherwise))["captures"])
+        otherwise = json.load(open(a.otherwise))["captures"] if a.otherwise else None
+        return compare(a, ["--keytab", private], otherwise)
 
 
-def is_compared(name, key):
-    return "_smb3enc" not in name or not key.startswith(("smb2.", "dcerpc."))
+def is_compared(want, key):
+    return not want.get("smb2.encrypted_pdus") or not key.startswith(("smb2.", "dcerpc."))
 
 
 def compare(a, options, otherwise):
@@ -148,8 +149,8 @@ def compare(a, options, otherwise):
             failures += 1
             continue
         everything = sorted(set(want) | set(got) | {k for c, k in listed if c == name})
-        if otherwise is not None:
-            everything = [key for key in everything if is_compared(name, key)]
+        if options:
+            everything = [key for key in everything if is_compared(want, key)]
         keys += len(everything)
         for key in everything:
             pair = (want.get(key, 0), got.get(key, 0))

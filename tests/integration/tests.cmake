@@ -12,6 +12,16 @@ add_test(NAME oracle_keytab COMMAND Python3::Interpreter ${integration}/oracle.p
   --keytab ${shared_data}/lab/lab.keytab --otherwise ${CMAKE_CURRENT_SOURCE_DIR}/data/oracle-keytab.json ${shared_data}/lab)
 set_tests_properties(oracle_keytab PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
 
+# Captures of what is sealed, and of forged tickets, with the keytab of their domain (tests/lab/sealed.py made them).
+set(sealed ${CMAKE_CURRENT_SOURCE_DIR}/data/sealed)
+add_test(NAME oracle_sealed COMMAND Python3::Interpreter ${integration}/oracle.py --picket $<TARGET_FILE:picket>
+  --keytab ${sealed}/lab.keytab ${sealed})
+add_test(NAME unsealed COMMAND Python3::Interpreter ${integration}/unsealed.py --picket $<TARGET_FILE:picket> ${sealed})
+add_test(NAME detection_results_sealed COMMAND Python3::Interpreter ${integration}/detection_results.py
+  --center $<TARGET_FILE:picket-center> --picket $<TARGET_FILE:picket> --keytab ${sealed}/lab.keytab
+  --entities ${sealed}/directory.ndjson --check ${sealed})
+set_tests_properties(oracle_sealed unsealed detection_results_sealed PROPERTIES LABELS slow TIMEOUT 600)
+
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300)
 

@@ -217,11 +217,15 @@ def capture(l, scene, out):
 
 
 def entries_of(keytab):
-    """Of a keytab in MIT's format, version 0x502, each with its length before it."""
+    """Of a keytab in MIT's format, version 0x502, each with its length before it; without the time of its making."""
     at, found = 2, []
     while at + 4 <= len(keytab):
         end = at + 4 + struct.unpack_from(">i", keytab, at)[0]
-        found.append(keytab[at:end])
+        made = at + 6
+        for _ in range(1 + struct.unpack_from(">H", keytab, at + 4)[0]):     # the realm and the parts of the name
+            made += 2 + struct.unpack_from(">H", keytab, made)[0]
+        made += 4                                                           # its type
+        found.append(keytab[at:made] + bytes(4) + keytab[made + 4:end])
         at = end
     return found
 
@@ -248,8 +252,14 @@ def write_directory(l, out, programs):
             break
     process.terminate()
     process.communicate(timeout=30)
+    dump = subprocess.run([programs + "/picket-store-dump", store], stdout=subprocess.PIPE, check=True).stdout
+    lines = [json.loads(line) for line in dump.splitlines()]
+    lines = [line for line in lines if line["entity"]["kind"] in ("partition", "domain", "user", "group", "computer")]
+    links = [{"source": line["entity"]["guid"], "link": link, "all": targets} for line in lines
+             for link, targets in line["links"].items()]
     with open(os.path.join(out, "directory.ndjson"), "w") as f:
-        subprocess.run([programs + "/picket-store-dump", store], stdout=f, check=True)
+        for line in [{"entity": line["entity"]} for line in lines] + [{"links": link} for link in links] + [{"whole": lab.DOMAIN}]:
+            f.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def main():

@@ -190,7 +190,8 @@ static struct world *world_with(const struct detector *detector)
     world->pipeline = pipeline_new(&config);
     assert_non_null(world->pipeline);
     world->entries[world->entry_count++] = (struct world_entry){"alice", {.bits = FACT_USER}};
-    world->entries[world->entry_count++] = (struct world_entry){"admin", {.bits = FACT_USER}};
+    world->entries[world->entry_count++] =
+        (struct world_entry){"admin", {.bits = FACT_USER, .password_set = WORLD_START - 5 * CLOCK_HOUR}};
     return world;
 }
 
@@ -317,6 +318,14 @@ static void not_as_the_domain_issues_them(void **state)
         {{.other_flags = INITIAL, .server_name = ""}, "flags"},
         {{.other_flags = INITIAL | FORWARDED, .server_name = ""}, NULL},
         {{.other_flags = INITIAL, .started = CLOCK_HOUR, .server_name = ""}, NULL}, /* renewed */
+        {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 5 * CLOCK_HOUR}, NULL},
+        {{.client = "admin", .sid = DOMAIN "500"}, "password_time"},
+        {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 6 * CLOCK_HOUR}, "password_time"},
+        /* the directory's copy may be older, but not for ever */
+        {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - CLOCK_HOUR, .server_name = ""}, NULL},
+        {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 9 * CLOCK_HOUR / 2}, NULL},
+        {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 9 * CLOCK_HOUR / 2, .server_name = ""},
+         "password_time"},
     };
     TRY(&detector_golden_contents, ACTIVITY_KERBEROS_TGS, attempts);
 }
