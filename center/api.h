@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/config.h"
+#include "base/health.h"
 #include "base/json_writer.h"
 #include "center/alerts.h"
 
@@ -19,6 +20,8 @@ struct api_sources {
     /* Counters of the pipelines (0: of all workspaces) and the outputs. */
     bool (*status)(void *context, uint64_t workspace, struct json_writer *w);
     void *context;
+    /* What is wrong now, also when the store cannot be written; NULL: what the store has. */
+    struct health *health;
 };
 
 struct api_config {

@@ -222,22 +222,43 @@ bool api_status(struct api_work *work)
     return done || unavailable(work);
 }
 
+static void write_kind(struct json_writer *w, unsigned number, const char *severity, const char *name,
+                       const char *subject, const char *text)
+{
+    const struct health_kind *kind = health_kind(number);
+    json_write_uint(w, "number", number);
+    json_write_string(w, "severity", severity);
+    json_write_string(w, "name", name);
+    json_write_string(w, "subject", subject);
+    json_write_string(w, "text", text);
+    json_write_string(w, "action", kind ? kind->action : NULL);
+}
+
 static bool write_issue(void *context, const struct stored_health *issue)
 {
     struct json_writer *w = context;
-    const struct health_kind *kind = health_kind(issue->number);
     json_write_object(w, NULL);
-    json_write_uint(w, "number", issue->number);
-    json_write_string(w, "severity", severity_name(issue->severity));
-    json_write_string(w, "name", issue->title);
-    json_write_string(w, "subject", issue->object);
-    json_write_string(w, "text", issue->detail);
-    json_write_string(w, "action", kind ? kind->action : NULL);
+    write_kind(w, issue->number, severity_name(issue->severity), issue->title, issue->object, issue->detail);
     api_write_time(w, "since", issue->opened);
     api_write_time(w, "changed", issue->changed);
     api_write_time(w, "closed", issue->closed);
     json_write_close(w);
     return true;
+}
+
+/* What is wrong now may be that the store cannot be told. */
+static void write_present(struct json_writer *w, struct health *health, int64_t limit)
+{
+    struct health_issue issue;
+    for (unsigned i = 0; i < limit && health_at(health, i, &issue); i++) {
+        json_write_object(w, NULL);
+        write_kind(w, issue.kind->number, health_severity_name(issue.severity), issue.kind->name,
+                   issue.subject, issue.text);
+        api_write_time(w, "since", issue.since);
+        api_write_time(w, "changed", issue.since);
+        json_write_null(w, "closed");
+        json_write_close(w);
+    }
 }
 
 bool api_health(struct api_work *work)
@@ -248,9 +269,13 @@ bool api_health(struct api_work *work)
         return false;
     json_write_object(&work->answer, NULL);
     json_write_array(&work->answer, "issues");
-    store_health_list(work->store, work->caller.workspace ? work->workspace : UINT64_MAX, !all,
-                      (uint32_t)limit, write_issue, &work->answer);
+    bool present = !all && !work->caller.workspace && work->core->config->sources.health;
+    if (present)
+        write_present(&work->answer, work->core->config->sources.health, limit);
+    else
+        store_health_list(work->store, work->caller.workspace ? work->workspace : UINT64_MAX, !all,
+                          (uint32_t)limit, write_issue, &work->answer);
     json_write_close(&work->answer);
     json_write_close(&work->answer);
-    return !store_failed(work->store) || api_store_failed(work);
+    return present || !store_failed(work->store) || api_store_failed(work);
 }

@@ -466,13 +466,15 @@ static bool start_outputs(struct service *self, struct fault *fault)
     if (!self->notifier || !notifier_configure(self->notifier, self->config->config, fault) ||
         !notifier_start(self->notifier, fault))
         return false;
-    const struct api_config api = {
-        .config = self->config->config,
-        .state = self->config->state,
-        .store = self->config->store,
-        .log = self->config->log,
-        .notifier = notifier_listener(self->notifier),
-        .sources = {.fleet = service_tell_fleet, .status = service_tell_status, .context = self}};
+    const struct api_config api = {.config = self->config->config,
+                                   .state = self->config->state,
+                                   .store = self->config->store,
+                                   .log = self->config->log,
+                                   .notifier = notifier_listener(self->notifier),
+                                   .sources = {.fleet = service_tell_fleet,
+                                               .status = service_tell_status,
+                                               .context = self,
+                                               .health = self->health}};
     self->api = api_start(&api, fault);
     return self->api != NULL;
 }

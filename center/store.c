@@ -58,8 +58,10 @@ static bool fail(struct store *store, int code)
         return false;
     store->failed = true;
     store->trouble = trouble_of(store->db, code);
-    snprintf(store->fault, sizeof(store->fault), "the database: %s (%s)", sqlite3_errmsg(store->db),
-             sqlite3_errstr(code));
+    const char *message = sqlite3_errmsg(store->db), *kind = sqlite3_errstr(code);
+    bool same = strcmp(message, kind) == 0;
+    snprintf(store->fault, sizeof(store->fault), "the database: %s%s%s%s", message, same ? "" : " (",
+             same ? "" : kind, same ? "" : ")");
     return false;
 }
 

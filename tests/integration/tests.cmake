@@ -175,3 +175,8 @@ set_tests_properties(capture_loss PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIM
 add_test(NAME keys COMMAND Python3::Interpreter ${integration}/keys.py --picket $<TARGET_FILE:picket>
   --picketd $<TARGET_FILE:picketd>)
 set_tests_properties(keys PROPERTIES LABELS slow TIMEOUT 600 RUN_SERIAL ON)
+
+# A center whose disk fills, whose database is locked and whose outputs are dead, while a node delivers.
+add_test(NAME center_trouble COMMAND Python3::Interpreter ${integration}/center_trouble.py --feeder $<TARGET_FILE:feeder>
+  --picketd $<TARGET_FILE:picketd> --picket $<TARGET_FILE:picket> --picket-center $<TARGET_FILE:picket-center>)
+set_tests_properties(center_trouble PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 900 COST 60)

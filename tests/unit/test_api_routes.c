@@ -499,7 +499,7 @@ static void the_running_center(void **state)
     static const char *const urls[] = {"/fleet", "/status"};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 503);
-    self.config.sources = (struct api_sources){write_source, write_status, NULL};
+    self.config.sources = (struct api_sources){write_source, write_status, NULL, NULL};
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         assert_int_equal(ask("GET", urls[i], NULL), 200);
     assert_int_equal(ask("GET", "/entities/" GUID9, NULL), 404);
@@ -629,6 +629,20 @@ static void health(void **state)
     assert_int_equal(json_array_size(json_object_get(self.answer, "issues")), 0);
     assert_int_equal(ask("GET", "/health?all", NULL), 200);
     assert_int_equal(json_array_size(json_object_get(self.answer, "issues")), 1);
+    /* Of a running center what it knows itself, which the store may not have been told. */
+    self.config.sources.health = health_new();
+    health_raise(self.config.sources.health, 1005, "database", "the disk is full");
+    be(ROLE_VIEWER, 0);
+    assert_int_equal(ask("GET", "/health", NULL), 200);
+    issues = json_object_get(self.answer, "issues");
+    assert_int_equal(json_array_size(issues), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(issues, 0), "text")),
+                        "the disk is full");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(issues, 0), "severity")), "high");
+    be(ROLE_VIEWER, 1);
+    assert_int_equal(ask("GET", "/health", NULL), 200);
+    assert_int_equal(json_array_size(json_object_get(self.answer, "issues")), 0);
+    health_destroy(&self.config.sources.health);
 }
 
 /* --- the document --- */
