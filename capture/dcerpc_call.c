@@ -14,6 +14,7 @@ enum {
     EACH_DECODED = 32,
     FAULT_ACCESS_DENIED = 5,
     FAULT_SECURITY_PACKAGE = 0x721, /* RPC_S_SEC_PKG_ERROR */
+    FAULT_PROTOCOL = 0x1c01000b,    /* nca_proto_error: what Samba answers whom it did not let in */
 };
 
 #define JOIN_FOR (60 * INT64_C(1000000000)) /* ns that a joint activity waits for more */
@@ -493,6 +494,14 @@ void dcerpc_response(struct dissect *d, struct dcerpc_association *a, const stru
         collect_end(d, s);
 }
 
+/* What the first answer after an authentication without one of its own (auth3) says of it. */
+static uint32_t outcome_of_fault(uint32_t status)
+{
+    return status == FAULT_ACCESS_DENIED || status == FAULT_SECURITY_PACKAGE || status == FAULT_PROTOCOL
+               ? status
+               : 0;
+}
+
 /* fault ([C706] 12.6.4.7): alloc_hint (4), p_cont_id (2), cancel_count (1), reserved (1), status (4). */
 void dcerpc_fault(struct dissect *d, struct dcerpc_association *a, const struct dcerpc_pdu *pdu)
 {
@@ -500,8 +509,7 @@ void dcerpc_fault(struct dissect *d, struct dcerpc_association *a, const struct 
     cursor_skip(&c, 8);
     uint32_t status = pdu_u32(pdu, &c);
     if (a->exchange && a->exchange->pending)
-        gss_outcome(d, a->exchange,
-                    status == FAULT_ACCESS_DENIED || status == FAULT_SECURITY_PACKAGE ? status : 0);
+        gss_outcome(d, a->exchange, outcome_of_fault(status));
     struct pending_call *p = find_pending(a, pdu->call_id);
     if (!p)
         return;

@@ -32,6 +32,10 @@
 #define ERROR_PASSWORD_CHANGE    0x773
 #define ERROR_LOCKED_OUT         0x775
 #define HTTP_UNAUTHORIZED        401
+/* [C706] E, [MS-RPCE] 3.3.1.5.2: Windows' and Samba's answer to the first call after a wrong password.
+ * Windows also says that access is denied (5), but so it does when the password was right. */
+#define RPC_S_SEC_PKG_ERROR 0x721
+#define NCA_PROTO_ERROR     0x1c01000bu
 
 /* PA-DATA types: RFC 4120 7.5.2, RFC 4556, RFC 6113. */
 #define PA_ENC_TIMESTAMP       2
@@ -134,6 +138,8 @@ static enum outcome of_ntlm(const struct observation *o, uint64_t status)
         return status == HTTP_UNAUTHORIZED     ? OUTCOME_WRONG
                : status >= 200 && status < 400 ? OUTCOME_SUCCESS
                                                : OUTCOME_NONE;
+    if (text_is(carrier, "dcerpc") && (status == RPC_S_SEC_PKG_ERROR || status == NCA_PROTO_ERROR))
+        return OUTCOME_WRONG;
     return of_ntstatus(status);
 }
 

@@ -35,6 +35,16 @@ static void ntlm(struct world *world, unsigned source, const char *account, unsi
     world_send(world);
 }
 
+static void ntlm_by_rpc(struct world *world, const char *account, unsigned status)
+{
+    struct activity_writer *w = world_begin(world, ACTIVITY_NTLM_AUTHENTICATE, 9);
+    activity_put_text(w, FIELD_CARRIER, "dcerpc");
+    activity_put_text(w, FIELD_ACCOUNT, account);
+    activity_put_text(w, FIELD_NTLM_VARIANT, "ntlmv2");
+    activity_put_uint(w, FIELD_STATUS, status);
+    world_send(world);
+}
+
 static void bind(struct world *world, unsigned source, const char *account, unsigned status, unsigned error)
 {
     struct activity_writer *w = world_begin(world, ACTIVITY_LDAP_BIND, source);
@@ -52,6 +62,27 @@ static const char *numbered(const char *prefix, unsigned number)
     static char text[32];
     snprintf(text, sizeof(text), "%s%u", prefix, number);
     return text;
+}
+
+/* The first call after them tells, and its fault must be one that says so. */
+static void guesses_by_rpc(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 100; i++) {
+        ntlm_by_rpc(world, "alice", 5); /* RPC_S_ACCESS_DENIED: to the call, may be */
+        ntlm_by_rpc(world, "alice", 0);
+    }
+    assert_int_equal(world->count, 0);
+    world_free(world);
+    static const unsigned faults[] = {0x721, 0x1c01000b};
+    for (unsigned f = 0; f < 2; f++) {
+        world = world_new(&detector_brute_force);
+        for (unsigned i = 0; i < 40; i++)
+            ntlm_by_rpc(world, "alice", faults[f]);
+        assert_true(world->count > 0);
+        world_free(world);
+    }
 }
 
 /* -- 2003 ----------------------------------------------------------------------------------------------- */
@@ -704,6 +735,7 @@ static void far_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(guesses_by_rpc),
         cmocka_unit_test(names_are_counted_each_once),
         cmocka_unit_test(a_gateway_of_many_people_is_none),
         cmocka_unit_test(other_protocols_tell_it_too),
