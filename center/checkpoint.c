@@ -1,42 +1,56 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What changed in a table is a run (center/state_run.h), appended to those that it has in the store: a row
+ * for each state would cost ten times as much. When a table's runs hold as much that is outdated as it has
+ * states, all of it is written anew in their place: so the store is never much larger than what is
+ * remembered.
+ */
 #include "center/checkpoint.h"
 
-#include "center/state_value.h"
+#include "center/state_run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define TABLES_MAX 512u
 #define STALE_MAX  512u
+#define RUN_BYTES  (32u << 10) /* a run that is longer is cut */
+#define RUNS_MAX   4096u       /* of a table: more take long to read */
+/* So much is written anew in one checkpoint, and no further large table: else it would take too long. */
+#define WHOLE_MOST  (64u << 20)
+#define WHOLE_SMALL (1u << 20)
+#define KEPT_BYTES  (64u << 20) /* what was needed beyond is given back */
 
 /* A table of the pipeline, and its number in the store: 0 while it has to be asked for. */
 struct known_table {
     const char *owner;
     const struct state_form *form;
     int64_t number;
+    /* In the store: bytes and states of it when it was written whole, bytes of what changed since, runs. */
+    uint64_t whole, states, since, runs;
 };
 
-/* A change as it waits; `size` bytes of value follow. */
-struct change {
-    struct subject key;
-    int64_t touched;
-    uint32_t table, size; /* size GONE: it is gone */
+/* A run as it waits. */
+struct waiting_run {
+    size_t at, size;
+    uint32_t table;
+    bool whole, first; /* first: it takes the place of those that are there */
+    uint64_t states;
 };
-#define GONE UINT32_MAX
 
 struct checkpoint {
     uint64_t workspace;
     uint32_t shard, table_count, stale_count;
     struct known_table tables[TABLES_MAX];
     int64_t stale[STALE_MAX];
-    uint8_t *changes; /* struct change and value, one after the other */
+    uint8_t *bytes; /* the runs, one after the other */
     size_t size, capacity;
-    size_t *order; /* where each begins, by table and key: so pages of the store are met once */
-    size_t count, order_capacity;
+    struct waiting_run *runs;
+    size_t run_count, run_capacity;
+    uint64_t gathered_whole;
     uint64_t position; /* of what was gathered */
     bool failed;       /* no memory */
     struct checkpoint_status status;
-    uint8_t packed[STATE_VALUE_MAX];
 };
 
 struct checkpoint *checkpoint_new(uint64_t workspace, uint32_t shard)
@@ -53,10 +67,29 @@ void checkpoint_destroy(struct checkpoint **checkpoint)
 {
     if (!*checkpoint)
         return;
-    free((*checkpoint)->changes);
-    free((*checkpoint)->order);
+    free((*checkpoint)->bytes);
+    free((*checkpoint)->runs);
     free(*checkpoint);
     *checkpoint = NULL;
+}
+
+static uint32_t table_of(struct checkpoint *self, const char *owner, const struct state_form *form)
+{
+    for (uint32_t i = 0; i < self->table_count; i++)
+        if (self->tables[i].form == form && strcmp(self->tables[i].owner, owner) == 0)
+            return i;
+    if (self->table_count == TABLES_MAX)
+        return TABLES_MAX;
+    self->tables[self->table_count] = (struct known_table){.owner = owner, .form = form};
+    return self->table_count++;
+}
+
+static void count_run(struct known_table *table, bool whole, uint64_t bytes, uint64_t states)
+{
+    table->runs++;
+    table->whole += whole ? bytes : 0;
+    table->states += whole ? states : 0;
+    table->since += whole ? 0 : bytes;
 }
 
 /* -- restoring ------------------------------------------------------------------------------------------- */
@@ -75,16 +108,25 @@ static void note_stale(struct checkpoint *self, int64_t table)
         self->stale[self->stale_count++] = table;
 }
 
-static void restore_one(void *context, const struct state_origin *origin, struct subject key, int64_t touched,
-                        struct bytes value)
+static void restore_run(void *context, const struct state_origin *origin, struct bytes run)
 {
     const struct restoring *r = context;
-    if (pipeline_restore(r->pipeline, origin->owner, origin->name, origin->version, key, touched, value)) {
-        r->self->status.restored++;
+    struct checkpoint *self = r->self;
+    struct pipeline_restored restored = {0};
+    const bool fine =
+        pipeline_restore(r->pipeline, origin->owner, origin->name, origin->version, run, &restored);
+    self->status.restored += restored.states;
+    self->status.unknown += !fine;
+    if (!restored.form) {
+        note_stale(self, origin->table);
         return;
     }
-    r->self->status.unknown++;
-    note_stale(r->self, origin->table);
+    const uint32_t table = table_of(self, restored.owner, restored.form);
+    if (table == TABLES_MAX)
+        return;
+    count_run(&self->tables[table], origin->whole, run.size, restored.states);
+    if (!fine)
+        self->tables[table].runs = RUNS_MAX; /* to be written anew */
 }
 
 bool checkpoint_restore(struct checkpoint *self, struct store *store, struct pipeline *pipeline,
@@ -94,34 +136,23 @@ bool checkpoint_restore(struct checkpoint *self, struct store *store, struct pip
     if (!store_begin_reading(store, fault))
         return false;
     *position = store_position(store, self->workspace, self->shard);
-    store_states_each(store, self->workspace, self->shard, restore_one, &r);
+    store_states_each(store, self->workspace, self->shard, restore_run, &r);
     self->position = self->status.position = *position;
     return store_commit(store, fault);
 }
 
 /* -- gathering ------------------------------------------------------------------------------------------- */
 
-static uint32_t table_of(struct checkpoint *self, const char *owner, const struct state_form *form)
+static bool reserve_run(struct checkpoint *self)
 {
-    for (uint32_t i = 0; i < self->table_count; i++)
-        if (self->tables[i].form == form && strcmp(self->tables[i].owner, owner) == 0)
-            return i;
-    if (self->table_count == TABLES_MAX)
-        return TABLES_MAX;
-    self->tables[self->table_count] = (struct known_table){.owner = owner, .form = form};
-    return self->table_count++;
-}
-
-static bool reserve_order(struct checkpoint *self)
-{
-    if (self->count < self->order_capacity)
+    if (self->run_count < self->run_capacity)
         return true;
-    size_t capacity = self->order_capacity ? 2 * self->order_capacity : 4096;
-    size_t *larger = realloc(self->order, capacity * sizeof(*larger));
+    size_t capacity = self->run_capacity ? 2 * self->run_capacity : 256;
+    struct waiting_run *larger = realloc(self->runs, capacity * sizeof(*larger));
     if (!larger)
         return false;
-    self->order = larger;
-    self->order_capacity = capacity;
+    self->runs = larger;
+    self->run_capacity = capacity;
     return true;
 }
 
@@ -132,57 +163,73 @@ static bool reserve(struct checkpoint *self, size_t size)
         capacity *= 2;
     if (capacity == self->capacity)
         return true;
-    uint8_t *larger = realloc(self->changes, capacity);
+    uint8_t *larger = realloc(self->bytes, capacity);
     if (!larger)
         return false;
-    self->changes = larger;
+    self->bytes = larger;
     self->capacity = capacity;
     return true;
 }
 
-static void gather_one(void *context, const char *owner, const struct state_form *form, struct subject key,
-                       int64_t touched, const void *value)
+static bool begin_run(struct checkpoint *self, uint32_t table, bool whole, bool first)
+{
+    if (table == TABLES_MAX || !reserve_run(self))
+        return false;
+    self->runs[self->run_count++] =
+        (struct waiting_run){.at = self->size, .table = table, .whole = whole, .first = first};
+    return true;
+}
+
+/* Whether it is better written anew than added to: by what its states took the last time. */
+static bool is_outdated(struct checkpoint *self, const struct known_table *table,
+                        const struct state_table_status *status)
+{
+    const uint64_t each =
+        table->states ? table->whole / table->states : STATE_RUN_HEAD + table->form->value_size;
+    const uint64_t all = each * status->count, outdated = table->since + each * status->changed;
+    if (table->runs < RUNS_MAX && outdated < all)
+        return false;
+    if (all > WHOLE_SMALL && self->gathered_whole + all > WHOLE_MOST && self->gathered_whole > 0)
+        return false;
+    self->gathered_whole += all;
+    return true;
+}
+
+static bool gather_table(void *context, const char *owner, const struct state_form *form,
+                         const struct state_table_status *status)
 {
     struct checkpoint *self = context;
-    struct change change = {.key = key,
-                            .touched = touched,
-                            .table = table_of(self, owner, form),
-                            .size = value ? form->value_size : GONE};
-    size_t size = value ? form->value_size : 0;
-    if (self->failed || change.table == TABLES_MAX || !reserve_order(self) ||
-        !reserve(self, sizeof(change) + size)) {
+    if (status->changed == 0)
+        return false;
+    const uint32_t table = table_of(self, owner, form);
+    const bool whole = table < TABLES_MAX && is_outdated(self, &self->tables[table], status);
+    self->failed = self->failed || !begin_run(self, table, whole, whole);
+    return whole;
+}
+
+static void gather_state(void *context, struct subject key, int64_t touched, const void *value)
+{
+    struct checkpoint *self = context;
+    if (self->failed)
+        return;
+    const struct waiting_run *last = &self->runs[self->run_count - 1];
+    const size_t size = self->tables[last->table].form->value_size;
+    if ((last->size >= RUN_BYTES && !begin_run(self, last->table, last->whole, false)) ||
+        !reserve(self, STATE_RUN_HEAD + size)) {
         self->failed = true;
         return;
     }
-    self->order[self->count++] = self->size;
-    memcpy(self->changes + self->size, &change, sizeof(change));
-    if (size)
-        memcpy(self->changes + self->size + sizeof(change), value, size);
-    self->size += sizeof(change) + size;
-}
-
-/* Changes of one key stay in their order: it may be gone and then there again. */
-static int compare_changes(const void *a, const void *b, void *context)
-{
-    const struct checkpoint *self = context;
-    const size_t x_at = *(const size_t *)a, y_at = *(const size_t *)b;
-    struct change x, y;
-    memcpy(&x, self->changes + x_at, sizeof(x));
-    memcpy(&y, self->changes + y_at, sizeof(y));
-    if (x.table != y.table)
-        return x.table < y.table ? -1 : 1;
-    if (x.key.high != y.key.high)
-        return x.key.high < y.key.high ? -1 : 1;
-    if (x.key.low != y.key.low)
-        return x.key.low < y.key.low ? -1 : 1;
-    return (x_at > y_at) - (x_at < y_at);
+    struct waiting_run *run = &self->runs[self->run_count - 1];
+    const size_t used = state_run_put(self->bytes + self->size, key, touched, value, size);
+    self->size += used;
+    run->size += used;
+    run->states++;
 }
 
 bool checkpoint_gather(struct checkpoint *self, struct pipeline *pipeline, uint64_t position)
 {
-    pipeline_changes(pipeline, gather_one, self);
-    if (self->count)
-        qsort_r(self->order, self->count, sizeof(*self->order), compare_changes, self);
+    const struct pipeline_keeper keeper = {.table = gather_table, .state = gather_state, .context = self};
+    pipeline_changes(pipeline, &keeper);
     self->position = position;
     return !self->failed;
 }
@@ -198,28 +245,45 @@ static int64_t number_of(struct checkpoint *self, struct store *store, uint32_t 
     return known->number;
 }
 
-static bool write_change(struct checkpoint *self, struct store *store, const struct change *change,
-                         const uint8_t *value)
+static bool write_run(struct checkpoint *self, struct store *store, const struct waiting_run *run)
 {
-    int64_t table = number_of(self, store, change->table);
-    if (change->size == GONE)
-        return store_state_remove(store, table, change->key);
-    return store_state_put(store, table, change->key, change->touched,
-                           state_value_pack(self->packed, value, change->size));
+    const int64_t table = number_of(self, store, run->table);
+    if (run->first && !store_states_forget(store, table))
+        return false;
+    return run->size == 0 ||
+           store_states_put(store, table, run->whole, (struct bytes){self->bytes + run->at, run->size});
 }
 
 bool checkpoint_write(struct checkpoint *self, struct store *store, int64_t wall)
 {
-    struct change change;
     bool fine = true;
     for (uint32_t i = 0; i < self->stale_count && fine; i++)
         fine = store_states_clear(store, self->stale[i]);
-    for (size_t i = 0; i < self->count && fine; i++) {
-        const uint8_t *at = self->changes + self->order[i];
-        memcpy(&change, at, sizeof(change));
-        fine = write_change(self, store, &change, at + sizeof(change));
-    }
+    for (size_t i = 0; i < self->run_count && fine; i++)
+        fine = write_run(self, store, &self->runs[i]);
     return fine && store_position_put(store, self->workspace, self->shard, self->position, wall);
+}
+
+static void count_written(struct checkpoint *self, const struct waiting_run *run)
+{
+    struct known_table *table = &self->tables[run->table];
+    if (run->first)
+        table->whole = table->states = table->since = table->runs = 0;
+    if (run->size)
+        count_run(table, run->whole, run->size, run->states);
+    self->status.states += run->states;
+}
+
+static void forget_waiting(struct checkpoint *self)
+{
+    self->size = self->run_count = 0;
+    self->gathered_whole = 0;
+    self->stale_count = 0;
+    if (self->capacity <= KEPT_BYTES)
+        return;
+    free(self->bytes);
+    self->bytes = NULL;
+    self->capacity = 0;
 }
 
 void checkpoint_ended(struct checkpoint *self, bool committed)
@@ -230,10 +294,10 @@ void checkpoint_ended(struct checkpoint *self, bool committed)
             self->tables[i].number = 0;
         return;
     }
-    self->status.states += self->count;
+    for (size_t i = 0; i < self->run_count; i++)
+        count_written(self, &self->runs[i]);
     self->status.position = self->position;
-    self->stale_count = 0;
-    self->size = self->count = 0;
+    forget_waiting(self);
 }
 
 void checkpoint_status(const struct checkpoint *checkpoint, struct checkpoint_status *status)

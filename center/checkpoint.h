@@ -33,6 +33,7 @@ void checkpoint_ended(struct checkpoint *checkpoint, bool committed);
 struct checkpoint_status {
     uint64_t position; /* committed */
     uint64_t states;   /* written, all in all */
-    uint64_t restored, unknown;
+    uint64_t restored; /* states */
+    uint64_t unknown;  /* runs of them that nobody knows, or that are damaged */
 };
 void checkpoint_status(const struct checkpoint *checkpoint, struct checkpoint_status *status);

@@ -5,7 +5,7 @@
 #include "center/detection.h"
 #include "center/processor.h"
 #include "center/profile.h"
-#include "center/state_value.h"
+#include "center/state_run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,36 +231,27 @@ static void each_table(struct pipeline *self,
                 return;
 }
 
-struct change_visit {
-    pipeline_change visit;
-    void *context;
-    const char *owner;
-    const struct state_form *form;
-};
-
-static void tell_change(void *context, struct subject key, int64_t touched, const void *value)
+static bool tell_table(void *context, const char *owner, struct state_table *table)
 {
-    const struct change_visit *v = context;
-    v->visit(v->context, v->owner, v->form, key, touched, value);
-}
-
-static bool tell_changes(void *context, const char *owner, struct state_table *table)
-{
-    struct change_visit *v = context;
-    v->owner = owner;
-    v->form = state_table_form(table);
-    state_table_changes(table, tell_change, v);
+    const struct pipeline_keeper *keeper = context;
+    struct state_table_status status;
+    state_table_status(table, &status);
+    if (keeper->table(keeper->context, owner, state_table_form(table), &status))
+        state_table_whole(table, keeper->state, keeper->context);
+    else
+        state_table_changes(table, keeper->state, keeper->context);
     return true;
 }
 
-void pipeline_changes(struct pipeline *self, pipeline_change visit, void *context)
+void pipeline_changes(struct pipeline *self, const struct pipeline_keeper *keeper)
 {
-    struct change_visit v = {.visit = visit, .context = context};
-    each_table(self, tell_changes, &v);
+    struct pipeline_keeper copy = *keeper;
+    each_table(self, tell_table, &copy);
 }
 
 struct table_search {
     const char *owner, *name;
+    const char *found_owner; /* as long as the pipeline lives */
     struct state_table *found;
 };
 
@@ -269,28 +260,49 @@ static bool is_not_it(void *context, const char *owner, struct state_table *tabl
     struct table_search *search = context;
     if (strcmp(owner, search->owner) != 0 || strcmp(state_table_form(table)->name, search->name) != 0)
         return true;
+    search->found_owner = owner;
     search->found = table;
     return false;
 }
 
+static void restore_memory(struct pipeline *self)
+{
+    const struct memory *memory = state_table_look(self->memory, memory_key, 0);
+    if (!memory)
+        return;
+    self->first = memory->first;
+    self->last = self->expired = memory->last;
+    self->context.since = self->first;
+}
+
+/* False: it is none of this table's. */
+static bool restore_state(struct pipeline *self, struct state_table *table, const struct state_run_item *item)
+{
+    const size_t size = state_table_form(table)->value_size;
+    if (item->gone)
+        return state_table_restore(table, item->key, 0, NULL);
+    if (size > sizeof(self->value) || !state_value_unpack(self->value, size, item->packed))
+        return false;
+    state_table_restore(table, item->key, item->touched, self->value);
+    return true;
+}
+
 bool pipeline_restore(struct pipeline *self, const char *owner, const char *table, uint32_t version,
-                      struct subject key, int64_t touched, struct bytes value)
+                      struct bytes run, struct pipeline_restored *restored)
 {
     struct table_search search = {.owner = owner, .name = table};
+    struct cursor c = cursor_of_bytes(run);
+    struct state_run_item item;
     each_table(self, is_not_it, &search);
-    const struct state_form *form = search.found ? state_table_form(search.found) : NULL;
-    if (!form || form->version != version || form->value_size > sizeof(self->value) ||
-        !state_value_unpack(self->value, form->value_size, value) ||
-        !state_table_restore(search.found, key, touched, self->value))
+    if (!search.found || state_table_form(search.found)->version != version)
         return false;
-    const struct memory *memory =
-        search.found == self->memory ? state_table_look(self->memory, memory_key, 0) : NULL;
-    if (memory) {
-        self->first = memory->first;
-        self->last = self->expired = memory->last;
-        self->context.since = self->first;
-    }
-    return true;
+    *restored = (struct pipeline_restored){search.found_owner, state_table_form(search.found), 0};
+    for (; state_run_next(&c, &item); restored->states++)
+        if (!restore_state(self, search.found, &item))
+            return false;
+    if (search.found == self->memory)
+        restore_memory(self);
+    return !c.failed;
 }
 
 static bool add_status(void *context, const char *owner, struct state_table *table)

@@ -48,15 +48,27 @@ bool pipeline_batch(struct pipeline *pipeline, struct cursor *records, uint64_t 
  * Called by the two above as well. */
 void pipeline_gap(struct pipeline *pipeline);
 
-/* What changed since the last call: `owner` and `table` name the table, `version` is that of its values;
- * NULL: it is gone. */
-typedef void (*pipeline_change)(void *context, const char *owner, const struct state_form *form,
-                                struct subject key, int64_t touched, const void *value);
-void pipeline_changes(struct pipeline *pipeline, pipeline_change visit, void *context);
-/* Puts back what an earlier run gave, packed (center/state_value.h) or not. False: nobody knows it any more
- * (another version), or there is no room. */
+/* Who takes what changed since the last time, one table after the other. */
+struct pipeline_keeper {
+    /* The next table: `owner` and its name tell which it is. True: all that is in it is wanted, not only what
+     * changed. */
+    bool (*table)(void *context, const char *owner, const struct state_form *form,
+                  const struct state_table_status *status);
+    /* A value of it; NULL: it is gone. */
+    void (*state)(void *context, struct subject key, int64_t touched, const void *value);
+    void *context;
+};
+void pipeline_changes(struct pipeline *pipeline, const struct pipeline_keeper *keeper);
+
+struct pipeline_restored {
+    const char *owner;
+    const struct state_form *form;
+    uint64_t states;
+};
+/* Puts back a run (center/state_run.h) of what an earlier life gave. False: nobody knows it any more (another
+ * version), or it is damaged. */
 bool pipeline_restore(struct pipeline *pipeline, const char *owner, const char *table, uint32_t version,
-                      struct subject key, int64_t touched, struct bytes value);
+                      struct bytes run, struct pipeline_restored *restored);
 
 struct pipeline_counters {
     uint64_t activities, malformed, unknown_kinds;

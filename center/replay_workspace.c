@@ -78,10 +78,10 @@ void replay_workspace_close(struct replay_workspace *self)
         store_close(&self->store);
 }
 
-static void restore(void *context, const struct state_origin *origin, struct subject key, int64_t touched,
-                    struct bytes value)
+static void restore(void *context, const struct state_origin *origin, struct bytes run)
 {
-    pipeline_restore(context, origin->owner, origin->name, origin->version, key, touched, value);
+    struct pipeline_restored restored;
+    pipeline_restore(context, origin->owner, origin->name, origin->version, run, &restored);
 }
 
 bool replay_workspace_remember(struct replay_workspace *self, struct pipeline *pipeline, struct fault *fault)

@@ -212,8 +212,7 @@ static bool restore(struct shard *self, struct fault *fault)
              (unsigned long long)self->config.workspace, self->config.number,
              (unsigned long long)self->position + 1, (unsigned long long)status.restored);
     if (status.unknown)
-        log_notice("%llu states are of detectors that are gone or of another version: forgotten",
-                   (unsigned long long)status.unknown);
+        log_notice("states of detectors that are gone, or of another version, are forgotten");
     self->reader = log_reader_open(disk_system(), self->config.log, self->directory + 1, fault);
     return self->reader != NULL;
 }

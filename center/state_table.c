@@ -265,9 +265,29 @@ void state_table_changes(struct state_table *self,
     self->changed_count = 0;
 }
 
+void state_table_whole(struct state_table *self,
+                       void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
+                       void *context)
+{
+    const void *key;
+    void *value;
+    hash_table_clear(self->gone);
+    for (uint32_t at = 0; hash_table_next(self->values, &at, &key, &value);) {
+        struct slot *slot = value;
+        visit(context, *(const struct subject *)key, slot->touched, value_of(slot));
+        slot->changed = 0;
+        slot->given = 1;
+    }
+    self->changed_count = 0;
+}
+
 bool state_table_restore(struct state_table *self, struct subject key, int64_t touched, const void *value)
 {
     bool added;
+    if (!value) {
+        hash_table_remove(self->values, &key);
+        return true;
+    }
     struct slot *slot = insert(self, key, &added);
     if (!slot)
         return false;
@@ -284,6 +304,7 @@ void state_table_status(const struct state_table *self, struct state_table_statu
     *status = (struct state_table_status){
         .count = hash_table_count(self->values),
         .capacity = self->form->capacity,
+        .changed = self->changed_count + hash_table_count(self->gone),
         .pushed_out = self->pushed_out,
         .pushed_until = self->pushed_until,
         .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)) +

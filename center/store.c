@@ -121,9 +121,11 @@ static bool configure(struct store *store)
         return false;
     if (store->use == STORE_READER)
         return store_execute(store, "PRAGMA query_only = ON; PRAGMA cache_size = -8192;");
-    /* The log can give again what the pipeline wrote; nothing gives again what people did. */
+    /* The log can give again what the pipeline wrote; nothing gives again what people did. What is deleted is
+     * overwritten where that costs no further page, though SQLite may have been built to overwrite all. */
     return store_execute(store, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
                                 "PRAGMA journal_size_limit = 67108864; PRAGMA wal_autocheckpoint = 4000;"
+                                "PRAGMA secure_delete = FAST;"
                                 "PRAGMA cache_size = -65536; PRAGMA application_id = " APPLICATION_ID) &&
            store_execute(store, store->use == STORE_PEOPLE ? "PRAGMA synchronous = FULL"
                                                            : "PRAGMA synchronous = NORMAL");

@@ -7,6 +7,9 @@
 #include "center/store_private.h"
 
 #include "base/clock.h"
+#include "center/state_run.h"
+
+#include <stdlib.h>
 
 static const struct store_migration *migration_find(int64_t number)
 {
@@ -41,6 +44,27 @@ static bool is_done(struct store *store, int number)
     return done;
 }
 
+/* -- what migrations call -------------------------------------------------------------------------------- */
+
+/* state_run(key, touched, value): a run of one state, whose value is packed already. */
+static void make_state_run(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const uint8_t *id = sqlite3_value_blob(values[0]), *value = sqlite3_value_blob(values[2]);
+    const size_t size = (size_t)sqlite3_value_bytes(values[2]);
+    struct cursor key = cursor_of(id, (size_t)sqlite3_value_bytes(values[0]));
+    const uint64_t high = cursor_be64(&key), low = cursor_be64(&key);
+    uint8_t *run = size <= STATE_VALUE_MAX ? malloc(STATE_RUN_HEAD + size) : NULL;
+    (void)count;
+    if (!run || key.failed) {
+        free(run);
+        sqlite3_result_error(context, "no state", -1);
+        return;
+    }
+    const size_t used = state_run_put_packed(run, (struct subject){high, low}, sqlite3_value_int64(values[1]),
+                                             (struct bytes){value, size});
+    sqlite3_result_blob64(context, run, used, free);
+}
+
 static bool run_one(struct store *store, const struct store_migration *m, struct fault *fault)
 {
     if (!store_begin(store, fault))
@@ -56,6 +80,10 @@ static bool run_one(struct store *store, const struct store_migration *m, struct
 
 bool store_migrate(struct store *store, struct fault *fault)
 {
+    int code = sqlite3_create_function(store->db, "state_run", 3, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL,
+                                       make_state_run, NULL, NULL);
+    if (code != SQLITE_OK)
+        return fault_say(fault, "the database: %s", sqlite3_errstr(code));
     if (!store_execute(store, "CREATE TABLE IF NOT EXISTS migrations (number INTEGER PRIMARY KEY,"
                               " name TEXT NOT NULL, at INTEGER NOT NULL) STRICT"))
         return fault_say(fault, "%s", store->fault);

@@ -22,20 +22,15 @@ int64_t store_state_table(struct store *store, uint64_t workspace, uint32_t shar
     return id;
 }
 
-bool store_state_put(struct store *store, int64_t table, struct subject key, int64_t touched,
-                     struct bytes value)
+bool store_states_put(struct store *store, int64_t table, bool whole, struct bytes run)
 {
-    return store_run(store,
-                     "INSERT INTO states (form, key, touched, value) VALUES (?1, ?2, ?3, ?4)"
-                     " ON CONFLICT (form, key)"
-                     " DO UPDATE SET touched = excluded.touched, value = excluded.value",
-                     store_int(table), store_subject(key), store_int(touched), store_blob(value));
+    return store_run(store, "INSERT INTO state_runs (form, whole, content) VALUES (?1, ?2, ?3)",
+                     store_int(table), store_int(whole), store_blob(run));
 }
 
-bool store_state_remove(struct store *store, int64_t table, struct subject key)
+bool store_states_forget(struct store *store, int64_t table)
 {
-    return store_run(store, "DELETE FROM states WHERE form = ?1 AND key = ?2", store_int(table),
-                     store_subject(key));
+    return store_run(store, "DELETE FROM state_runs WHERE form = ?1", store_int(table));
 }
 
 bool store_states_clear(struct store *store, int64_t table)
@@ -44,16 +39,15 @@ bool store_states_clear(struct store *store, int64_t table)
 }
 
 size_t store_states_each(struct store *store, uint64_t workspace, uint32_t shard,
-                         void (*visit)(void *context, const struct state_origin *origin, struct subject key,
-                                       int64_t touched, struct bytes value),
+                         void (*visit)(void *context, const struct state_origin *origin, struct bytes run),
                          void *context)
 {
     size_t count = 0;
     char owner[128], name[128];
     struct store_rows rows = store_query(store,
-                                         "SELECT t.id, t.owner, t.name, t.version, s.key, s.touched, s.value"
-                                         " FROM state_tables t JOIN states s ON s.form = t.id"
-                                         " WHERE t.workspace = ?1 AND t.shard = ?2",
+                                         "SELECT t.id, t.owner, t.name, t.version, r.whole, r.content"
+                                         " FROM state_tables t JOIN state_runs r ON r.form = t.id"
+                                         " WHERE t.workspace = ?1 AND t.shard = ?2 ORDER BY t.id, r.id",
                                          store_uint(workspace), store_int(shard));
     for (; store_next(&rows); count++) {
         store_get_text(&rows, 1, owner, sizeof(owner));
@@ -61,9 +55,9 @@ size_t store_states_each(struct store *store, uint64_t workspace, uint32_t shard
         const struct state_origin origin = {.table = store_get_int(&rows, 0),
                                             .owner = owner,
                                             .name = name,
-                                            .version = (uint32_t)store_get_int(&rows, 3)};
-        visit(context, &origin, store_get_subject(&rows, 4), store_get_int(&rows, 5),
-              store_get_bytes(&rows, 6));
+                                            .version = (uint32_t)store_get_int(&rows, 3),
+                                            .whole = store_get_int(&rows, 4) != 0};
+        visit(context, &origin, store_get_bytes(&rows, 5));
     }
     return count;
 }

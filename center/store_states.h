@@ -12,21 +12,23 @@
  * for each value. */
 int64_t store_state_table(struct store *store, uint64_t workspace, uint32_t shard, const char *owner,
                           const char *table, uint32_t version);
-bool store_state_put(struct store *store, int64_t table, struct subject key, int64_t touched,
-                     struct bytes value);
-bool store_state_remove(struct store *store, int64_t table, struct subject key);
-/* Removes a pipeline's tables whole: of a layout that is no more, or all of them. */
+/* Appends a run (center/state_run.h) to a table. `whole`: it is of all states that there are, or a part of
+ * that; else of what changed. */
+bool store_states_put(struct store *store, int64_t table, bool whole, struct bytes run);
+/* Removes a table's runs: others take their place. */
+bool store_states_forget(struct store *store, int64_t table);
+/* Removes a table: of a layout that is no more. */
 bool store_states_clear(struct store *store, int64_t table);
 
 struct state_origin {
     int64_t table;
     const char *owner, *name;
     uint32_t version;
+    bool whole;
 };
-/* Each value of a pipeline. */
+/* Each run of a pipeline, in the order in which they were put. How many. */
 size_t store_states_each(struct store *store, uint64_t workspace, uint32_t shard,
-                         void (*visit)(void *context, const struct state_origin *origin, struct subject key,
-                                       int64_t touched, struct bytes value),
+                         void (*visit)(void *context, const struct state_origin *origin, struct bytes run),
                          void *context);
 
 /* The last entry of the log that is in the states; 0: none yet. */

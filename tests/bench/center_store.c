@@ -8,6 +8,7 @@
 #include "base/batch.h"
 #include "base/clock.h"
 #include "center/shard.h"
+#include "center/state_run.h"
 #include "center/store_alerts.h"
 #include "center/store_index.h"
 #include "center/store_states.h"
@@ -45,13 +46,20 @@ static void check(bool fine, const struct fault *fault)
 
 static void put_states(struct store *store, int64_t table, uint64_t first, uint64_t count, const char *name)
 {
-    static uint8_t value[96];
+    enum { RUN = 256 };
+    static uint8_t run[RUN * (STATE_RUN_HEAD + 96)];
+    uint8_t value[96];
+    memset(value, 1, sizeof(value));
     struct fault fault;
     double begin = at(CLOCK_MONOTONIC), cpu = at(CLOCK_PROCESS_CPUTIME_ID);
     check(store_begin(store, &fault), &fault);
-    for (uint64_t i = first; i < first + count; i++)
-        store_state_put(store, table, (struct subject){i * UINT64_C(0x9e3779b97f4a7c15), i}, START,
-                        (struct bytes){value, sizeof(value)});
+    for (uint64_t i = first; i < first + count;) {
+        size_t size = 0;
+        for (unsigned k = 0; k < RUN && i < first + count; k++, i++)
+            size += state_run_put(run + size, (struct subject){i * UINT64_C(0x9e3779b97f4a7c15), i}, START,
+                                  value, sizeof(value));
+        store_states_put(store, table, false, (struct bytes){run, size});
+    }
     check(store_commit(store, &fault), &fault);
     printf("%-42s %9.0f states/s (%.0f per CPU second)\n", name,
            (double)count / (at(CLOCK_MONOTONIC) - begin),

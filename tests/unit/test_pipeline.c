@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "center/pipeline.h"
+#include "center/state_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,15 +256,24 @@ static void what_is_no_activity_is_counted(void **state)
 struct gap {
     int64_t since;
     unsigned count;
+    bool is_here;
 };
 
-static void see_gap(void *context, const char *owner, const struct state_form *form, struct subject key,
-                    int64_t touched, const void *value)
+static bool is_watch(void *context, const char *owner, const struct state_form *form,
+                     const struct state_table_status *status)
+{
+    struct gap *gap = context;
+    (void)status;
+    gap->is_here = strcmp(owner, "processor") == 0 && strcmp(form->name, "watch") == 0;
+    return false;
+}
+
+static void see_gap(void *context, struct subject key, int64_t touched, const void *value)
 {
     struct gap *gap = context;
     (void)key;
     (void)touched;
-    if (strcmp(owner, "processor") != 0 || strcmp(form->name, "watch") != 0)
+    if (!gap->is_here)
         return;
     gap->count++;
     memcpy(&gap->since, value, sizeof(gap->since));
@@ -272,7 +282,8 @@ static void see_gap(void *context, const char *owner, const struct state_form *f
 static struct gap gap_of(struct run *run)
 {
     struct gap gap = {0};
-    pipeline_changes(run->pipeline, see_gap, &gap);
+    const struct pipeline_keeper keeper = {.table = is_watch, .state = see_gap, .context = &gap};
+    pipeline_changes(run->pipeline, &keeper);
     return gap;
 }
 
@@ -377,18 +388,35 @@ static void shards_share_the_keys(void **state)
     run_free(whole);
 }
 
-static void copy_state(void *context, const char *owner, const struct state_form *form, struct subject key,
-                       int64_t touched, const void *value)
+struct copying {
+    struct pipeline *to;
+    const char *owner;
+    const struct state_form *form;
+};
+
+static bool copy_table(void *context, const char *owner, const struct state_form *form,
+                       const struct state_table_status *status)
 {
-    struct run *to = context;
-    if (!value) /* came and went: a new one never had it */
-        return;
-    assert_true(pipeline_restore(to->pipeline, owner, form->name, form->version, key, touched,
-                                 (struct bytes){value, form->value_size}));
-    assert_false(pipeline_restore(to->pipeline, owner, form->name, form->version + 1, key, touched,
-                                  (struct bytes){value, form->value_size}));
-    assert_false(pipeline_restore(to->pipeline, "nobody", form->name, form->version, key, touched,
-                                  (struct bytes){value, form->value_size}));
+    struct copying *copying = context;
+    (void)status;
+    copying->owner = owner;
+    copying->form = form;
+    return false;
+}
+
+static void copy_state(void *context, struct subject key, int64_t touched, const void *value)
+{
+    static uint8_t bytes[STATE_RUN_HEAD + STATE_VALUE_MAX];
+    const struct copying *copying = context;
+    const struct state_form *form = copying->form;
+    struct pipeline_restored restored;
+    const struct bytes run = {bytes, state_run_put(bytes, key, touched, value, form->value_size)};
+    assert_true(pipeline_restore(copying->to, copying->owner, form->name, form->version, run, &restored));
+    assert_int_equal(restored.states, 1);
+    assert_string_equal(restored.form->name, form->name);
+    assert_false(
+        pipeline_restore(copying->to, copying->owner, form->name, form->version + 1, run, &restored));
+    assert_false(pipeline_restore(copying->to, "nobody", form->name, form->version, run, &restored));
 }
 
 static void a_restored_one_goes_on(void **state)
@@ -398,7 +426,9 @@ static void a_restored_one_goes_on(void **state)
         struct run *first = run_new(ours, 0, 1), *second = run_new(ours, 0, 1);
         for (uint64_t n = 1; n < at; n++)
             tell_number(first, n);
-        pipeline_changes(first->pipeline, copy_state, second);
+        struct copying copying = {.to = second->pipeline};
+        const struct pipeline_keeper keeper = {.table = copy_table, .state = copy_state, .context = &copying};
+        pipeline_changes(first->pipeline, &keeper);
         unsigned before = first->count;
         for (uint64_t n = at; n < 2000; n++) {
             tell_number(first, n);

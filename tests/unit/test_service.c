@@ -277,7 +277,7 @@ static void test_looks_at_what_was_received(void **state)
 
     struct store *store = look(w->config->store);
     assert_int_equal(number_of(store, "SELECT position FROM positions WHERE shard = 0"), last);
-    assert_true(number_of(store, "SELECT count(*) FROM states") > 0);
+    assert_true(number_of(store, "SELECT count(*) FROM state_runs") > 0);
     assert_true(number_of(store, "SELECT count(*) FROM activity_index") > 0);
     store_close(&store);
 

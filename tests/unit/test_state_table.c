@@ -208,7 +208,19 @@ static void changes_make_a_copy(void **state)
             state_table_restore(restored, subject(i), copy->models[i].touched, &copy->models[i].value));
     }
     assert_int_equal(there, status.count);
+    assert_int_equal(status.changed, 0);
     state_table_each(restored, compare, copy);
+    assert_true(state_table_restore(restored, subject(SUBJECTS), 1, &copy->models[0].value));
+    assert_true(state_table_restore(restored, subject(SUBJECTS), 0, NULL)); /* it was gone */
+    use(table, 0, STEPS / 4, NULL);
+    use(table, 1, STEPS / 4, NULL);
+    state_table_forget(table, subject(1));
+    state_table_status(table, &status);
+    assert_true(status.changed >= 2);
+    memset(copy, 0, sizeof(*copy));
+    state_table_whole(table, take_change, copy);
+    assert_int_equal(copy->changes, status.count);
+    state_table_each(table, compare, copy);
     copy->changes = 0;
     state_table_changes(table, take_change, copy);
     state_table_changes(restored, take_change, copy);

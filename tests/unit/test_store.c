@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "center/state_run.h"
 #include "center/store_alerts.h"
 #include "center/store_audit.h"
 #include "center/store_health.h"
@@ -364,14 +365,15 @@ static void test_tags(void **state)
 
 /* -- states ---------------------------------------------------------------------------------------------- */
 
-static void sum_state(void *context, const struct state_origin *origin, struct subject key, int64_t touched,
-                      struct bytes value)
+/* The runs in their order, a digit each. */
+static void join_runs(void *context, const struct state_origin *origin, struct bytes run)
 {
     uint64_t *sum = context;
     assert_string_equal(origin->owner, "dcsync");
     assert_string_equal(origin->name, "sources");
     assert_int_equal(origin->version, 2);
-    *sum += key.low + (uint64_t)touched + value.data[0];
+    assert_int_equal(origin->whole, run.data[0] == 1);
+    *sum = 10 * *sum + run.data[0];
 }
 
 static void test_states_and_position(void **state)
@@ -379,29 +381,70 @@ static void test_states_and_position(void **state)
     struct world *w = *state;
     struct fault fault;
     uint64_t sum = 0;
-    uint8_t value = 1;
     assert_true(store_position_least(w->store) == UINT64_MAX);
     assert_true(store_begin(w->store, &fault));
     int64_t table = store_state_table(w->store, 1, 0, "dcsync", "sources", 2);
     assert_true(table > 0);
     assert_int_equal(store_state_table(w->store, 1, 0, "dcsync", "sources", 2), table);
     assert_true(store_state_table(w->store, 1, 1, "dcsync", "sources", 2) != table);
-    for (uint64_t i = 0; i < 100; i++)
-        assert_true(store_state_put(w->store, table, (struct subject){0, i}, 10, (struct bytes){&value, 1}));
-    value = 2;
-    assert_true(store_state_put(w->store, table, (struct subject){0, 5}, 11, (struct bytes){&value, 1}));
-    assert_true(store_state_remove(w->store, table, (struct subject){0, 99}));
+    assert_true(store_states_put(w->store, table, false, (struct bytes){(const uint8_t *)"\7", 1}));
+    assert_true(store_states_forget(w->store, table));
+    for (uint8_t i = 1; i < 4; i++)
+        assert_true(store_states_put(w->store, table, i == 1, (struct bytes){&i, 1}));
     assert_true(store_position_put(w->store, 1, 0, 4711, 1));
     assert_true(store_position_put(w->store, 1, 1, 4700, 1));
     commit(w->store);
-    assert_int_equal(store_states_each(w->store, 1, 0, sum_state, &sum), 99);
-    assert_int_equal(sum, 98 * 99 / 2 + 99 * 10 + 1 + 99 + 1);
-    assert_int_equal(store_states_each(w->store, 1, 1, sum_state, &sum), 0);
+    assert_int_equal(store_states_each(w->store, 1, 0, join_runs, &sum), 3);
+    assert_int_equal(sum, 123);
+    assert_int_equal(store_states_each(w->store, 1, 1, join_runs, &sum), 0);
     assert_int_equal(store_position(w->store, 1, 0), 4711);
     assert_int_equal(store_position(w->store, 1, 7), 0);
     assert_int_equal(store_position_least(w->store), 4700);
     assert_true(store_states_clear(w->store, table));
-    assert_int_equal(store_states_each(w->store, 1, 0, sum_state, &sum), 0);
+    assert_int_equal(store_states_each(w->store, 1, 0, join_runs, &sum), 0);
+}
+
+/* As a version had it that kept a row for each state. */
+static void make_rows_of_states(struct store *store)
+{
+    static const char *const statements[] = {
+        "DROP TABLE state_runs",
+        "CREATE TABLE states (form INTEGER NOT NULL REFERENCES state_tables (id) ON DELETE CASCADE,"
+        " key BLOB NOT NULL, touched INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (form, key))"
+        " STRICT, WITHOUT ROWID",
+        "INSERT INTO state_tables (id, workspace, shard, owner, name, version)"
+        " VALUES (7, 1, 0, 'dcsync', 'sources', 2)",
+        "INSERT INTO states VALUES (7, x'00000000000000010000000000000002', -5, x'0a0b0c')",
+        "INSERT INTO states VALUES (7, x'00000000000000010000000000000003', 6, x'')",
+        "DELETE FROM migrations WHERE number = 40"};
+    for (unsigned i = 0; i < sizeof(statements) / sizeof(*statements); i++)
+        assert_true(store_do(store, statements[i]));
+}
+
+static void see_moved(void *context, const struct state_origin *origin, struct bytes run)
+{
+    struct cursor c = cursor_of_bytes(run);
+    struct state_run_item item;
+    uint64_t *sum = context;
+    assert_int_equal(origin->table, 7);
+    assert_false(origin->whole);
+    assert_true(state_run_next(&c, &item));
+    assert_true(cursor_done(&c));
+    assert_int_equal(item.key.high, 1);
+    assert_int_equal(item.touched, item.key.low == 2 ? -5 : 6);
+    assert_int_equal(item.packed.size, item.key.low == 2 ? 3 : 0);
+    *sum += item.key.low;
+}
+
+static void test_rows_of_states_become_runs(void **state)
+{
+    struct world *w = *state;
+    uint64_t sum = 0;
+    make_rows_of_states(w->store);
+    store_close(&w->store);
+    w->store = again(w, STORE_PIPELINE);
+    assert_int_equal(store_states_each(w->store, 1, 0, see_moved, &sum), 2);
+    assert_int_equal(sum, 5);
 }
 
 struct positions {
@@ -662,6 +705,7 @@ int main(void)
         T(setting_too_long),
         T(tags),
         T(states_and_position),
+        T(rows_of_states_become_runs),
         T(index_of_activities),
         T(queue),
         T(health),
