@@ -51,13 +51,13 @@ void state_table_changes(struct state_table *table,
 void state_table_whole(struct state_table *table,
                        void (*visit)(void *context, struct subject key, int64_t touched, const void *value),
                        void *context);
-/* Puts back a value of an earlier run, NULL: it was gone; does not count as a change. When there were more than there may be
- * now, old ones are pushed out. False: without memory. */
+/* Puts back a value of an earlier run, NULL: it was gone; does not count as a change. When there were more
+ * than there may be now, old ones are pushed out. False: without memory. */
 bool state_table_restore(struct state_table *table, struct subject key, int64_t touched, const void *value);
 
 struct state_table_status {
     uint32_t count, capacity;
-    uint32_t changed;    /* about so many since changes were taken, with those that are gone */
+    uint32_t changed;     /* about so many since changes were taken, with those that are gone */
     uint64_t pushed_out;  /* forgotten because it was full */
     int64_t pushed_until; /* what was touched since then is all there; 0: everything */
     uint64_t bytes;       /* memory */
