@@ -284,15 +284,13 @@ const struct detector detector_abnormal_behaviour = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1078",
     .learning = 21 * STATISTICS_DAY,
-    .doc =
-        "Log-ons and tickets of an account in a day: computers and resources that are new to it, more than "
-        "it "
-        "usually has news (negative binomial tail), how few others use those resources, among its peers too, "
-        "how "
-        "little the computer that it comes from is used to it, and how unusual the hour is. The "
-        "probabilities are "
-        "combined by Fisher's method; habits are decayed with a half-life of three weeks (docs/learning.md; "
-        "Heard, Rubin-Delanchy: \"Network-wide anomaly detection via the Dirichlet process\", ISI 2016).",
+    .doc = "Log-ons and tickets of an account in a day: computers and resources that are new to it, more "
+           "than it usually has news (negative binomial tail; the resources of the whole day, or those "
+           "used from the new computer alone, whichever is less probable), how few others use those "
+           "resources, among its peers too, how little the computer that it comes from is used to it, and "
+           "how unusual the hour is. The probabilities are combined by Fisher's method; habits are decayed "
+           "with a half-life of three weeks (docs/learning.md; Heard, Rubin-Delanchy: \"Network-wide "
+           "anomaly detection via the Dirichlet process\", ISI 2016).",
     .advice =
         "Ask the account's owner whether it was them. If not, reset the password, and look at what was done "
         "from that computer and on those resources.",
