@@ -63,6 +63,7 @@ struct security_context {
     uint64_t id; /* never 0, unique among those of its line; 0: free */
     uint8_t kind;
     uint32_t line;
+    uint32_t index; /* where it stands */
     uint32_t newer, older;
     union {
         struct context_kerberos kerberos;

@@ -5,19 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE UINT32_MAX
+#define NONE  UINT32_MAX
+#define BLOCK 256u /* entries */
+#define LOTS  64u
 
-/* Entries stand in one block that is locked and wiped; `slots` finds them by number (linear probing, twice as
- * many slots as entries), a list keeps them in order of use. */
+/* Entries stand in blocks that are locked and wiped, and come when they are wanted: most holders need few.
+ * `slots` finds them by number (linear probing, twice as many slots as entries), a list keeps them in order
+ * of use. */
 struct contexts {
-    struct security_context *entries;
+    struct security_context **blocks;
     uint32_t *slots; /* index + 1; 0: free */
     uint32_t max, slots_mask;
     uint32_t used;  /* entries that were ever given out */
     uint32_t spare; /* list of free ones, by `older` */
     uint32_t count;
     uint32_t newest, oldest;
+    uint64_t lots[LOTS]; /* random numbers for new ones */
+    uint32_t lots_left;
 };
+
+static struct security_context *entry_at(const struct contexts *c, uint32_t index)
+{
+    return &c->blocks[index / BLOCK][index % BLOCK];
+}
+
+static bool has_block(struct contexts *c, uint32_t index)
+{
+    struct security_context **block = &c->blocks[index / BLOCK];
+    if (!*block)
+        *block = sodium_allocarray(BLOCK, sizeof **block);
+    return *block;
+}
 
 struct contexts *contexts_new(uint32_t max)
 {
@@ -29,9 +47,9 @@ struct contexts *contexts_new(uint32_t max)
         slots *= 2;
     *c =
         (struct contexts){.max = max, .slots_mask = slots - 1, .spare = NONE, .newest = NONE, .oldest = NONE};
-    c->entries = sodium_allocarray(max, sizeof *c->entries);
+    c->blocks = calloc(max / BLOCK + 1, sizeof(struct security_context *));
     c->slots = calloc(slots, sizeof *c->slots);
-    if (!c->entries || !c->slots)
+    if (!c->blocks || !c->slots || !has_block(c, 0))
         contexts_destroy(&c);
     return c;
 }
@@ -41,7 +59,9 @@ void contexts_destroy(struct contexts **contexts_p)
     struct contexts *c = *contexts_p;
     if (!c)
         return;
-    sodium_free(c->entries);
+    for (uint32_t i = 0; c->blocks && i <= c->max / BLOCK; i++)
+        sodium_free(c->blocks[i]);
+    free(c->blocks);
     free(c->slots);
     free(c);
     *contexts_p = NULL;
@@ -58,7 +78,7 @@ static uint32_t *slot_of(struct contexts *c, uint64_t id, uint32_t line)
 {
     uint32_t i = home_of(c, id, line);
     for (; c->slots[i]; i = (i + 1) & c->slots_mask) {
-        const struct security_context *e = &c->entries[c->slots[i] - 1];
+        const struct security_context *e = entry_at(c, c->slots[i] - 1);
         if (e->id == id && e->line == line)
             break;
     }
@@ -67,24 +87,24 @@ static uint32_t *slot_of(struct contexts *c, uint64_t id, uint32_t line)
 
 static void unlist(struct contexts *c, uint32_t index)
 {
-    struct security_context *e = &c->entries[index];
+    struct security_context *e = entry_at(c, index);
     if (e->newer != NONE)
-        c->entries[e->newer].older = e->older;
+        entry_at(c, e->newer)->older = e->older;
     else
         c->newest = e->older;
     if (e->older != NONE)
-        c->entries[e->older].newer = e->newer;
+        entry_at(c, e->older)->newer = e->newer;
     else
         c->oldest = e->newer;
 }
 
 static void list(struct contexts *c, uint32_t index)
 {
-    struct security_context *e = &c->entries[index];
+    struct security_context *e = entry_at(c, index);
     e->newer = NONE;
     e->older = c->newest;
     if (c->newest != NONE)
-        c->entries[c->newest].newer = index;
+        entry_at(c, c->newest)->newer = index;
     else
         c->oldest = index;
     c->newest = index;
@@ -95,7 +115,7 @@ static void free_slot(struct contexts *c, const struct security_context *context
 {
     uint32_t hole = (uint32_t)(slot_of(c, context->id, context->line) - c->slots);
     for (uint32_t i = (hole + 1) & c->slots_mask; c->slots[i]; i = (i + 1) & c->slots_mask) {
-        const struct security_context *e = &c->entries[c->slots[i] - 1];
+        const struct security_context *e = entry_at(c, c->slots[i] - 1);
         uint32_t home = home_of(c, e->id, e->line);
         if (((i - home) & c->slots_mask) < ((i - hole) & c->slots_mask))
             continue;
@@ -107,33 +127,48 @@ static void free_slot(struct contexts *c, const struct security_context *context
 
 void context_forget(struct contexts *c, struct security_context *context)
 {
-    uint32_t index = (uint32_t)(context - c->entries);
+    uint32_t index = context->index;
     free_slot(c, context);
     unlist(c, index);
     sodium_memzero(context, sizeof *context);
+    context->index = index;
     context->older = c->spare;
     c->spare = index;
     c->count--;
 }
 
+static uint64_t draw(struct contexts *c)
+{
+    if (!c->lots_left) {
+        randombytes_buf(c->lots, sizeof c->lots);
+        c->lots_left = LOTS;
+    }
+    return c->lots[--c->lots_left];
+}
+
+/* A free place. Without memory for more the one used longest ago goes, as when all are taken. */
+static uint32_t free_place(struct contexts *c)
+{
+    if (c->spare == NONE && c->used < c->max && has_block(c, c->used))
+        return c->used++;
+    if (c->spare == NONE)
+        context_forget(c, entry_at(c, c->oldest));
+    uint32_t index = c->spare;
+    c->spare = entry_at(c, index)->older;
+    return index;
+}
+
 struct security_context *context_new(struct contexts *c, enum context_kind kind, uint32_t line)
 {
-    if (c->spare == NONE && c->used == c->max)
-        context_forget(c, &c->entries[c->oldest]);
-    uint32_t index;
-    if (c->spare != NONE) {
-        index = c->spare;
-        c->spare = c->entries[index].older;
-    } else {
-        index = c->used++;
-    }
-    struct security_context *e = &c->entries[index];
+    uint32_t index = free_place(c);
+    struct security_context *e = entry_at(c, index);
     memset(e, 0, sizeof *e);
+    e->index = index;
     e->kind = (uint8_t)kind;
     e->line = line;
     uint64_t id;
     do
-        randombytes_buf(&id, sizeof id);
+        id = draw(c);
     while (!id || *slot_of(c, id, line));
     uint32_t *slot = slot_of(c, id, line);
     e->id = id;
@@ -152,7 +187,7 @@ void context_rename(struct contexts *c, struct security_context *context, uint64
         context_forget(c, other);
     free_slot(c, context);
     context->id = id;
-    *slot_of(c, id, context->line) = (uint32_t)(context - c->entries) + 1;
+    *slot_of(c, id, context->line) = context->index + 1;
 }
 
 struct security_context *context_find(struct contexts *c, uint64_t id, uint32_t line)
@@ -162,14 +197,14 @@ struct security_context *context_find(struct contexts *c, uint64_t id, uint32_t 
         return NULL;
     unlist(c, slot - 1);
     list(c, slot - 1);
-    return &c->entries[slot - 1];
+    return entry_at(c, slot - 1);
 }
 
 void contexts_line_ended(struct contexts *c, uint32_t line)
 {
     for (uint32_t i = 0; i < c->used; i++)
-        if (c->entries[i].id && c->entries[i].line == line)
-            context_forget(c, &c->entries[i]);
+        if (entry_at(c, i)->id && entry_at(c, i)->line == line)
+            context_forget(c, entry_at(c, i));
 }
 
 uint32_t contexts_count(const struct contexts *c)
