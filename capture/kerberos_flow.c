@@ -86,6 +86,7 @@ struct waiting {
     uint32_t nonce;
     uint32_t key;
     uint32_t client; /* hash of the client's name and realm */
+    bool bare;       /* nothing in it is sealed, nor in an error that answers it */
 };
 
 struct kdc_state {
@@ -311,6 +312,19 @@ static uint64_t exchange_of(const struct dissect *d, uint32_t key)
     return d->info->number << 32 | key;
 }
 
+/* An AS-REQ that asks what pre-authentication is wanted, mostly. */
+static bool is_bare(uint8_t type, const struct krb_kdc_req *request)
+{
+    struct cursor list = request->padata;
+    struct krb_padata padata;
+    if (type != KRB_AS_REQ || request->authorization.present || cursor_left(&request->tickets))
+        return false;
+    while (krb_next_padata(&list, &padata))
+        if (padata.type == PA_ENC_TIMESTAMP || padata.type == PA_FX_FAST)
+            return false;
+    return true;
+}
+
 static void kdc_request(struct dissect *d, const struct krb_message *m, struct bytes message)
 {
     struct kdc_state *state = d->state;
@@ -327,6 +341,7 @@ static void kdc_request(struct dissect *d, const struct krb_message *m, struct b
         .nonce = request->nonce,
         .key = ++state->next_key,
         .client = hash_client(&request->client, request->realm),
+        .bare = is_bare(m->type, request),
     };
     add_waiting(state, &waiting);
     dissect_defer(d, waiting.key);
@@ -430,11 +445,13 @@ static bool put_unsealed(struct dissect *d, struct bytes answer)
     return true;
 }
 
-static void emit_answered(struct dissect *d, const struct waiting *request, struct bytes message)
+static void emit_answered(struct dissect *d, const struct waiting *request, uint8_t type,
+                          struct bytes message)
 {
     enum activity_kind kind = d->activity->kind;
     uint64_t posted = 0;
-    if (!d->truncated && (kind == ACTIVITY_KERBEROS_AS || kind == ACTIVITY_KERBEROS_TGS))
+    bool sealed = type != KRB_ERROR || !request->bare;
+    if (sealed && !d->truncated && (kind == ACTIVITY_KERBEROS_AS || kind == ACTIVITY_KERBEROS_TGS))
         posted = unseal_kdc_reply(d, exchange_of(d, request->key), message);
     if (posted)
         dissect_emit_later(d, posted, put_unsealed);
@@ -461,7 +478,7 @@ static void kdc_answer(struct dissect *d, const struct krb_message *m, struct by
         put_error(w, &m->error);
     else
         put_reply(d, &request, &m->reply);
-    emit_answered(d, &request, message);
+    emit_answered(d, &request, m->type, message);
 }
 
 /* What an ICMP error quotes counts with what others carry. */

@@ -63,15 +63,19 @@ static uint64_t operation_of(struct bytes request)
     return msgpack_next(&c).uint;
 }
 
-/* Numbers of contexts are drawn by lot. */
-static void note_answer(uint64_t operation, struct bytes answer)
+/* Item by item, but for the numbers of contexts: those are drawn by lot. */
+static void note_answer(struct bytes answer)
 {
     struct cursor c = cursor_of_bytes(answer);
-    if (operation == UNSEAL_AP_REQUEST)
-        for (int i = 0; i < 3; i++)
-            msgpack_next(&c);
-    if (!c.failed)
-        digest = XXH3_64bits_withSeed(c.at, cursor_left(&c), digest);
+    while (!cursor_done(&c)) {
+        struct msgpack_item item = msgpack_next(&c);
+        uint64_t number = item.type == MSGPACK_UINT ? item.uint : item.type == MSGPACK_ARRAY ? item.count : 0;
+        if (number > UINT32_MAX)
+            continue;
+        digest = XXH3_64bits_withSeed(&number, sizeof number, digest);
+        if (item.type == MSGPACK_BINARY)
+            digest = XXH3_64bits_withSeed(item.bytes.data, item.bytes.size, digest);
+    }
 }
 
 static int64_t now(void)
@@ -95,7 +99,7 @@ static bool ask(void *context, struct bytes request, struct bytes *answer)
         seen[operation].spent += spent;
     }
     *answer = (struct bytes){w.data, w.size};
-    note_answer(operation, *answer);
+    note_answer(*answer);
     return w.size != 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "tests/unit/harness.h"
 #include "tests/unit/packets.h"
+#include "tests/unit/unsealer.h"
 
 static void open_capture(struct harness *h, const char *name)
 {
@@ -166,13 +167,31 @@ static void test_quoted_error(void **state)
     harness_close(&h);
 }
 
+/* Who holds the keys is told of each request, but not asked of an error when nothing in the exchange is
+ * sealed.
+ */
+static void test_nothing_sealed(void **state)
+{
+    (void)state;
+    struct harness h;
+    struct own_keys keys;
+    assert_true(own_keys_open(&keys, NULL));
+    harness_open(&h, &(struct engine_options){.unsealer = &keys.unsealer});
+    assert_true(harness_capture(&h, PICKET_TEST_DATA "/n01_kinit.pcap"));
+    assert_int_equal(harness_count(&h, ACTIVITY_KERBEROS_AS), 3);
+    assert_int_equal(keys.asked[UNSEAL_KDC_REQUEST], 3);
+    assert_int_equal(keys.asked[UNSEAL_KDC_REPLY], 2);
+    harness_close(&h);
+    own_keys_close(&keys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kinit),           cmocka_unit_test(test_kerberoasting),
         cmocka_unit_test(test_asrep_roasting),  cmocka_unit_test(test_ticket_followed),
         cmocka_unit_test(test_password_change), cmocka_unit_test(test_ntlm_brute_force),
-        cmocka_unit_test(test_quoted_error),
+        cmocka_unit_test(test_quoted_error),    cmocka_unit_test(test_nothing_sealed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
