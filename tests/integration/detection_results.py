@@ -29,6 +29,7 @@ WANTED = {
     "AS-REP-roasting": ([2412], ""),
     "DCSync": ([2006], ""),
     "SAMR-enumeration": ([2021], ""),
+    "RID-cycling": ([2021], ""),
     "session-enumeration": ([2012], ""),
     "remote-execution": ([2019, 2026], ""),
     "pass-the-hash": ([2017, 2001], ""),

@@ -29,8 +29,9 @@ add_test(NAME labels COMMAND Python3::Interpreter ${integration}/labels.py --pic
   ${CMAKE_CURRENT_SOURCE_DIR}/data ${shared_data}/lab)
 set_tests_properties(labels PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 300)
 
-# What the center raises about the labelled captures: those of the tree, and all of them.
-foreach(labelled own=${CMAKE_CURRENT_SOURCE_DIR}/data shared=${shared_data}/lab)
+# What the center raises about the labelled captures: those of the tree, what found errors (tests/lab/variations.py), all of them.
+foreach(labelled own=${CMAKE_CURRENT_SOURCE_DIR}/data variations=${CMAKE_CURRENT_SOURCE_DIR}/data/variations
+        shared=${shared_data}/lab)
   string(REPLACE "=" ";" pair ${labelled})
   list(GET pair 0 which)
   list(GET pair 1 directory)
