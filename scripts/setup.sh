@@ -13,7 +13,7 @@ tests=(clang clang-14 lld clang-format clang-tidy libclang-rt-14-dev llvm-14
        python3-gssapi krb5-kdc krb5-admin-server krb5-user openssl freeradius freeradius-utils
        rsyslog rsyslog-gnutls bsdutils)
 lab=(python3 iproute2 zstd samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba
-     winbind smbclient ldb-tools ldap-utils libsasl2-modules-gssapi-mit krb5-user bind9-dnsutils openssl ethtool tcpdump
+     winbind smbclient ldb-tools ldap-utils libsasl2-modules-gssapi-mit krb5-user krb5-pkinit bind9-dnsutils openssl ethtool tcpdump
      samba-common-bin python3-impacket)
 case ${1:-} in
 --tests) packages+=("${tests[@]}" "${lab[@]}") ;;

@@ -12,15 +12,19 @@ add_test(NAME oracle_keytab COMMAND Python3::Interpreter ${integration}/oracle.p
   --keytab ${shared_data}/lab/lab.keytab --otherwise ${CMAKE_CURRENT_SOURCE_DIR}/data/oracle-keytab.json ${shared_data}/lab)
 set_tests_properties(oracle_keytab PROPERTIES LABELS slow SKIP_RETURN_CODE 77 TIMEOUT 600)
 
-# Captures of what is sealed, and of forged tickets, with the keytab of their domain (tests/lab/sealed.py made them).
-set(sealed ${CMAKE_CURRENT_SOURCE_DIR}/data/sealed)
-add_test(NAME oracle_sealed COMMAND Python3::Interpreter ${integration}/oracle.py --picket $<TARGET_FILE:picket>
-  --keytab ${sealed}/lab.keytab ${sealed})
-add_test(NAME unsealed COMMAND Python3::Interpreter ${integration}/unsealed.py --picket $<TARGET_FILE:picket> ${sealed})
-add_test(NAME detection_results_sealed COMMAND Python3::Interpreter ${integration}/detection_results.py
-  --center $<TARGET_FILE:picket-center> --picket $<TARGET_FILE:picket> --keytab ${sealed}/lab.keytab
-  --entities ${sealed}/directory.ndjson --check ${sealed})
-set_tests_properties(oracle_sealed unsealed detection_results_sealed PROPERTIES LABELS slow TIMEOUT 600)
+# Captures of what is sealed, and of forged tickets, each with the keytab of their domain (tests/lab/sealed.py made them);
+# `elsewhere`: tickets of a controller that is not watched.
+foreach(folder sealed elsewhere)
+  set(captures ${CMAKE_CURRENT_SOURCE_DIR}/data/${folder})
+  add_test(NAME oracle_${folder} COMMAND Python3::Interpreter ${integration}/oracle.py --picket $<TARGET_FILE:picket>
+    --keytab ${captures}/lab.keytab ${captures})
+  add_test(NAME unsealed_${folder} COMMAND Python3::Interpreter ${integration}/unsealed.py --picket $<TARGET_FILE:picket>
+    ${captures})
+  add_test(NAME detection_results_${folder} COMMAND Python3::Interpreter ${integration}/detection_results.py
+    --center $<TARGET_FILE:picket-center> --picket $<TARGET_FILE:picket> --keytab ${captures}/lab.keytab
+    --entities ${captures}/directory.ndjson --check ${captures})
+  set_tests_properties(oracle_${folder} unsealed_${folder} detection_results_${folder} PROPERTIES LABELS slow TIMEOUT 600)
+endforeach()
 
 add_test(NAME live COMMAND Python3::Interpreter ${integration}/live.py --picket $<TARGET_FILE:picket>)
 set_tests_properties(live PROPERTIES LABELS "slow;threads" SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sealed.py - captures of what is sealed, and the keytab that opens them, made in the lab (docs/keytab.md).
 
-    sealed.py --out DIRECTORY [--only PATTERN] [--directory BUILD/tests]
+    sealed.py --out DIRECTORY [--dc2] [--only PATTERN] [--directory BUILD/tests]
 
 Writes into DIRECTORY: NAME.pcap of each scene below, as dc1's port had it; `lab.keytab`, with every key that the domain had
 meanwhile; `labels.tsv`; what the tools said, in NAME.txt; and, by the test programs of that build,
@@ -51,11 +51,53 @@ def prepare(l):
     l.dc1.modify("dn: CN=svc_web,OU=Services,%s\nchangetype: modify\nreplace: userAccountControl\nuserAccountControl: %d\n-\n"
                  "replace: msDS-AllowedToDelegateTo\nmsDS-AllowedToDelegateTo: cifs/dc1.corp.example\n" %
                  (lab.BASE, 0x200 | 0x10000 | 0x1000000))
+    allow_certificates(l)
     l.dc1.must(["samba-tool", "computer", "create", "NOPAC"])
     l.dc1.must(["samba-tool", "user", "setpassword", "NOPAC$", "--newpassword=No.Pac.123!"])
     l.dc1.stop()
     l.dc1.start()
     l.dc1.named()
+    if l.dc2:
+        l.level()
+
+
+CERTIFICATE = """
+[extensions]
+basicConstraints = CA:FALSE
+keyUsage = digitalSignature, keyEncipherment, keyAgreement
+extendedKeyUsage = %(purpose)s
+subjectAltName = otherName:1.3.6.1.5.2.2;SEQUENCE:principal
+[principal]
+realm = EXP:0, GeneralString:CORP.EXAMPLE
+name = EXP:1, SEQUENCE:name
+[name]
+type = EXP:0, INTEGER:1
+parts = EXP:1, SEQUENCE:parts
+[parts]
+"""
+
+
+def certify(path, purpose, *principal):
+    """A certificate of the lab's authority for a principal (RFC 4556): path.pem and path.key."""
+    parts = "".join("part%d = GeneralString:%s\n" % pair for pair in enumerate(principal))
+    with open(path + ".ext", "w") as f:
+        f.write(CERTIFICATE % {"purpose": purpose} + parts)
+    authority = lab.PLACE + "/ca"
+    quiet = dict(check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", path + ".key", "-subj", "/CN=" + principal[0],
+                    "-out", path + ".csr"], **quiet)
+    subprocess.run(["openssl", "x509", "-req", "-in", path + ".csr", "-CA", authority + ".pem", "-CAkey", authority + ".key",
+                    "-CAcreateserial", "-days", "3650", "-out", path + ".pem", "-extensions", "extensions", "-extfile",
+                    path + ".ext"], **quiet)
+
+
+def allow_certificates(l):
+    """The KDC takes certificates in the place of passwords."""
+    certify(lab.PLACE + "/kdc", "1.3.6.1.5.2.3.5", "krbtgt", "CORP.EXAMPLE")
+    certify(lab.PLACE + "/user", "1.3.6.1.5.2.3.4", "user01")
+    with open(l.krb5_config, "a") as f:
+        f.write(" enable-pkinit = yes\n pkinit_identity = FILE:%s/kdc.pem,%s/kdc.key\n pkinit_anchors = FILE:%s\n"
+                " pkinit_principal_in_certificate = yes\n" % (lab.PLACE, lab.PLACE, l.ca_file))
 
 
 def ntlm():
@@ -96,6 +138,9 @@ def kerberos():
             "rpcclient --use-krb5-ccache=$KRB5CCNAME \"ncacn_np:$DC[seal]\" -c 'lookupnames user07'" % (name, name, enter, name))
     yield "k28_starttls", "LDAP-StartTLS", ["user01"], (
         "export LDAPTLS_REQCERT=never; search -ZZ -x -D user01@corp.example -w 'User.Pass01!' '(sAMAccountName=user07)' mail")
+    yield "k29_pkinit", "AS-exchange", ["user01"], (
+        "kinit -X X509_user_identity=FILE:%s/user.pem,%s/user.key -X X509_anchors=FILE:%s/ca.pem user01; kvno ldap/$DC; search "
+        "-Y GSSAPI '(sAMAccountName=user07)' mail" % ((lab.PLACE,) * 3))
 
 
 def accounts():
@@ -161,6 +206,34 @@ def files():
         number += 1
 
 
+def elsewhere():
+    """Lawful tickets that the other controller issued, which is not watched: nothing may be thought of them."""
+    there = "sed '/kdc = 10.1.1.2$/d' $KRB5_CONFIG >$W/there; there() { KRB5_CONFIG=$W/there \"$@\"; }; "
+    use = "; kvno cifs/$DC; search -Y GSSAPI -s base dn"
+    user = "there ticket %s '%s' %s"
+    yield "k79_here", "AS-exchange", ["user%02d" % n for n in range(21, 25)], (
+        "for n in 21 22 23 24; do ticket user$n \"User.Pass$n!\"" + use + "; done")
+    for number, name, who, password, more in (
+            (80, "user", "user01", "User.Pass01!", "-f -r 7d"), (81, "administrator", ADMIN, lab.PASSWORD, ""),
+            (82, "computer", "WS01$", "Computer.Pass01!", ""), (83, "an_hour", "user03", "User.Pass03!", "-l 1h"),
+            (84, "canonical", "user04", "User.Pass04!", "-C"), (85, "domain_admin", "dadmin", "Dadmin.Pass1!", "-p")):
+        yield "k%02d_%s" % (number, name), "AS-exchange", [who], there + user % (who, password, more) + use
+    yield "k86_upn", "AS-exchange", ["user05"], there + "printf 'User.Pass05!\\n' | there kinit -E user05@corp.example" + use
+    yield "k87_renewed", "AS-exchange", ["user06"], there + user % ("user06", "User.Pass06!", "-r 7d") + "; sleep 3; there kinit -R" + use
+    yield "k88_services", "AS-exchange", ["user07"], (
+        there + user % ("user07", "User.Pass07!", "") + "; there kvno cifs/$DC ldap/$DC; search -Y GSSAPI -s base dn; smbclient "
+        "--use-krb5-ccache=$KRB5CCNAME //$DC/sysvol -c ls")
+    yield "k89_delegation", "delegation", ["svc_web"], (
+        there + user % ("svc_web", "Iis.Service9!", "-f") + "; there kvno --out-cache $W/s4u -U user02 -P cifs/$DC; smbclient "
+        "--use-krb5-ccache=$W/s4u //$DC/sysvol -c ls")
+    yield "k90_armor", "FAST", ["user08", "WS02$"], (
+        there + "there ticket 'WS02$' 'Computer.Pass02!' -c $W/armor; " + user % ("user08", "User.Pass08!", "-T $W/armor") + use)
+    yield "k91_new_password", "password-reset", [ADMIN, "user11"], (
+        there + "samba-tool user setpassword user11 --newpassword='Other.Pass11!' -H ldap://dc2.corp.example -U$ADMIN; " +
+        user % ("user11", "Other.Pass11!", "") + use)
+    yield "k92_replication", "DRS-replication", [ADMIN], "samba-tool drs replicate $DC dc2.corp.example $DN -U$ADMIN"
+
+
 def forgeries(sid):
     """By impacket as it is (but for the key's version, which Samba has as 1), and by templates, which fit better."""
     key = "key() { klist -keK %s | sed -n \"s/.* $1@.*$2.*(0x\\(.*\\))/\\1/p\" | tail -1; }; " % KEYTAB
@@ -192,9 +265,9 @@ def forgeries(sid):
         rename % "DC1" + "ticket DC1 'No.Pac.123!'; " + rename % "NOPAC$" + "kvno -U dadmin DC1; kvno ldap/$DC")
 
 
-def everything(sid):
-    for host, kind, part in (("client", "benign", (*ntlm(), *kerberos(), *accounts(), *channels(), *files())),
-                             ("attacker", "attack", forgeries(sid))):
+def everything(sid, dc2):
+    lawful = elsewhere() if dc2 else (*ntlm(), *kerberos(), *accounts(), *channels(), *files())
+    for host, kind, part in (("client", "benign", lawful), ("attacker", "attack", forgeries(sid))):
         for name, technique, who, script in part:
             yield Scene(name, host, who, script), kind, technique
 
@@ -266,6 +339,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
     parser.add_argument("--only", default="")
+    parser.add_argument("--dc2", action="store_true", help="two controllers, of which one is watched: other scenes")
     parser.add_argument("--directory", help="the folder of picket-replicate and picket-store-dump")
     args = parser.parse_args()
     lab.enter()
@@ -273,14 +347,14 @@ def main():
     os.makedirs(out, exist_ok=True)
     if os.path.exists(out + "/lab.keytab"):                 # of another domain
         os.remove(out + "/lab.keytab")
-    with lab.Lab() as l, open(os.path.join(out, "labels.tsv"), "w") as labels:
+    with lab.Lab(dc2=args.dc2) as l, open(os.path.join(out, "labels.tsv"), "w") as labels:
         prepare(l)
         if args.directory:
             write_directory(l, out, os.path.abspath(args.directory))
         export_keys(l, out)
         print("file", "class", "technique", "account", sep="\t", file=labels)
         sid = re.search(r"S-1-5-21(-\d+){3}", l.dc1.dump(attributes=["cn"], expression="(objectClass=domain)")[0][0]).group()
-        for scene, kind, technique in everything(sid):
+        for scene, kind, technique in everything(sid, args.dc2):
             if not re.search(args.only, scene.name):
                 continue
             size = capture(l, scene, out)
