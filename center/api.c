@@ -423,12 +423,26 @@ static struct MHD_Daemon *start_daemon(struct api *self, const struct endpoint *
                             on_connection, self, MHD_OPTION_ARRAY, plain ? none : tls, MHD_OPTION_END);
 }
 
+/* Where it may listen. */
+static bool check_listen(const struct config *config, struct fault *fault)
+{
+    char text[IP_ADDRESS_TEXT_MAX];
+    size_t count = config_count(config, "api/listen");
+    if (count > LISTEN_MAX)
+        return fault_say(fault, "api/listen: at most %u addresses", LISTEN_MAX);
+    for (size_t i = 0; i < count && config_bool(config, "api/plain"); i++) {
+        struct endpoint endpoint = config_endpoint_at(config, "api/listen", i);
+        if (!is_loopback(&endpoint.address))
+            return fault_say(fault, "api/plain is only for loopback, not for %s",
+                             ip_address_text(&endpoint.address, text));
+    }
+    return true;
+}
+
 static bool listen_on(struct api *self, const struct endpoint *endpoint, bool plain, struct fault *fault)
 {
     char text[IP_ADDRESS_TEXT_MAX];
     ip_address_text(&endpoint->address, text);
-    if (plain && !is_loopback(&endpoint->address))
-        return fault_say(fault, "api/plain is only for loopback, not for %s", text);
     struct MHD_Daemon *daemon = start_daemon(self, endpoint, plain);
     if (!daemon)
         return fault_say(fault, "the API cannot listen on %s port %u: %s", text, endpoint->port,
@@ -441,16 +455,33 @@ static bool listen_on(struct api *self, const struct endpoint *endpoint, bool pl
     return true;
 }
 
-static bool read_certificate(const struct api *self, const struct config *config, struct api_certificate *to,
-                             struct fault *fault)
+/* That of the configuration, if it has one. */
+static bool read_configured(const struct config *config, struct api_certificate *to, struct fault *fault)
 {
     const char *certificate = config_string(config, "api/certificate");
     const char *key = config_string(config, "api/key");
+    *to = (struct api_certificate){NULL, NULL};
     if (!certificate != !key)
         return fault_say(fault, "api/certificate and api/key belong together");
-    if (certificate)
-        return api_certificate_read(certificate, key, to, fault);
-    return api_certificate_own(self->config.state, clock_wall(clock_system()), to, fault);
+    return !certificate || api_certificate_read(certificate, key, to, fault);
+}
+
+static bool read_certificate(const struct api *self, const struct config *config, struct api_certificate *to,
+                             struct fault *fault)
+{
+    return read_configured(config, to, fault) &&
+           (to->certificate ||
+            api_certificate_own(self->config.state, clock_wall(clock_system()), to, fault));
+}
+
+bool api_check(const struct config *config, struct fault *fault)
+{
+    struct api_certificate certificate;
+    bool fine = check_listen(config, fault) &&
+                (config_bool(config, "api/plain") || read_configured(config, &certificate, fault));
+    if (fine && !config_bool(config, "api/plain"))
+        api_certificate_free(&certificate);
+    return fine;
 }
 
 static bool start(struct api *self, struct fault *fault)
@@ -460,8 +491,8 @@ static bool start(struct api *self, struct fault *fault)
     size_t count = config_count(config, "api/listen");
     if (!self->events || !self->buckets)
         return fault_say(fault, "no memory for the API");
-    if (count > LISTEN_MAX)
-        return fault_say(fault, "api/listen: too many");
+    if (!check_listen(config, fault))
+        return false;
     if (!plain && !read_certificate(self, config, &self->certificate, fault))
         return false;
     for (size_t i = 0; i < count; i++) {

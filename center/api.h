@@ -33,6 +33,8 @@ struct api_config {
     struct api_sources sources;
 };
 
+/* Whether it could listen so: addresses, certificate. False with the reason. */
+bool api_check(const struct config *config, struct fault *fault);
 /* NULL with the reason. All of the configuration must outlive it. */
 struct api *api_start(const struct api_config *config, struct fault *fault);
 /* Ends all connections. */

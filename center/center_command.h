@@ -5,6 +5,7 @@
 #pragma once
 
 #include <getopt.h>
+#include <stdbool.h>
 
 #define EXIT_FINE   0
 #define EXIT_FAILED 1
@@ -28,9 +29,11 @@ int center_backup(int argc, char **argv);
 int center_restore(int argc, char **argv);
 
 /* A command that works as the configuration says: reads its options and the configuration, and runs it, or
- * with --check only says that it is right. */
+ * with --check only says whether it is right; `check` (may be NULL) looks beyond its form. */
 struct center_config;
+struct fault;
 int center_configured(const char *name, int argc, char **argv,
+                      bool (*check)(const struct center_config *config, struct fault *fault),
                       int (*run)(const struct center_config *config));
 /* A descriptor that is readable when the program is to end. -1: none to be had. */
 int center_stop_signals(void);

@@ -45,6 +45,9 @@ bool notifier_add(struct notifier *notifier, const char *name, struct notify_out
 bool notifier_set_portal(struct notifier *notifier, const char *url, struct fault *fault);
 /* All outputs of the configuration file, section "notify". */
 bool notifier_configure(struct notifier *notifier, const struct config *config, struct fault *fault);
+/* Whether they could be made; nobody is told anything. False with the reason. A secret that cannot be read,
+ * which is tried anew with each notice, is only warned of. */
+bool notifier_check(const struct config *config, struct fault *fault);
 bool notifier_start(struct notifier *notifier, struct fault *fault);
 /* The outputs of this configuration instead of those that there are; one that has the name that it had goes
  * on with its queue. False with the reason: those before stay. After it the configuration before this one is

@@ -2,6 +2,8 @@
  *
  * The outputs of the configuration file.
  */
+#include "base/log.h"
+#include "base/secret.h"
 #include "center/notify.h"
 
 #include <stdio.h>
@@ -21,6 +23,13 @@ static void name_of(const char *url, char name[NOTIFY_NAME_MAX])
     const char *host = strstr(url, "://");
     size_t size = host ? (size_t)(host - url) + 3 + strcspn(host + 3, "/?") : strlen(url);
     snprintf(name, NOTIFY_NAME_MAX, "%.*s", (int)(size < NOTIFY_NAME_MAX ? size : NOTIFY_NAME_MAX - 1), url);
+}
+
+/* A fault, with the key that it is about. */
+static bool about(const char *key, bool fine, struct fault *fault)
+{
+    struct fault what = *fault;
+    return fine || fault_say(fault, "%s: %.*s", key, (int)(sizeof(what.text) - 40), what.text);
 }
 
 static bool add_syslog(struct notifier *notifier, const struct config *config, size_t index,
@@ -56,7 +65,7 @@ static bool add_mail(struct notifier *notifier, const struct config *config, str
     if (!mail.url)
         return true;
     if (config_count(config, "notify/mail-to") > NOTIFY_TO_MAX)
-        return fault_say(fault, "notify/mail-to: too many");
+        return fault_say(fault, "at most %u receivers", NOTIFY_TO_MAX);
     while (mail.to_count < config_count(config, "notify/mail-to")) {
         mail.to[mail.to_count] = config_string_at(config, "notify/mail-to", mail.to_count);
         mail.to_count++;
@@ -94,10 +103,27 @@ bool notifier_configure(struct notifier *notifier, const struct config *config, 
     if (!notifier_set_portal(notifier, config_string(config, "notify/portal"), fault))
         return false;
     for (size_t i = 0; i < config_count(config, "notify/syslog"); i++)
-        if (!add_syslog(notifier, config, i, fault))
+        if (!about("notify/syslog", add_syslog(notifier, config, i, fault), fault))
             return false;
     for (size_t i = 0; i < config_count(config, "notify/webhook"); i++)
-        if (!add_webhook(notifier, config, i, fault))
+        if (!about("notify/webhook", add_webhook(notifier, config, i, fault), fault))
             return false;
-    return add_mail(notifier, config, fault) && add_file(notifier, config, fault);
+    return about("notify/mail-server", add_mail(notifier, config, fault), fault) &&
+           about("notify/file", add_file(notifier, config, fault), fault);
+}
+
+bool notifier_check(const struct config *config, struct fault *fault)
+{
+    static const char *const secrets[] = {"notify/mail-password", "notify/webhook-secret"};
+    const struct notifier_config nowhere = {.store = ""};
+    struct fault unreadable;
+    struct notifier *notifier = notifier_new(&nowhere, fault);
+    bool fine = notifier && notifier_configure(notifier, config, fault);
+    for (size_t i = 0; fine && i < sizeof(secrets) / sizeof(*secrets); i++) {
+        const char *path = config_string(config, secrets[i]);
+        if (path && !secret_file_check(path, &unreadable))
+            log_warning("%s: %s", secrets[i], unreadable.text);
+    }
+    notifier_destroy(&notifier);
+    return fine;
 }

@@ -299,14 +299,14 @@ static bool check(const struct notify_mail_config *config, struct fault *fault)
     if (strncmp(config->url, "smtp://", 7) != 0 && strncmp(config->url, "smtps://", 8) != 0)
         return fault_say(fault, "%s: smtp://HOST:PORT or smtps://HOST:PORT is wanted", config->url);
     if (!is_address(config->from))
-        return fault_say(fault, "the sender of mails is no address");
+        return fault_say(fault, "mail-from: an address is wanted");
     if (config->to_count == 0)
-        return fault_say(fault, "nobody is named to whom mails go");
+        return fault_say(fault, "mail-to: nobody is named");
     for (unsigned i = 0; i < config->to_count; i++)
         if (!is_address(config->to[i]))
             return fault_say(fault, "%s is no mail address", config->to[i]);
     if (config->user && !config->password_file)
-        return fault_say(fault, "a user of the mail server, but no file with the password");
+        return fault_say(fault, "mail-password is missing, which belongs to mail-user");
     if (config->user && config->plain && strncmp(config->url, "smtps://", 8) != 0)
         return fault_say(fault, "a password is not sent without TLS");
     return true;

@@ -108,8 +108,11 @@ static int parse(const char *name, int argc, char **argv, struct center_options 
     return optind < argc ? center_misused(name, "only options are wanted") : EXIT_FINE;
 }
 
-int center_configured(const char *name, int argc, char **argv, int (*run)(const struct center_config *config))
+int center_configured(const char *name, int argc, char **argv,
+                      bool (*check)(const struct center_config *config, struct fault *fault),
+                      int (*run)(const struct center_config *config))
 {
+    struct fault fault;
     struct center_options options;
     int done, status = parse(name, argc, argv, &options, &done);
     if (status != EXIT_FINE || done)
@@ -117,17 +120,21 @@ int center_configured(const char *name, int argc, char **argv, int (*run)(const 
     struct center_config *config = center_config_load(options.config);
     if (!config)
         return EXIT_USAGE;
-    if (options.check)
-        printf("%s: fine\n", options.config);
-    else
+    if (!options.check) {
         status = run(config);
+    } else if (check && !check(config, &fault)) {
+        fprintf(stderr, "picket-center: %s: %s\n", options.config, fault.text);
+        status = EXIT_USAGE;
+    } else {
+        printf("%s: fine\n", options.config);
+    }
     center_config_free(&config);
     return status;
 }
 
 int center_receive(int argc, char **argv)
 {
-    return center_configured("receive", argc, argv, receive);
+    return center_configured("receive", argc, argv, NULL, receive);
 }
 
 int center_key(int argc, char **argv)

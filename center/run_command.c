@@ -72,5 +72,5 @@ static int run(const struct center_config *config)
 
 int center_run(int argc, char **argv)
 {
-    return center_configured("run", argc, argv, run);
+    return center_configured("run", argc, argv, service_check, run);
 }

@@ -17,6 +17,7 @@
 #include "center/store_upkeep.h"
 #include "center/workspaces.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -495,6 +496,14 @@ static bool open_all(struct service *self, struct fault *fault)
         return false;
     self->receiver = receiver_new(self->config, fault);
     return self->receiver != NULL;
+}
+
+bool service_check(const struct center_config *config, struct fault *fault)
+{
+    return workspaces_check(config->config, fault) && api_check(config->config, fault) &&
+           notifier_check(config->config, fault) &&
+           (!config->places || access(config->places, R_OK) == 0 ||
+            fault_say(fault, "center/places: %s: %s", config->places, strerror(errno)));
 }
 
 struct service *service_new(const struct center_config *config, struct fault *fault)

@@ -13,6 +13,9 @@
 
 struct service;
 
+/* Whether what the file says beyond its form can be done: rules, outputs, certificates, a database of places.
+ * False with the reason. */
+bool service_check(const struct center_config *config, struct fault *fault);
 /* Opens everything. NULL with the reason. `config` must outlive it. */
 struct service *service_new(const struct center_config *config, struct fault *fault);
 void service_destroy(struct service **service);

@@ -28,8 +28,9 @@ bool store_known(struct store *store, struct fault *fault)
         struct bytes name = store_get_bytes(&rows, 1);
         int64_t number = store_get_int(&rows, 0);
         if (!migration_find(number))
-            known = fault_say(fault, "the database is of a newer version (%lld %.*s)", (long long)number,
-                              (int)name.size, (const char *)name.data);
+            known = fault_say(fault,
+                              "the database is of a newer version of picket-center (%lld %.*s): run that one",
+                              (long long)number, (int)name.size, (const char *)name.data);
     }
     store_rows_end(&rows);
     return known && (!store_failed(store) || fault_say(fault, "%s", store_fault(store)));

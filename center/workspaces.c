@@ -68,16 +68,33 @@ static bool find_or_add(struct workspaces *self, const char *name, uint64_t *id)
     return true;
 }
 
+static const char *const rule_keys[] = {
+    [RULE_NODE] = "workspaces/nodes", [RULE_SITE] = "workspaces/sites", [RULE_DOMAIN] = "workspaces/domains"};
+#define RULE_KEYS (sizeof(rule_keys) / sizeof(*rule_keys))
+
 /* "WHAT=WORKSPACE" */
+static bool is_rule(enum rule_kind kind, const char *text, struct fault *fault)
+{
+    const char *equals = strrchr(text, '=');
+    return (equals && equals != text && equals[1] != '\0' && strlen(equals + 1) < WORKSPACE_NAME_MAX &&
+            (size_t)(equals - text) < sizeof(((struct rule *)NULL)->value)) ||
+           fault_say(fault, "%s: \"%s\" is no rule: NAME=WORKSPACE is wanted", rule_keys[kind], text);
+}
+
+bool workspaces_check(const struct config *config, struct fault *fault)
+{
+    size_t rules = 0;
+    for (unsigned kind = 0; kind < RULE_KEYS; kind++)
+        for (size_t i = 0; i < config_count(config, rule_keys[kind]); i++, rules++)
+            if (!is_rule((enum rule_kind)kind, config_string_at(config, rule_keys[kind], i), fault))
+                return false;
+    return rules <= RULES_MAX || fault_say(fault, "more than %u rules for workspaces", RULES_MAX);
+}
+
 static bool add_rule(struct workspaces *self, enum rule_kind kind, const char *text, struct fault *fault)
 {
     struct rule *rule = &self->rules[self->rule_count];
     const char *equals = strrchr(text, '=');
-    if (!equals || equals == text || equals[1] == '\0' || strlen(equals + 1) >= WORKSPACE_NAME_MAX ||
-        (size_t)(equals - text) >= sizeof(rule->value))
-        return fault_say(fault, "\"%s\" is no rule: NAME=WORKSPACE is wanted", text);
-    if (self->rule_count == RULES_MAX)
-        return fault_say(fault, "more than %u rules for workspaces", RULES_MAX);
     rule->kind = kind;
     snprintf(rule->value, sizeof(rule->value), "%.*s", (int)(equals - text), text);
     self->rule_count++;
@@ -89,12 +106,11 @@ static bool add_rule(struct workspaces *self, enum rule_kind kind, const char *t
 
 static bool read_rules(struct workspaces *self, const struct config *config, struct fault *fault)
 {
-    static const char *const keys[] = {[RULE_NODE] = "workspaces/nodes",
-                                       [RULE_SITE] = "workspaces/sites",
-                                       [RULE_DOMAIN] = "workspaces/domains"};
-    for (unsigned kind = 0; config && kind < sizeof(keys) / sizeof(*keys); kind++)
-        for (size_t i = 0; i < config_count(config, keys[kind]); i++)
-            if (!add_rule(self, (enum rule_kind)kind, config_string_at(config, keys[kind], i), fault))
+    if (config && !workspaces_check(config, fault))
+        return false;
+    for (unsigned kind = 0; config && kind < RULE_KEYS; kind++)
+        for (size_t i = 0; i < config_count(config, rule_keys[kind]); i++)
+            if (!add_rule(self, (enum rule_kind)kind, config_string_at(config, rule_keys[kind], i), fault))
                 return false;
     return true;
 }

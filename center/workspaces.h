@@ -14,6 +14,8 @@
 
 struct workspaces;
 
+/* Whether the rules of the configuration are some. False with the reason. */
+bool workspaces_check(const struct config *config, struct fault *fault);
 /* Reads the rules of the configuration (section "workspaces"), makes those that they name, and takes in the
  * nodes that are known. NULL with the reason. */
 struct workspaces *workspaces_new(const char *store, const struct config *config, struct fault *fault);

@@ -311,7 +311,7 @@ static int lock(int file, const char *path, struct fault *fault)
     if (flock(file, LOCK_EX | LOCK_NB) == 0)
         return file;
     if (errno == EWOULDBLOCK)
-        fault_say(fault, "%s: in use by another picketd or picket", path);
+        fault_say(fault, "%s: in use by another process of Picket", path);
     else
         fault_say(fault, "%s: %s", path, strerror(errno));
     close(file);

@@ -430,6 +430,61 @@ static void test_wrong_rules(void **state)
     }
 }
 
+static void write_conf(const struct world *w, const char *from, const char *to)
+{
+    char text[2048];
+    FILE *file = fopen(w->conf, "r");
+    size_t size = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[size] = '\0';
+    char *at = strstr(text, from);
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    file = fopen(w->conf, "w");
+    fwrite(text, 1, size, file);
+    fclose(file);
+}
+
+/* What --check says beyond the file's form. */
+static void test_what_cannot_be_done_is_checked(void **state)
+{
+    struct world *w = *state;
+    struct fault fault = {0};
+    static const struct {
+        const char *section, *why;
+    } wrong[] = {
+        {"notify\n    syslog = http://siem\n", "notify/syslog: http://siem: "},
+        {"notify\n    webhook = \"http://192.0.2.1/x\"\n", "notify/webhook: http://192.0.2.1/x: https"},
+        {"notify\n    mail-server = smtp://mail\n", "notify/mail-server: "},
+        {"notify\n    syslog = tls://siem:1\n    syslog-key = /none\n", "belong together"},
+        {"workspaces\n    sites = Oslo\n", "workspaces/sites: \"Oslo\" is no rule"},
+        {"api\n    listen = 0.0.0.0:1\n", "api/plain is only for loopback, not for 0.0.0.0"},
+        {"api\n    listen = 127.0.0.1:1,127.0.0.1:2,127.0.0.1:3,127.0.0.1:4\n", "at most 4 addresses"},
+    };
+    assert_true(service_check(w->config, &fault));
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        configure(w, wrong[i].section);
+        assert_false(service_check(w->config, &fault));
+        if (!strstr(fault.text, wrong[i].why))
+            fail_msg("%s", fault.text);
+    }
+    configure(
+        w, "notify\n    mail-server = smtp://mail\n    mail-from = a@b.example\n    mail-to = c@d.example\n"
+           "    mail-user = a\n    mail-password = /none\n"); /* which may come later */
+    assert_true(service_check(w->config, &fault));
+    configure(w, "api\n    key = /none\n    certificate = /none\n");
+    assert_true(service_check(w->config, &fault)); /* HTTP shows none */
+    write_conf(w, "plain = yes", "plain = no ");
+    center_config_free(&w->config);
+    w->config = center_config_load(w->conf);
+    assert_false(service_check(w->config, &fault));
+    assert_non_null(strstr(fault.text, "/none: No such file"));
+    configure(w, "");
+    w->config->places = "/none";
+    assert_false(service_check(w->config, &fault));
+    assert_non_null(strstr(fault.text, "center/places: /none: No such file"));
+}
+
 /* 1004: told three weeks before, and as worse when it is over; both reach the store once. */
 static void test_certificates_end(void **state)
 {
@@ -486,21 +541,6 @@ static void wait_for_output(const struct running *r, const char *name)
     while (!has_output(r, name) && clock_monotonic(clock_system()) < until)
         usleep(20000);
     assert_true(has_output(r, name));
-}
-
-static void write_conf(const struct world *w, const char *from, const char *to)
-{
-    char text[2048];
-    FILE *file = fopen(w->conf, "r");
-    size_t size = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[size] = '\0';
-    char *at = strstr(text, from);
-    assert_non_null(at);
-    memcpy(at, to, strlen(to));
-    file = fopen(w->conf, "w");
-    fwrite(text, 1, size, file);
-    fclose(file);
 }
 
 static void test_outputs_follow_the_file(void **state)
@@ -729,6 +769,7 @@ int main(void)
         T(workspaces_are_kept_apart),
         T(tokens_put_nodes_into_workspaces),
         T(wrong_rules),
+        T(what_cannot_be_done_is_checked),
         T(certificates_end),
         T(outputs_follow_the_file),
         T(backup_while_it_runs),
