@@ -72,6 +72,7 @@ struct entities {
     uint32_t living, deleted;
     uint64_t memberships, refused, details_bytes;
     struct entities_names names;
+    uint32_t *recent;                /* numbers of those that were asked for lately, by objectGUID; 0: none */
     struct entities_domain *domains; /* from 1 */
     uint32_t domain_count;
     struct entities_tag *tags;

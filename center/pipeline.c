@@ -116,9 +116,6 @@ static void keep_time(struct pipeline *self, int64_t time)
         self->first = time;
     if (time > self->last)
         self->last = time;
-    struct memory *memory = state_table_use(self->memory, memory_key, self->last, NULL);
-    if (memory)
-        *memory = (struct memory){self->first, self->last};
     self->context.since = self->first;
     if (self->expired == 0)
         self->expired = self->last;
@@ -231,6 +228,17 @@ static void each_table(struct pipeline *self,
                 return;
 }
 
+/* As of now: it changes with each activity, and is asked for here only. */
+static void keep_memory(struct pipeline *self)
+{
+    const struct memory *known = state_table_look(self->memory, memory_key, self->last);
+    if (self->first == 0 || (known && known->last == self->last))
+        return;
+    struct memory *memory = state_table_use(self->memory, memory_key, self->last, NULL);
+    if (memory)
+        *memory = (struct memory){self->first, self->last};
+}
+
 static bool tell_table(void *context, const char *owner, struct state_table *table)
 {
     const struct pipeline_keeper *keeper = context;
@@ -246,6 +254,7 @@ static bool tell_table(void *context, const char *owner, struct state_table *tab
 void pipeline_changes(struct pipeline *self, const struct pipeline_keeper *keeper)
 {
     struct pipeline_keeper copy = *keeper;
+    keep_memory(self);
     each_table(self, tell_table, &copy);
 }
 

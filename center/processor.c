@@ -38,13 +38,14 @@ struct processor *processor_new(const struct processor_config *config)
     memcpy(self->forms, forms, sizeof(forms));
     if (config->tickets)
         self->forms[TABLE_TICKETS].capacity = self->forms[TABLE_SERVICE_TICKETS].capacity = config->tickets;
-    for (unsigned i = 0; i < TABLES; i++) {
+    self->learned = processor_learned_new();
+    bool fine = self->learned != NULL;
+    for (unsigned i = 0; fine && i < TABLES; i++) {
         self->tables[i] = state_table_new(&self->forms[i], config->seed.value);
-        if (!self->tables[i]) {
-            processor_destroy(&self);
-            return NULL;
-        }
+        fine = self->tables[i] != NULL;
     }
+    if (!fine)
+        processor_destroy(&self);
     return self;
 }
 
@@ -54,6 +55,7 @@ void processor_destroy(struct processor **processor)
         return;
     for (unsigned i = 0; i < TABLES; i++)
         state_table_destroy(&(*processor)->tables[i]);
+    free((*processor)->learned);
     free(*processor);
     *processor = NULL;
 }
@@ -68,6 +70,7 @@ void processor_expire(struct processor *processor, int64_t now)
     for (unsigned i = 0; i < TABLES; i++)
         state_table_expire(processor->tables[i], now);
     processor->known_node = 0; /* it may have been forgotten */
+    processor->names_state++;
 }
 
 /* --- who is in it --- */

@@ -47,6 +47,13 @@ static const struct end ends[2] = {
      PLACE_DESTINATION},
 };
 
+/* An address, and what is known of it, searched for once. */
+struct known_address {
+    const struct ip_address *address;
+    struct subject key;
+    const struct address *known; /* NULL: nothing */
+};
+
 static struct subject address_key(const struct processor *self, const struct ip_address *address)
 {
     return subject_of_address(self->seed, address);
@@ -54,15 +61,33 @@ static struct subject address_key(const struct processor *self, const struct ip_
 
 /* --- computers --- */
 
-static void remember_computer(struct processor *self, const struct ip_address *address,
-                              const struct party *party, int64_t now)
+static struct known_address look_at_address(const struct processor *self, const struct ip_address *address,
+                                            int64_t now)
 {
-    struct subject key = address_key(self, address);
-    const struct address *known = state_table_look(self->tables[TABLE_ADDRESSES], key, now);
+    struct known_address at = {.address = address, .key = address_key(self, address)};
+    if (address->family)
+        at.known = state_table_look(self->tables[TABLE_ADDRESSES], at.key, now);
+    return at;
+}
+
+/* To be changed; NULL without memory. */
+static struct address *use_address(struct processor *self, struct known_address *at, int64_t now)
+{
+    struct state_table *table = self->tables[TABLE_ADDRESSES];
+    struct address *to =
+        at->known ? state_table_renew(table, at->known, now) : state_table_use(table, at->key, now, NULL);
+    at->known = to;
+    return to;
+}
+
+static void remember_computer(struct processor *self, struct known_address *at, const struct party *party,
+                              int64_t now)
+{
+    const struct address *known = at->known;
     if (known && now - known->named < RENEWED_AFTER && known->has_guid == (party->guid != NULL) &&
         (!party->guid || memcmp(known->guid, party->guid, 16) == 0))
         return;
-    struct address *to = state_table_use(self->tables[TABLE_ADDRESSES], key, now, NULL);
+    struct address *to = use_address(self, at, now);
     if (!to || to->named > now)
         return;
     to->named = now;
@@ -74,11 +99,9 @@ static void remember_computer(struct processor *self, const struct ip_address *a
     processor_copy(to->domain, sizeof(to->domain), party->domain);
 }
 
-static bool computer_from_elsewhere(struct processor *self, const struct ip_address *address, int64_t now,
+static bool computer_from_elsewhere(struct processor *self, const struct address *known, int64_t now,
                                     const struct end *end, struct party *to)
 {
-    const struct address *known =
-        state_table_look(self->tables[TABLE_ADDRESSES], address_key(self, address), now);
     if (!known || !known->name[0] || now < known->named || now - known->named > COMPUTER_STAYS)
         return false;
     struct address address_copy = *known;
@@ -93,14 +116,14 @@ static bool computer_from_elsewhere(struct processor *self, const struct ip_addr
     return party_is(to) && to->confidence >= SURE_ENOUGH;
 }
 
-static void address_party(struct processor *self, const struct ip_address *address, const struct end *end,
+static void address_party(struct processor *self, const struct known_address *at, const struct end *end,
                           struct party *to)
 {
     char text[IP_ADDRESS_TEXT_MAX];
     struct name_place *place = &self->places[end->place];
-    ip_address_text(address, text);
+    ip_address_text(at->address, text);
     *to = (struct party){.kind = SUBJECT_ADDRESS,
-                         .subject = address_key(self, address),
+                         .subject = at->key,
                          .name = processor_copy(place->name, sizeof(place->name),
                                                 (struct bytes){(const uint8_t *)text, strlen(text)}),
                          .confidence = 100};
@@ -108,7 +131,7 @@ static void address_party(struct processor *self, const struct ip_address *addre
 
 /* A computer where it is known well enough, else the address. */
 static void end_party(struct processor *self, const struct activity *a, const struct end *end,
-                      const struct ip_address *address, struct party *to)
+                      struct known_address *at, struct party *to)
 {
     const struct activity_value *confidence = activity_get(a, end->confidence),
                                 *shared = activity_get(a, end->shared);
@@ -120,13 +143,13 @@ static void end_party(struct processor *self, const struct activity *a, const st
     if (named.found_name.size && confidence && confidence->uint >= SURE_ENOUGH) {
         processor_party(self, &named, a->time, end->place, to);
         to->confidence = confidence->uint < 100 ? (uint8_t)confidence->uint : 100;
-        if (address->family && party_is(to))
-            remember_computer(self, address, to, a->time);
-    } else if (address->family &&
-               ((shared && shared->boolean) || !computer_from_elsewhere(self, address, a->time, end, to))) {
-        address_party(self, address, end, to);
+        if (at->address->family && party_is(to))
+            remember_computer(self, at, to, a->time);
+    } else if (at->address->family &&
+               ((shared && shared->boolean) || !computer_from_elsewhere(self, at->known, a->time, end, to))) {
+        address_party(self, at, end, to);
     }
-    to->address = *address;
+    to->address = *at->address;
 }
 
 /* --- events: the computer that logged it, the workstation that it names --- */
@@ -189,21 +212,17 @@ static bool answered_as_controller(const struct observation *o)
     }
 }
 
-static void remember_controller(struct processor *self, const struct ip_address *address, int64_t now)
+static void remember_controller(struct processor *self, struct known_address *at, int64_t now)
 {
-    struct subject key = address_key(self, address);
-    const struct address *known = state_table_look(self->tables[TABLE_ADDRESSES], key, now);
-    if (known && known->controller && now - known->controller < RENEWED_AFTER)
+    if (at->known && at->known->controller && now - at->known->controller < RENEWED_AFTER)
         return;
-    struct address *to = state_table_use(self->tables[TABLE_ADDRESSES], key, now, NULL);
+    struct address *to = use_address(self, at, now);
     if (to && now > to->controller)
         to->controller = now;
 }
 
-static bool was_controller(const struct processor *self, const struct ip_address *address, int64_t now)
+static bool was_controller(const struct address *known, int64_t now)
 {
-    const struct address *known =
-        state_table_look(self->tables[TABLE_ADDRESSES], address_key(self, address), now);
     return known && known->controller && now - known->controller < CONTROLLER_STAYS;
 }
 
@@ -223,7 +242,7 @@ static int directory_says(const struct processor *self, const struct party *part
     return (facts.bits & FACT_CONTROLLER) != 0;
 }
 
-static void find_controllers(struct processor *self, struct observation *o)
+static void find_controllers(struct processor *self, struct observation *o, struct known_address *at)
 {
     int source = directory_says(self, &o->source), destination = directory_says(self, &o->destination);
     o->source_is_controller = source >= 0 ? source > 0 : observation_bool(o, FIELD_SOURCE_IS_CONTROLLER);
@@ -232,10 +251,10 @@ static void find_controllers(struct processor *self, struct observation *o)
     if (!o->destination_address.family || destination == 0)
         return;
     if (answered_as_controller(o)) {
-        remember_controller(self, &o->destination_address, o->time);
+        remember_controller(self, at, o->time);
         o->destination_is_controller = true;
     } else if (!o->destination_is_controller) {
-        o->destination_is_controller = was_controller(self, &o->destination_address, o->time);
+        o->destination_is_controller = was_controller(at->known, o->time);
     }
 }
 
@@ -244,11 +263,13 @@ void processor_ends(struct processor *self, struct observation *o)
     const struct activity *a = o->activity;
     processor_address(a, FIELD_SOURCE, &o->source_address);
     processor_address(a, FIELD_DESTINATION, &o->destination_address);
-    end_party(self, a, &ends[0], &o->source_address, &o->source);
-    end_party(self, a, &ends[1], &o->destination_address, &o->destination);
+    struct known_address source = look_at_address(self, &o->source_address, o->time);
+    end_party(self, a, &ends[0], &source, &o->source);
+    struct known_address destination = look_at_address(self, &o->destination_address, o->time);
+    end_party(self, a, &ends[1], &destination, &o->destination);
     event_ends(self, o);
-    o->origin = o->source_address.family ? address_key(self, &o->source_address) : o->source.subject;
-    find_controllers(self, o);
+    o->origin = o->source_address.family ? source.key : o->source.subject;
+    find_controllers(self, o, &destination);
 }
 
 /* --- VPN sessions --- */
@@ -305,8 +326,7 @@ void processor_session(struct processor *self, struct observation *o)
     }
     if (party_is(&o->account) || !o->source_address.family)
         return;
-    const struct session *known =
-        state_table_look(self->tables[TABLE_SESSIONS], address_key(self, &o->source_address), o->time);
+    const struct session *known = state_table_look(self->tables[TABLE_SESSIONS], o->origin, o->time);
     if (!known)
         return;
     struct session session = *known;

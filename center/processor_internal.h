@@ -62,6 +62,9 @@ struct processor {
     bool begun, has_former;    /* has looked at what was put back; anybody is remembered by a name */
     uint64_t known_node;       /* was in the table a moment ago */
     bool several_nodes;
+    bool is_watching;        /* it is known since when everything was seen */
+    struct learned *learned; /* who was met lately by which names */
+    uint64_t names_state;    /* changes with what `learned` holds by */
     int64_t pushed_until; /* tickets that were forgotten for want of room were issued up to then */
 };
 
@@ -84,6 +87,8 @@ struct named {
     const uint8_t *guid; /* what a sensor found: then these say how it is called */
     struct bytes found_name, found_domain;
 };
+/* NULL without memory; to be freed. */
+struct learned *processor_learned_new(void);
 /* One party for each, however it was named. `place` keeps its texts. */
 void processor_party(struct processor *self, const struct named *named, int64_t now, enum place place,
                      struct party *to);

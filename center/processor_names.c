@@ -4,9 +4,11 @@
  * there is none, what sensors found earlier; of the rest the name itself is the subject, with its domain by
  * one name.
  */
+#define XXH_INLINE_ALL
 #include "center/processor_internal.h"
 #include "sync/entity.h"
 
+#include <stdlib.h>
 #include <strings.h>
 #include <xxhash.h>
 
@@ -136,6 +138,7 @@ static void learn_domain(struct processor *self, struct bytes flat, struct bytes
     to->renewed = now;
     if (!added && to->weight == (uint64_t)weight) /* whoever was first stays */
         return;
+    self->names_state++;
     struct bytes kept = processor_copy(to->dns, sizeof(to->dns), dns);
     entity_fold((uint8_t *)to->dns, kept);
     to->weight = weight;
@@ -287,6 +290,7 @@ static void note_name(struct processor *self, const struct party *party, int64_t
         return;
     to->renewed = now;
     self->named += added;
+    self->names_state += added;
 }
 
 static void claim_name(struct processor *self, const struct party *party, struct subject name, int64_t now)
@@ -337,28 +341,66 @@ static void set_memory(struct processor *self, struct party *party, int64_t now)
         to->renewed = now;
 }
 
-static void remember_alias(struct processor *self, struct subject key, const struct party *party, int64_t now)
+/* Until when it holds, so that nothing would be changed before. */
+static int64_t remember_alias(struct processor *self, struct subject key, const struct party *party,
+                              int64_t now)
 {
     const struct alias *known = state_table_look(self->tables[TABLE_ALIASES], key, now);
-    if (known && now - known->renewed < RENEWED_AFTER && memcmp(known->guid, party->guid, 16) == 0)
-        return;
+    bool is_same = known && memcmp(known->guid, party->guid, 16) == 0;
+    if (is_same && now - known->renewed < RENEWED_AFTER)
+        return known->renewed + RENEWED_AFTER;
+    self->names_state += !is_same;
     struct alias *to = state_table_use(self->tables[TABLE_ALIASES], key, now, NULL);
     if (!to)
-        return;
+        return INT64_MIN;
     *to = (struct alias){.renewed = now, .kind = (uint8_t)party->kind};
     memcpy(to->guid, party->guid, sizeof(to->guid));
     processor_copy(to->name, sizeof(to->name), party->name);
     processor_copy(to->domain, sizeof(to->domain), party->domain);
+    return now + RENEWED_AFTER;
 }
 
-/* How it was called this time, for the times when nobody says who that is. */
-static void learn_aliases(struct processor *self, const struct named *n, const struct party *party,
-                          int64_t now)
+/* Somebody by the names that he was met with, and until when there is nothing to be learned from that. The
+ * same few come over and over. */
+struct learned {
+    uint64_t names, state;
+    int64_t until;
+};
+
+#define LEARNED 4096u /* a power of two */
+
+struct learned *processor_learned_new(void)
+{
+    return calloc(LEARNED, sizeof(struct learned));
+}
+
+static uint64_t hash_on(uint64_t hash, const void *data, size_t size)
+{
+    return XXH3_64bits_withSeed(data, size, hash + size);
+}
+
+static uint64_t hash_names(const struct processor *self, const struct named *n)
+{
+    uint64_t hash = hash_on(self->seed.value + (uint64_t)n->kind, n->guid, 16);
+    if (n->name.size == 0) { /* see below */
+        hash = hash_on(hash, n->found_name.data, n->found_name.size);
+        hash = hash_on(hash, n->found_domain.data, n->found_domain.size);
+    } else {
+        hash = hash_on(~hash, n->name.data, n->name.size);
+        hash = hash_on(hash, n->domain.data, n->domain.size);
+    }
+    hash = hash_on(hash, n->default_domain.data, n->default_domain.size);
+    return hash_on(hash, n->sid.data, n->sid.size);
+}
+
+static int64_t learn_names(struct processor *self, const struct named *n, const struct party *party,
+                           int64_t now)
 {
     char domain[128], dn_domain[128];
     struct named wire = *n;
+    int64_t until = now + RENEWED_AFTER;
     if (n->sid.size)
-        remember_alias(self, sid_key(self, n->sid), party, now);
+        until = remember_alias(self, sid_key(self, n->sid), party, now);
     if (n->name.size == 0) { /* it was not named on the wire, or that is not told */
         wire.name = n->found_name;
         wire.domain = n->found_domain;
@@ -366,13 +408,26 @@ static void learn_aliases(struct processor *self, const struct named *n, const s
     split(&wire, dn_domain);
     struct bytes dns =
         processor_domain(self, wire.domain.size ? wire.domain : wire.default_domain, now, domain);
-    if (dns.size == 0)
-        return;
-    struct subject key = subject_of_name(self->seed, kind_by_name(wire.kind, wire.name), wire.name, dns);
+    struct subject key = {0};
+    if (dns.size)
+        key = subject_of_name(self->seed, kind_by_name(wire.kind, wire.name), wire.name, dns);
     if (subject_is_none(key))
-        return;
+        return until;
     claim_name(self, party, key, now);
-    remember_alias(self, key, party, now);
+    int64_t name_until = remember_alias(self, key, party, now);
+    return name_until < until ? name_until : until;
+}
+
+/* How it was called this time, for the times when nobody says who that is. */
+static void learn_aliases(struct processor *self, const struct named *n, const struct party *party,
+                          int64_t now)
+{
+    uint64_t names = hash_names(self, n);
+    struct learned *learned = &self->learned[names & (LEARNED - 1)];
+    if (learned->names == names && learned->state == self->names_state && now < learned->until)
+        return;
+    int64_t until = learn_names(self, n, party, now);
+    *learned = (struct learned){names, self->names_state, until};
 }
 
 static bool use_alias(struct processor *self, struct subject key, int64_t now, enum place place,

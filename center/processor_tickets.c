@@ -345,8 +345,9 @@ static bool all_is_watched(struct processor *self, const struct observation *o)
 
 void processor_watch(struct processor *self, const struct observation *o)
 {
-    if (!state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
+    if (!self->is_watching && !state_table_look(self->tables[TABLE_WATCH], watch_key, o->time))
         processor_gap(self, o->time);
+    self->is_watching = true; /* for ever */
 }
 
 void processor_tickets(struct processor *self, struct observation *o)

@@ -3,6 +3,7 @@
  * What was told before: by another sensor that saw the same packets, by the same event log in another way, or
  * by the wire itself before the event of it came.
  */
+#define XXH_INLINE_ALL
 #include "center/processor_internal.h"
 
 #include <xxhash.h>

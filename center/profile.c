@@ -56,6 +56,7 @@ struct profiler {
     struct subject_seed seed;
     struct state_table *tables[TABLES];
     struct sight sight;
+    uint32_t weighed; /* day since 1970 on which, or a later one, everyone was worked out */
 };
 
 struct profiler *profiler_new(struct subject_seed seed)
@@ -428,7 +429,10 @@ static void add_mass(void *context, struct subject key, int64_t touched, const v
 static void weigh_everyone(struct profiler *self, int64_t now)
 {
     const uint32_t day = (uint32_t)(now / STATISTICS_DAY);
+    if (self->weighed >= day)
+        return;
     const struct everyone *known = state_table_look(self->tables[TABLE_EVERYONE], everyone_key, now);
+    self->weighed = known && known->day > day ? known->day : day;
     if (known && known->day >= day)
         return;
     struct masses masses = {0};

@@ -24,7 +24,6 @@ struct state_table {
      */
     struct subject *changed;
     uint32_t changed_count, changed_room;
-    int64_t now;     /* newest time there was */
     int64_t expired; /* when it was walked over last */
     uint64_t pushed_out;
     int64_t pushed_until; /* the newest time that one of them was touched at */
@@ -192,8 +191,6 @@ static struct slot *insert(struct state_table *self, struct subject key, bool *a
 void *state_table_use(struct state_table *self, struct subject key, int64_t now, bool *added)
 {
     bool is_new;
-    if (now > self->now)
-        self->now = now;
     struct slot *slot = insert(self, key, &is_new);
     if (!slot)
         return NULL;
@@ -208,6 +205,18 @@ void *state_table_use(struct state_table *self, struct subject key, int64_t now,
     slot->changed = 1;
     if (added)
         *added = is_new;
+    return value_of(slot);
+}
+
+void *state_table_renew(struct state_table *self, const void *value, int64_t now)
+{
+    struct slot *slot = (struct slot *)(uintptr_t)value - 1;
+    const struct subject *key = (const struct subject *)slot - 1;
+    if (now > slot->touched)
+        slot->touched = now;
+    if (!slot->changed && !note_changed(self, *key))
+        return NULL;
+    slot->changed = 1;
     return value_of(slot);
 }
 

@@ -30,6 +30,8 @@ const struct state_form *state_table_form(const struct state_table *table);
 /* The value of a subject, to be changed: counts as touched at `now`. A new one is zeroed, `*added` (may be
  * NULL) says so. Valid until the next call. NULL without memory. */
 void *state_table_use(struct state_table *table, struct subject key, int64_t now, bool *added);
+/* The same for a value that was just had from state_table_look: it need not be searched for again. */
+void *state_table_renew(struct state_table *table, const void *value, int64_t now);
 /* Only to be read; does not count as touched. NULL: there is none, or its time is over. */
 const void *state_table_look(const struct state_table *table, struct subject key, int64_t now);
 void state_table_forget(struct state_table *table, struct subject key);

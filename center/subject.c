@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define XXH_INLINE_ALL
 #include "center/subject.h"
 
 #include "sync/entity.h"
@@ -6,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#define NAME_MAX 512u /* bytes of a name that count */
+#define NAME_COUNTS 512u /* bytes of a name that count */
 
 const char *subject_kind_name(enum subject_kind kind)
 {
@@ -40,11 +41,11 @@ struct subject subject_of_guid(const uint8_t guid[16])
 struct subject subject_of_name(struct subject_seed seed, enum subject_kind kind, struct bytes name,
                                struct bytes domain)
 {
-    uint8_t folded[2 * NAME_MAX + 1];
-    if (name.size > NAME_MAX)
-        name.size = NAME_MAX;
-    if (domain.size > NAME_MAX)
-        domain.size = NAME_MAX;
+    uint8_t folded[2 * NAME_COUNTS + 1];
+    if (name.size > NAME_COUNTS)
+        name.size = NAME_COUNTS;
+    if (domain.size > NAME_COUNTS)
+        domain.size = NAME_COUNTS;
     if (name.size > 1 && name.data[name.size - 1] == '$' && kind == SUBJECT_ACCOUNT)
         kind = SUBJECT_COMPUTER;
     if (kind == SUBJECT_COMPUTER && name.size > 1 && name.data[name.size - 1] == '$')

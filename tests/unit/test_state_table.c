@@ -68,6 +68,21 @@ static void what_is_too_old_is_new_again(void **state)
     state_table_destroy(&table);
 }
 
+static void what_was_looked_at_is_renewed(void **state)
+{
+    (void)state;
+    struct state_table *table = state_table_new(&short_lived, 1);
+    use(table, 1, 100, NULL)->a = 7;
+    const struct value *known = state_table_look(table, subject(1), 140);
+    assert_ptr_equal(state_table_renew(table, known, 140), known);
+    assert_ptr_equal(state_table_renew(table, known, 120), known); /* a late one */
+    known = state_table_look(table, subject(1), 190);
+    assert_non_null(known);
+    assert_int_equal(known->a, 7);
+    assert_null(state_table_look(table, subject(1), 191));
+    state_table_destroy(&table);
+}
+
 static void a_late_activity_does_not_make_younger(void **state)
 {
     (void)state;
@@ -185,7 +200,10 @@ static void changes_make_a_copy(void **state)
         random = random * 6364136223846793005u + 1442695040888963407u;
         unsigned n = (unsigned)(random >> 33) % SUBJECTS, what = (unsigned)(random >> 20) % 16;
         int64_t now = i / 4;
-        if (what < 12)
+        const struct value *known = state_table_look(table, subject(n), now);
+        if (what < 12 && known && random >> 63)
+            ((struct value *)state_table_renew(table, known, now))->a += i;
+        else if (what < 12)
             use(table, n, now, NULL)->a += i;
         else if (what < 14)
             state_table_forget(table, subject(n));
@@ -235,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(remembers_and_forgets),
         cmocka_unit_test(what_is_too_old_is_new_again),
+        cmocka_unit_test(what_was_looked_at_is_renewed),
         cmocka_unit_test(a_late_activity_does_not_make_younger),
         cmocka_unit_test(a_full_table_pushes_out_the_oldest),
         cmocka_unit_test(changes_that_nobody_takes),
