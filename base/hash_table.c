@@ -147,6 +147,19 @@ void *hash_table_find(const struct hash_table *table, const void *key)
     return slot->hash ? entry_at(table, slot->entry) + table->value_at : NULL;
 }
 
+uint32_t hash_table_number(const struct hash_table *table, const void *value)
+{
+    return (uint32_t)((size_t)((const uint8_t *)value - table->entries) / table->stride);
+}
+
+void *hash_table_find_at(const struct hash_table *table, const void *key, uint32_t number)
+{
+    uint8_t *entry = entry_at(table, number);
+    if (number < table->count && is_same(entry, key, table->key_size))
+        return entry + table->value_at;
+    return hash_table_find(table, key);
+}
+
 void *hash_table_insert(struct hash_table *table, const void *key, bool *added)
 {
     uint32_t hash = hash_of(table, key);

@@ -19,6 +19,11 @@ void hash_table_destroy(struct hash_table **table_p);
 /* The value of the key; NULL when there is none. Pointers hold until the next insert or removal. */
 void *hash_table_find(const struct hash_table *table, const void *key);
 
+/* Where the entry of a value stands, and the value of a key that was seen standing there: found at once as
+ * long as it has not moved. */
+uint32_t hash_table_number(const struct hash_table *table, const void *value);
+void *hash_table_find_at(const struct hash_table *table, const void *key, uint32_t number);
+
 /* The value of the key, which is put in with a zeroed value when it was not there (`*added`, may be NULL,
  * says so). NULL when the table is full. */
 void *hash_table_insert(struct hash_table *table, const void *key, bool *added);

@@ -65,12 +65,21 @@ struct state_table *processor_table(const struct processor *processor, unsigned 
     return index < TABLES ? processor->tables[index] : NULL;
 }
 
+static uint32_t names_kept(const struct processor *self)
+{
+    struct state_table_status aliases, domains;
+    state_table_status(self->tables[TABLE_ALIASES], &aliases);
+    state_table_status(self->tables[TABLE_DOMAINS], &domains);
+    return aliases.count + domains.count;
+}
+
 void processor_expire(struct processor *processor, int64_t now)
 {
+    const uint32_t names = names_kept(processor);
     for (unsigned i = 0; i < TABLES; i++)
         state_table_expire(processor->tables[i], now);
+    processor->names_state += names_kept(processor) != names;
     processor->known_node = 0; /* it may have been forgotten */
-    processor->names_state++;
 }
 
 /* --- who is in it --- */

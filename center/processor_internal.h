@@ -64,8 +64,8 @@ struct processor {
     bool several_nodes;
     bool is_watching;        /* it is known since when everything was seen */
     struct learned *learned; /* who was met lately by which names */
-    uint64_t names_state;    /* changes with what `learned` holds by */
-    int64_t pushed_until; /* tickets that were forgotten for want of room were issued up to then */
+    uint32_t names_state;    /* changes with what `learned` holds by */
+    int64_t pushed_until;    /* tickets that were forgotten for want of room were issued up to then */
 };
 
 /* -- fields ---------------------------------------------------------------------------------------------- */

@@ -363,11 +363,12 @@ static int64_t remember_alias(struct processor *self, struct subject key, const 
 /* Somebody by the names that he was met with, and until when there is nothing to be learned from that. The
  * same few come over and over. */
 struct learned {
-    uint64_t names, state;
-    int64_t until;
+    uint64_t names;
+    uint32_t state, until; /* in `LEARNED_UNIT`s since 1970 */
 };
 
-#define LEARNED 4096u /* a power of two */
+#define LEARNED      8192u              /* a power of two */
+#define LEARNED_UNIT (INT64_C(1) << 30) /* ns: about a second */
 
 struct learned *processor_learned_new(void)
 {
@@ -424,10 +425,11 @@ static void learn_aliases(struct processor *self, const struct named *n, const s
 {
     uint64_t names = hash_names(self, n);
     struct learned *learned = &self->learned[names & (LEARNED - 1)];
-    if (learned->names == names && learned->state == self->names_state && now < learned->until)
+    if (learned->names == names && learned->state == self->names_state &&
+        now / LEARNED_UNIT < (int64_t)learned->until)
         return;
     int64_t until = learn_names(self, n, party, now);
-    *learned = (struct learned){names, self->names_state, until};
+    *learned = (struct learned){names, self->names_state, until > 0 ? (uint32_t)(until / LEARNED_UNIT) : 0};
 }
 
 static bool use_alias(struct processor *self, struct subject key, int64_t now, enum place place,

@@ -15,6 +15,12 @@ struct slot {
     uint32_t given;   /* was given out, or restored: its end has to be told */
 };
 
+/* A subject that changed, and where it stood then. */
+struct change {
+    struct subject key;
+    uint64_t number;
+};
+
 struct state_table {
     const struct state_form *form;
     struct hash_table *values;
@@ -22,7 +28,7 @@ struct state_table {
     struct hash_table *gone;
     /* Those that changed since: a checkpoint costs what changed, not what there is. Some may be gone again.
      */
-    struct subject *changed;
+    struct change *changed;
     uint32_t changed_count, changed_room;
     int64_t expired; /* when it was walked over last */
     uint64_t pushed_out;
@@ -88,12 +94,18 @@ static void note_gone(struct state_table *self, const void *key, const struct sl
         hash_table_insert(self->gone, key, NULL);
 }
 
+static struct slot *changed_slot(const struct state_table *self, uint32_t i)
+{
+    const struct change *change = &self->changed[i];
+    return hash_table_find_at(self->values, &change->key, (uint32_t)change->number);
+}
+
 /* Leaves out those that are gone, and what stands there twice. */
 static void compact_changed(struct state_table *self)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < self->changed_count; i++) {
-        struct slot *slot = hash_table_find(self->values, &self->changed[i]);
+        struct slot *slot = changed_slot(self, i);
         if (!slot || slot->changed != 1)
             continue;
         slot->changed = 2;
@@ -101,24 +113,25 @@ static void compact_changed(struct state_table *self)
     }
     self->changed_count = kept;
     for (uint32_t i = 0; i < kept; i++)
-        ((struct slot *)hash_table_find(self->values, &self->changed[i]))->changed = 1;
+        changed_slot(self, i)->changed = 1;
 }
 
 /* There are never many more than there are values, though nobody may ever take the changes. False: without
  * memory. */
-static bool note_changed(struct state_table *self, struct subject key)
+static bool note_changed(struct state_table *self, struct subject key, struct slot *slot)
 {
     if (self->changed_count == self->changed_room && self->changed_count > 2 * hash_table_count(self->values))
         compact_changed(self);
     if (self->changed_count == self->changed_room) {
         uint32_t room = self->changed_room ? 2 * self->changed_room : FIRST_CAPACITY;
-        struct subject *larger = realloc(self->changed, room * sizeof(*larger));
+        struct change *larger = realloc(self->changed, room * sizeof(*larger));
         if (!larger)
             return false;
         self->changed = larger;
         self->changed_room = room;
     }
-    self->changed[self->changed_count++] = key;
+    self->changed[self->changed_count++] = (struct change){key, hash_table_number(self->values, slot)};
+    slot->changed = 1;
     return true;
 }
 
@@ -200,9 +213,8 @@ void *state_table_use(struct state_table *self, struct subject key, int64_t now,
     }
     if (is_new || now > slot->touched)
         slot->touched = now;
-    if (!slot->changed && !note_changed(self, key))
+    if (!slot->changed && !note_changed(self, key, slot))
         return NULL;
-    slot->changed = 1;
     if (added)
         *added = is_new;
     return value_of(slot);
@@ -214,9 +226,8 @@ void *state_table_renew(struct state_table *self, const void *value, int64_t now
     const struct subject *key = (const struct subject *)slot - 1;
     if (now > slot->touched)
         slot->touched = now;
-    if (!slot->changed && !note_changed(self, *key))
+    if (!slot->changed && !note_changed(self, *key, slot))
         return NULL;
-    slot->changed = 1;
     return value_of(slot);
 }
 
@@ -264,9 +275,9 @@ void state_table_changes(struct state_table *self,
         visit(context, *(const struct subject *)key, 0, NULL);
     hash_table_clear(self->gone);
     for (uint32_t i = 0; i < self->changed_count; i++) {
-        struct slot *slot = hash_table_find(self->values, &self->changed[i]);
+        struct slot *slot = changed_slot(self, i);
         if (slot && slot->changed) { /* one that went and came back stands here twice */
-            visit(context, self->changed[i], slot->touched, value_of(slot));
+            visit(context, self->changed[i].key, slot->touched, value_of(slot));
             slot->changed = 0;
             slot->given = 1;
         }
@@ -317,6 +328,6 @@ void state_table_status(const struct state_table *self, struct state_table_statu
         .pushed_out = self->pushed_out,
         .pushed_until = self->pushed_until,
         .bytes = (uint64_t)capacity * (sizeof(struct subject) + slot_size(self)) +
-                 (uint64_t)self->changed_room * sizeof(struct subject),
+                 (uint64_t)self->changed_room * sizeof(struct change),
     };
 }
