@@ -65,6 +65,7 @@ struct security_context {
     uint32_t line;
     uint32_t index; /* where it stands */
     uint32_t newer, older;
+    uint64_t listed; /* when it was put in front, in contexts */
     union {
         struct context_kerberos kerberos;
         struct context_ntlm ntlm;

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE  UINT32_MAX
-#define BLOCK 256u /* entries */
-#define LOTS  64u
+#define NONE       UINT32_MAX
+#define BLOCK      256u /* entries */
+#define LOTS       64u
+#define NEAR_FRONT 16u /* a part of the list */
 
 /* Entries stand in blocks that are locked and wiped, and come when they are wanted: most holders need few.
  * `slots` finds them by number (linear probing, twice as many slots as entries), a list keeps them in order
- * of use. */
+ * of use, roughly: what stands near its front stays where it is, for to move it costs its neighbours. */
 struct contexts {
     struct security_context **blocks;
     uint32_t *slots; /* index + 1; 0: free */
@@ -20,6 +21,7 @@ struct contexts {
     uint32_t spare; /* list of free ones, by `older` */
     uint32_t count;
     uint32_t newest, oldest;
+    uint64_t now;        /* how often something was put in front */
     uint64_t lots[LOTS]; /* random numbers for new ones */
     uint32_t lots_left;
 };
@@ -101,6 +103,7 @@ static void unlist(struct contexts *c, uint32_t index)
 static void list(struct contexts *c, uint32_t index)
 {
     struct security_context *e = entry_at(c, index);
+    e->listed = ++c->now;
     e->newer = NONE;
     e->older = c->newest;
     if (c->newest != NONE)
@@ -195,9 +198,12 @@ struct security_context *context_find(struct contexts *c, uint64_t id, uint32_t 
     uint32_t slot = id ? *slot_of(c, id, line) : 0;
     if (!slot)
         return NULL;
-    unlist(c, slot - 1);
-    list(c, slot - 1);
-    return entry_at(c, slot - 1);
+    struct security_context *e = entry_at(c, slot - 1);
+    if (c->now - e->listed > c->max / NEAR_FRONT) {
+        unlist(c, slot - 1);
+        list(c, slot - 1);
+    }
+    return e;
 }
 
 void contexts_line_ended(struct contexts *c, uint32_t line)

@@ -230,9 +230,17 @@ struct derived {
     struct mac mac;
 };
 
+/* Where two of them are: their hashes are looked at first, the few that are in use stand close together. */
+struct set {
+    uint32_t hashes[2];
+    uint16_t places[2]; /* 0: none yet */
+    uint8_t latest;
+};
+
 struct derived_keys {
-    struct derived (*sets)[2]; /* locked */
-    uint8_t *latest;           /* of the sets */
+    struct derived *entries; /* locked; the first is not used */
+    struct set *sets;
+    uint32_t used;
     uint64_t seed;
 };
 
@@ -367,13 +375,10 @@ struct derived_keys *derived_keys_new(void)
     if (!derived)
         return NULL;
     randombytes_buf(&derived->seed, sizeof derived->seed);
-    derived->sets = sodium_allocarray(DERIVED_SETS, sizeof *derived->sets);
-    derived->latest = calloc(DERIVED_SETS, 1);
-    if (!derived->sets || !derived->latest) {
+    derived->entries = sodium_allocarray((size_t)DERIVED_SETS * 2 + 1, sizeof *derived->entries);
+    derived->sets = calloc(DERIVED_SETS, sizeof *derived->sets);
+    if (!derived->entries || !derived->sets)
         derived_keys_destroy(&derived);
-        return NULL;
-    }
-    memset(derived->sets, 0, DERIVED_SETS * sizeof *derived->sets);
     return derived;
 }
 
@@ -381,8 +386,8 @@ void derived_keys_destroy(struct derived_keys **derived_p)
 {
     if (!*derived_p)
         return;
-    sodium_free((*derived_p)->sets);
-    free((*derived_p)->latest);
+    sodium_free((*derived_p)->entries);
+    free((*derived_p)->sets);
     free(*derived_p);
     *derived_p = NULL;
 }
@@ -397,6 +402,30 @@ static bool is_same(const struct what *a, const struct what *b)
     return differ == 0;
 }
 
+static struct derived *find(struct derived_keys *derived, const struct what *what, uint64_t hash)
+{
+    struct set *set = &derived->sets[hash % DERIVED_SETS];
+    for (uint8_t i = 0; i < 2; i++) {
+        struct derived *d = &derived->entries[set->places[i]];
+        if (!set->places[i] || set->hashes[i] != (uint32_t)(hash >> 32) || !is_same(&d->what, what))
+            continue;
+        set->latest = i;
+        return d;
+    }
+    return NULL;
+}
+
+/* A place for what is not there: that of its set which was not the latest to be used. */
+static struct derived *make_room(struct derived_keys *derived, uint64_t hash)
+{
+    struct set *set = &derived->sets[hash % DERIVED_SETS];
+    set->latest = !set->latest;
+    if (!set->places[set->latest])
+        set->places[set->latest] = (uint16_t)++derived->used;
+    set->hashes[set->latest] = (uint32_t)(hash >> 32);
+    return &derived->entries[set->places[set->latest]];
+}
+
 /* NULL for an unknown type. Valid until the next call: to be used at once. */
 static struct derived *derive(struct derived_keys *derived, const struct key_material *key,
                               enum purpose purpose, int32_t usage)
@@ -407,23 +436,19 @@ static struct derived *derive(struct derived_keys *derived, const struct key_mat
     struct what what = {.etype = key->etype, .usage = (uint32_t)usage, .purpose = (uint64_t)purpose};
     memcpy(what.key, key->bytes, kind->key_size);
     uint64_t hash = XXH3_64bits_withSeed(&what, sizeof what, derived->seed);
-    struct derived *set = derived->sets[hash % DERIVED_SETS];
-    uint8_t *latest = &derived->latest[hash % DERIVED_SETS];
-    if (!is_same(&set[*latest].what, &what)) {
-        *latest = !*latest;
-        struct derived *d = &set[*latest];
-        if (!is_same(&d->what, &what)) {
-            d->what = what;
-            if (kind->digest == DIGEST_SHA1)
-                fill_sha1(d, kind);
-            else if (kind->digest == DIGEST_MD5)
-                fill_rc4(d, kind);
-            else
-                fill_sha2(d, kind);
-        }
+    struct derived *d = find(derived, &what, hash);
+    if (!d) {
+        d = make_room(derived, hash);
+        d->what = what;
+        if (kind->digest == DIGEST_SHA1)
+            fill_sha1(d, kind);
+        else if (kind->digest == DIGEST_MD5)
+            fill_rc4(d, kind);
+        else
+            fill_sha2(d, kind);
     }
     sodium_memzero(&what, sizeof what);
-    return &set[*latest];
+    return d;
 }
 
 /* --- messages --- */

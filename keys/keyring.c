@@ -18,6 +18,7 @@
 #define LEADS_MAX  16384u
 #define FOLDED_MAX 1024u
 #define SKIP_MAX   1023u
+#define NEAR_FRONT 16u /* a part of the list */
 #define TICKET_END 32u /* bytes of each end that a ticket is known by */
 
 /* A name is known by its keyed hash: 128 bits that nobody outside can aim at. */
@@ -74,6 +75,7 @@ struct session_key {
     struct name_hash ticket;
     struct key_material key;
     uint32_t newer, older;
+    uint64_t listed; /* when it was put in front */
 };
 
 struct keyring {
@@ -96,6 +98,7 @@ struct keyring {
     struct hash_table *ticket_slots; /* name_hash -> index */
     uint32_t tickets_max, tickets_used;
     uint32_t newest, oldest;
+    uint64_t now; /* how often a ticket was put in front */
 };
 
 /* --- names --- */
@@ -849,6 +852,7 @@ static void unlist(struct keyring *ring, uint32_t index)
 static void list(struct keyring *ring, uint32_t index)
 {
     struct session_key *t = &ring->tickets[index];
+    t->listed = ++ring->now;
     t->newer = NONE;
     t->older = ring->newest;
     if (ring->newest != NONE)
@@ -856,6 +860,15 @@ static void list(struct keyring *ring, uint32_t index)
     else
         ring->oldest = index;
     ring->newest = index;
+}
+
+/* What stands near the front stays where it is: to move it costs its neighbours. */
+static void touch(struct keyring *ring, uint32_t index)
+{
+    if (ring->now - ring->tickets[index].listed <= ring->tickets_max / NEAR_FRONT)
+        return;
+    unlist(ring, index);
+    list(ring, index);
 }
 
 /* Confounder and MAC, which no two tickets have in common. Who makes one with the ends of another must know
@@ -888,14 +901,14 @@ void keyring_put_ticket(struct keyring *ring, struct bytes cipher, const struct 
     uint32_t index;
     if (there) {
         index = *there;
-        unlist(ring, index);
+        touch(ring, index);
     } else {
         index = ticket_place(ring);
         *(uint32_t *)hash_table_insert(ring->ticket_slots, &ticket, NULL) = index;
+        ring->tickets[index].ticket = ticket;
+        list(ring, index);
     }
-    ring->tickets[index].ticket = ticket;
     ring->tickets[index].key = *key;
-    list(ring, index);
 }
 
 bool keyring_get_ticket(struct keyring *ring, struct bytes cipher, struct key_material *key)
@@ -904,8 +917,7 @@ bool keyring_get_ticket(struct keyring *ring, struct bytes cipher, struct key_ma
     const uint32_t *index = hash_table_find(ring->ticket_slots, &ticket);
     if (!index)
         return false;
-    unlist(ring, *index);
-    list(ring, *index);
+    touch(ring, *index);
     *key = ring->tickets[*index].key;
     return true;
 }
