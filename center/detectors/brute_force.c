@@ -4,7 +4,7 @@
  */
 #include "center/detectors/authentication.h"
 
-enum { SETTING_ATTEMPTS, SETTING_SHARE, SETTING_RARITY, SETTING_WINDOW, SETTING_HOME };
+enum { SETTING_ATTEMPTS, SETTING_SHARE, SETTING_RARITY, SETTING_WINDOW, SETTING_HOME, SETTING_DAY };
 
 static const struct detector_setting settings[] = {
     [SETTING_ATTEMPTS] = {"attempts", "", 20, 10, 6, 2, 100000,
@@ -19,16 +19,24 @@ static const struct detector_setting settings[] = {
         {"home_attempts", "", 60, 30, 20, 2, 100000,
          "How many of accounts that usually log on from that source fail before they are counted: "
          "mostly they mistyped, or a program goes on with the password from before a change."},
+    [SETTING_DAY] = {"day_accounts", "", 40, 20, 10, 3, 100000,
+                     "How many different accounts, which do not usually log on from that source, fail within "
+                     "a day: a spray "
+                     "that takes its time."},
     {0},
 };
 
 struct source {
     struct guessing guessing;
     struct count_window home; /* failures of accounts that usually log on from here */
+    struct {                  /* of a day, without those */
+        struct distinct_window accounts;
+        struct count_window failures, tries;
+    } day;
 };
 
 static const struct state_form tables[] = {
-    {"sources", 2, sizeof(struct source), 65536, 30 * STATISTICS_DAY},
+    {"sources", 3, sizeof(struct source), 65536, 30 * STATISTICS_DAY},
     {0},
 };
 
@@ -73,6 +81,45 @@ static bool is_at_home(const struct detection *d, const struct observation *o)
     return profile && profile_weight(profile, HABIT_SOURCE, profile_key(o->source.memory)) > 1;
 }
 
+/* Takes in what is not slow by itself, too; whether it is a slow spray: each account is tried seldom, and the
+ * source hardly does anything else. */
+static bool is_slow_spray(struct source *source, const struct detection *d, const struct observation *o,
+                          bool guess)
+{
+    uint32_t tries = count_window_add(&source->day.tries, 1, o->time, STATISTICS_DAY);
+    if (!guess)
+        return false;
+    uint32_t failures = count_window_add(&source->day.failures, 1, o->time, STATISTICS_DAY);
+    uint32_t accounts =
+        distinct_window_add(&source->day.accounts, o->account.subject.low, o->time, STATISTICS_DAY);
+    return accounts >= detection_setting(d, SETTING_DAY) && failures <= 3 * accounts &&
+           failures * 100.0 >= tries * detection_setting(d, SETTING_SHARE);
+}
+
+static void raise_slow(struct detection *d, const struct observation *o, const struct source *source,
+                       const struct guessing_result *result)
+{
+    struct alert *alert = detection_alert(d, o, detection_key(d));
+    uint32_t accounts = distinct_window_value(&source->day.accounts, o->time, STATISTICS_DAY);
+    uint32_t failures = count_window_value(&source->day.failures, o->time, STATISTICS_DAY);
+    uint32_t tries = count_window_value(&source->day.tries, o->time, STATISTICS_DAY);
+    alert_put_string(alert, "protocol", authentication_protocol(o));
+    alert_put_string(alert, "shape", "slow spray");
+    alert_put_compared(alert, "accounts_a_day", accounts, "day_accounts", detection_setting(d, SETTING_DAY));
+    alert_put_compared(alert, "share_failed", 100.0 * failures / tries, "share",
+                       detection_setting(d, SETTING_SHARE));
+    alert_explain(alert,
+                  "%.*s failed %u of %u authentications within a day, as %u accounts that do not usually log "
+                  "on from there: "
+                  "a few passwords for many accounts, slowly.",
+                  PRINTED(party_words(&o->source, "Somebody")), failures, tries, accounts);
+    if (result->known_days)
+        alert_put_compared(alert, "probability", result->probability, "rarity",
+                           detection_setting(d, SETTING_RARITY));
+    tell_source(alert, o);
+    detection_raise(d);
+}
+
 static void observe(struct detection *d, const struct observation *o)
 {
     struct source *source = detection_use(d, 0, detection_key(d), NULL);
@@ -82,9 +129,9 @@ static void observe(struct detection *d, const struct observation *o)
     struct guessing *g = &source->guessing;
     const int64_t width = (int64_t)detection_setting(d, SETTING_WINDOW) * STATISTICS_SECOND;
     /* Counted when failures are, so that both windows move together. */
-    uint32_t home = outcome_failed(outcome)
-                        ? count_window_add(&source->home, is_at_home(d, o), o->time, width)
-                        : count_window_value(&source->home, o->time, width);
+    bool at_home = outcome_failed(outcome) && is_at_home(d, o);
+    uint32_t home = outcome_failed(outcome) ? count_window_add(&source->home, at_home, o->time, width)
+                                            : count_window_value(&source->home, o->time, width);
     const struct guessing_limits limits = {
         .attempts = detection_setting(d, SETTING_ATTEMPTS),
         .forgiven = home < detection_setting(d, SETTING_HOME) ? home : 0,
@@ -93,8 +140,12 @@ static void observe(struct detection *d, const struct observation *o)
         .width = width,
     };
     struct guessing_result result = guessing_count(g, o, outcome, &limits);
-    if (!result.above && !result.hit)
+    bool slow = is_slow_spray(source, d, o, outcome_failed(outcome) && !at_home);
+    if (!result.above && !result.hit) {
+        if (slow && (!result.known_days || result.probability <= limits.rarity))
+            raise_slow(d, o, source, &result);
         return;
+    }
     struct alert *alert = detection_alert(d, o, detection_key(d));
     const char *shape = shape_of(&result);
     alert_put_string(alert, "protocol", authentication_protocol(o));
@@ -130,7 +181,9 @@ const struct detector detector_brute_force = {
         "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its "
         "like; events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. "
         "One account that fails often is a vertical attack, many accounts that fail once or twice a spray "
-        "(MITRE T1110.003), anything between a horizontal one. How often the source fails in usual days is "
+        "(MITRE T1110.003), anything between a horizontal one. A spray that takes its time is told by many "
+        "different accounts that "
+        "fail within a day, each a few times. How often the source fails in usual days is "
         "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
         "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
         "it fails far more. Those of accounts that usually log on from that very computer (docs/learning.md, "

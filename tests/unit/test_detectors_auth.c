@@ -203,6 +203,34 @@ static void few_passwords_for_many(void **state)
 }
 
 /* Names as long as they may be, of characters of several bytes, and what is no text. */
+static void a_spray_that_takes_its_time(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 30; i++) { /* two an hour */
+        world->now += 20 * CLOCK_MINUTE;
+        ntlm(world, 9, numbered("user", i), 0xc000006d);
+        if (i == 15)
+            assert_int_equal(world->count, 0);
+    }
+    assert_true(world->count > 0);
+    assert_string_equal(world_text(world, "shape"), "slow spray");
+    world_free(world);
+    world = world_new(&detector_brute_force);
+    for (unsigned i = 0; i < 40; i++) { /* a gateway: most are let in */
+        world->now += 20 * CLOCK_MINUTE;
+        ntlm(world, 9, numbered("user", i), 0xc000006d);
+        ntlm(world, 9, numbered("user", i), 0);
+        ntlm(world, 9, numbered("user", i), 0);
+    }
+    for (unsigned i = 0; i < 60; i++) { /* old passwords of a few, for ever */
+        world->now += 20 * CLOCK_MINUTE;
+        ntlm(world, 8, numbered("user", i % 3), 0xc000006d);
+    }
+    assert_int_equal(world->count, 0);
+    world_free(world);
+}
+
 static void odd_names_are_kept_whole(void **state)
 {
     (void)state;
@@ -742,6 +770,7 @@ int main(void)
         cmocka_unit_test(exclusions_hold),
         cmocka_unit_test(many_passwords_for_one),
         cmocka_unit_test(few_passwords_for_many),
+        cmocka_unit_test(a_spray_that_takes_its_time),
         cmocka_unit_test(odd_names_are_kept_whole),
         cmocka_unit_test(old_smb_is_heard),
         cmocka_unit_test(learning_is_waited_for),
