@@ -31,7 +31,8 @@ bool admission_check(const struct admission *self, const struct delivery_message
         return fault_say(fault, "version %llu of the protocol is not known here",
                          (unsigned long long)hello->version);
     if (!certificate_read(certificate, hello->certificate, &self->trust, policy, crypto_verifier()))
-        return fault_say(fault, "its certificate is not of this fleet");
+        return fault_say(fault, "its certificate is not of this fleet, whose authority center/authority "
+                                "names");
     if (memcmp(certificate->grant.id.bytes, hello->node.data, NODE_ID_SIZE) != 0 ||
         !crypto_curve_public(expected, certificate->public_key) ||
         !crypto_equal(expected, curve_key, CURVE_KEY_SIZE))

@@ -183,7 +183,8 @@ static bool is_fresh(const char *state, struct fault *fault)
     if (!path_join(path, state, STORE, fault))
         return false;
     if (access(path, F_OK) == 0)
-        return fault_say(fault, "%s is there: what is to be restored would be mixed with it", path);
+        return fault_say(fault, "%s is there: move it away first, for what is restored is not mixed with it",
+                         path);
     return path_join(path, state, "log", fault) && (access(path, F_OK) != 0 || is_empty(path, fault));
 }
 

@@ -194,6 +194,8 @@ static void show_delivery(const struct show_style *style, const json_t *answer)
               server ? server : "", show_number(delivery, "acknowledged", 0),
               show_number(delivery, "spool_last", 0), show_number(delivery, "spool_percent", 0),
               show_number(delivery, "dropped", 0));
+    if (show_text(delivery, "fault") && strcmp(state, "sending") != 0)
+        show_line(style, YELLOW, " ! %s", show_text(delivery, "fault"));
 }
 
 static void show_input_counts(const struct show_style *style, const json_t *answer)

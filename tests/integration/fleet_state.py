@@ -125,7 +125,18 @@ def main():
             status, moved, _ = everybody.ask("PATCH", "/sensors/" + sensors["three"]["id"], {"workspace": "default"})
             assert status == 200 and moved["placed_by"] == "administrator", moved
             wait("it is there", lambda: set(states(told(everybody, "?workspace=default"))) == {"one", "two", "three"})
-            print("workspaces: fine (%.1f s)" % (time.monotonic() - began), flush=True)
+            path = "/sensors/%s/settings" % sensors["three"]["id"]
+
+            def answered():
+                shown = everybody.ask("GET", path)[1]
+                return (shown["state"], shown["text"]) if shown["state"] != "not answered yet" else None
+            assert everybody.ask("GET", path)[1]["state"] == "none"
+            assert everybody.ask("PATCH", path, {"configuration": "node\n    log-level = info\n"})[0] == 200
+            wait("the sensor takes what is set", lambda: answered() and answered()[0] in ("in effect", "at its next start"))
+            assert everybody.ask("PATCH", path, {"configuration": "node\n    state = /tmp\n"})[0] == 200
+            wait(lambda: "it refuses what is its host's: %s" % (answered(),),
+                 lambda: answered() and answered()[0] == "refused" and "node/state" in answered()[1])
+            print("workspaces and settings: fine (%.1f s)" % (time.monotonic() - began), flush=True)
 
             before = domain(told(everybody))
             holder = fleet.node(before["synchronizer"])

@@ -37,6 +37,8 @@
     "{" VIEW "\"members\":{\"all\":3,\"online\":2,\"late\":0,\"offline\":1,\"unheard\":0,\"left\":0,"        \
     "\"revoked\":0,\"sensors\":1,\"standalone\":2},\"problems\":["                                           \
     "{\"severity\":\"warning\",\"subject\":\"eu.corp.example\",\"text\":\"DC-HQ-2 silent for 22 min\"}],"    \
+    "\"delivery\":{\"state\":\"waiting\",\"server\":\"tcp://c:1\",\"fault\":\"denied: it is revoked\","      \
+    "\"acknowledged\":1,\"spool_last\":3,\"spool_percent\":2,\"dropped\":0},"                                \
     "\"capture\":null,\"inputs\":[{\"input\":\"syslog\",\"running\":false,\"received\":9,\"understood\":5,"  \
     "\"invalid\":1,\"dropped\":2}]," DOMAINS "}"
 
@@ -90,17 +92,21 @@ static void status_tells_problems_first(void **state)
     (void)state;
     char *out = draw(show_status, STATUS, &no_options, plain);
     squeeze(out);
-    assert_string_equal(out, "fleet corp seen by dc1-s02 (hq) at 2026-11-22T07:00:00.000Z\n"
-                             "! eu.corp.example: DC-HQ-2 silent for 22 min\n"
-                             "\n"
-                             "members: 2 online, 1 offline (1 on domain controllers, 2 standalone)\n"
-                             "syslog here: 9 received, 5 understood, 1 not, 2 dropped; does not run\n"
-                             "\n"
-                             "DOMAIN STATE SYNCHRONIZER TERM SINCE CANDIDATES MODE HERE CAUSE NEXT\n"
-                             "corp.example held dc1-s01 3 2d04h 2/2 proactive - dc1-s01 replicates it\n"
-                             "eu.corp.example silent DC-HQ-2 9 6h00m 2/3 reactive none was ever known "
-                             "DC-HQ-2 silent for 22 min; replaced in 8 min unless heard\n"
-                             "view of dc1-s02, 2 neighbours, last agreed with one 2s ago\n");
+    assert_string_equal(out,
+                        "fleet corp seen by dc1-s02 (hq) at 2026-11-22T07:00:00.000Z\n"
+                        "! eu.corp.example: DC-HQ-2 silent for 22 min\n"
+                        "\n"
+                        "members: 2 online, 1 offline (1 on domain controllers, 2 standalone)\n"
+                        "delivery here: waiting to tcp://c:1; 1 of 3 batches acknowledged, spool 2 % full; "
+                        "dropped: 0 activities\n"
+                        "! denied: it is revoked\n"
+                        "syslog here: 9 received, 5 understood, 1 not, 2 dropped; does not run\n"
+                        "\n"
+                        "DOMAIN STATE SYNCHRONIZER TERM SINCE CANDIDATES MODE HERE CAUSE NEXT\n"
+                        "corp.example held dc1-s01 3 2d04h 2/2 proactive - dc1-s01 replicates it\n"
+                        "eu.corp.example silent DC-HQ-2 9 6h00m 2/3 reactive none was ever known "
+                        "DC-HQ-2 silent for 22 min; replaced in 8 min unless heard\n"
+                        "view of dc1-s02, 2 neighbours, last agreed with one 2s ago\n");
     free(out);
     json_t *answer = read_json(STATUS);
     assert_true(show_degraded(answer));
