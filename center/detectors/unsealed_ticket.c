@@ -240,11 +240,12 @@ bool account_facts(const struct findings *f, struct facts *to)
     return detection_facts(f->d, &account, to);
 }
 
-/* Domain Admins, Schema Admins, Enterprise Admins, Group Policy Creator Owners; Administrators
- * ([MS-DTYP] 2.4.2.4). */
+/* Domain Admins, Domain Controllers, Schema Admins, Enterprise Admins, Group Policy Creator Owners, Key
+ * Admins, Enterprise Key Admins; Administrators ([MS-DTYP] 2.4.2.4). */
 static bool is_powerful(uint64_t rid)
 {
-    return rid == 512 || rid == 518 || rid == 519 || rid == 520 || rid == 544;
+    return rid == 512 || rid == 516 || rid == 518 || rid == 519 || rid == 520 || rid == 526 || rid == 527 ||
+           rid == 544;
 }
 
 static uint32_t rid_of(struct bytes sid)
@@ -270,6 +271,31 @@ static void judge_group(struct findings *f, const struct party *account, struct 
             group.name, words_of(sid).text, PRINTED(account->name));
 }
 
+/* S-1-5-9, "Enterprise Domain Controllers" ([MS-DTYP] 2.4.2.4) */
+static const uint8_t controllers[] = {1, 1, 0, 0, 0, 0, 0, 5, 9, 0, 0, 0};
+
+/* What stands beside the groups of the account's own domain: groups of others, what the account was once, and
+ * what it is. */
+static void judge_extra(struct findings *f, const struct party *account, struct bytes own, struct bytes extra)
+{
+    struct directory_name other;
+    struct facts facts;
+    if (extra.size == sizeof(controllers) && memcmp(extra.data, controllers, extra.size) == 0) {
+        if (detection_facts(f->d, account, &facts) && !(facts.bits & FACT_CONTROLLER))
+            finding(f, true, "controllers",
+                    "The PAC has it among the domain controllers (S-1-5-9), the directory does not");
+    } else if (is_powerful(rid_of(extra))) {
+        judge_group(f, account, extra);
+    } else if (extra.size == own.size && differ(extra, own) &&
+               memcmp(extra.data, own.data, own.size - 4) == 0 && whose(f, extra, &other) == KNOWN_YES &&
+               other.kind != SUBJECT_GROUP) {
+        finding(f, true, "extra_account",
+                "The PAC gives it the SID of %s too (%s), which no SID history of that account's own domain "
+                "can hold",
+                other.name, words_of(extra).text);
+    }
+}
+
 void find_groups(struct findings *f)
 {
     struct directory_name name;
@@ -292,9 +318,7 @@ void find_groups(struct findings *f)
     list = activity_get(f->o->activity, FIELD_PAC_EXTRA_SIDS);
     items = list ? list->list.items : (struct cursor){0};
     for (uint32_t i = 0; list && i < list->list.count; i++) {
-        struct bytes extra = activity_next_item(&items, TYPE_SID).bytes;
-        if (is_powerful(rid_of(extra)))
-            judge_group(f, &account, extra);
+        judge_extra(f, &account, own, activity_next_item(&items, TYPE_SID).bytes);
     }
 }
 

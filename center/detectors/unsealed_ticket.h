@@ -73,6 +73,7 @@ void findings_raise(struct findings *f, unsigned enough);
 void find_client_info(struct findings *f);
 /* The parts of the PAC and the ticket against each other: accounts and SIDs. */
 void find_disagreement(struct findings *f);
-/* Groups that give power, against the directory's nested memberships; the SID of the account. */
+/* Groups that give power, against the directory's nested memberships, and SIDs of other accounts; the SID of
+ * the account. */
 void find_groups(struct findings *f);
 void find_account_sid(struct findings *f);

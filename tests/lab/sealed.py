@@ -250,6 +250,8 @@ def forgeries(sid):
     yield "f04_golden_years", "golden-ticket", [ADMIN], template + forge + "as=Administrator:500 years=10" + forged
     yield "f05_diamond", "diamond-ticket", ["user01"], template + forge + "groups=512,519" + forged
     yield "f06_diamond_extra_sid", "diamond-ticket", ["user01"], template + forge + "extra=%s-519" % sid + forged
+    yield "f12_diamond_controller", "diamond-ticket", ["user01"], template + forge + "groups=516 extra=S-1-5-9" + forged
+    yield "f13_diamond_history", "diamond-ticket", ["user01"], template + forge + "extra=%s-500" % sid + forged
     yield "f07_sapphire", "sapphire-ticket", ["svc_web"], (
         "ticket svc_web 'Iis.Service9!' -f; kvno --out-cache $W/s4u -U dadmin svc_web; " + forge + "pac=$W/s4u:svc_web" +
         forged)

@@ -135,7 +135,9 @@ static enum known whose(void *context, struct bytes sid, struct directory_name *
     } all[] = {{DOMAIN "1001", "alice"},
                {DOMAIN "500", "admin"},
                {DOMAIN "512", "Domain Admins"},
-               {DOMAIN "1000", "DC1$"}};
+               {DOMAIN "1000", "DC1$"},
+               {DOMAIN "516", "Domain Controllers"},
+               {DOMAIN "1513", "Staff"}};
     (void)context;
     char words[SID_TEXT_MAX + 1];
     struct text t = text_to(words, sizeof(words));
@@ -145,7 +147,7 @@ static enum known whose(void *context, struct bytes sid, struct directory_name *
         if (strcmp(words, all[i].sid))
             continue;
         if (to) {
-            *to = (struct directory_name){.kind = i == 2 ? SUBJECT_GROUP : SUBJECT_ACCOUNT,
+            *to = (struct directory_name){.kind = i == 2 || i > 3 ? SUBJECT_GROUP : SUBJECT_ACCOUNT,
                                           .domain = "picket.lab"};
             to->guid[0] = (uint8_t)(i + 1);
             snprintf(to->name, sizeof(to->name), "%s", all[i].name);
@@ -190,6 +192,8 @@ static struct world *world_with(const struct detector *detector)
     world->pipeline = pipeline_new(&config);
     assert_non_null(world->pipeline);
     world->entries[world->entry_count++] = (struct world_entry){"alice", {.bits = FACT_USER}};
+    world->entries[world->entry_count++] =
+        (struct world_entry){"DC1$", {.bits = FACT_COMPUTER | FACT_CONTROLLER}};
     world->entries[world->entry_count++] =
         (struct world_entry){"admin", {.bits = FACT_USER, .password_set = WORLD_START - 5 * CLOCK_HOUR}};
     return world;
@@ -240,6 +244,14 @@ static void a_pac_that_no_controller_made(void **state)
         {{.group = 512, .client = "admin", .sid = DOMAIN "500"}, NULL},
         {{.extra = DOMAIN "512"}, "group_512"},
         {{.extra = "S-1-5-21-9-9-9-519"}, NULL}, /* of a forest that is not known */
+        {{.group = 516}, "group_516"},
+        {{.extra = DOMAIN "500"}, "extra_account"},
+        {{.extra = DOMAIN "1001"}, NULL},        /* its own */
+        {{.extra = DOMAIN "1513"}, NULL},        /* a group */
+        {{.extra = DOMAIN "4321"}, NULL},        /* a group that was deleted */
+        {{.extra = "S-1-5-21-9-9-9-500"}, NULL}, /* another domain's account, cloned with its history */
+        {{.extra = "S-1-5-9"}, "controllers"},
+        {{.extra = "S-1-5-9", .client = "DC1$", .sid = DOMAIN "1000"}, NULL},
         {{.sid = DOMAIN "500"}, "account_sid"},
         {{.no_requestor = true}, "requestor"},
     };
