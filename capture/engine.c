@@ -138,10 +138,18 @@ static void attempt_failed(struct engine *engine, const struct flow *flow, bool 
                  time, engine_emit_scan, engine);
 }
 
-/* What is held is read, what waits is told, all memory is given back. */
-static void flow_end(struct engine *engine, struct flow *flow)
+/* True: what it waited for is there, and that was all. */
+static bool wait_ended(struct engine *engine, const struct flow *flow)
 {
-    if (flow_ended(flow))
+    if (flow->flags & FLOW_POSTED)
+        posted_collect(engine);
+    return flow_ended(flow);
+}
+
+/* What is held is read, what waits is told, all memory is given back. */
+void flow_end(struct engine *engine, struct flow *flow, int64_t time)
+{
+    if (flow_ended(flow) || wait_ended(engine, flow))
         return;
     if (came_to_nothing(flow) && !(flow->flags & FLOW_RESET))
         attempt_failed(engine, flow, false, (int64_t)flow->tick << TICK_SHIFT);
@@ -149,16 +157,17 @@ static void flow_end(struct engine *engine, struct flow *flow)
         struct tcp_side *side = &flow->side[direction];
         if (!side->holding)
             continue;
-        engine_context(engine, flow, (enum direction)direction, engine->seen);
+        engine_context(engine, flow, (enum direction)direction, time);
         tcp_stream_flush(&engine->stream, side, &engine->sink);
     }
-    if (flow->flags & FLOW_POSTED)
-        posted_collect(engine);
-    struct dissect *d = engine_context(engine, flow, TO_SERVER, engine->seen);
+    if (wait_ended(engine, flow))
+        return;
+    struct dissect *d = engine_context(engine, flow, TO_SERVER, time);
     if (flow->protocol && flow->protocol->close) {
+        size_t used = arena_used(engine->scratch);
         engine->building = false;
         flow->protocol->close(d);
-        arena_reset(engine->scratch);
+        arena_return(engine->scratch, used);
     }
     while (flow->pending) {
         struct pending *pending = flow->pending;
@@ -177,7 +186,7 @@ static void flow_end(struct engine *engine, struct flow *flow)
 
 static void flow_drop(struct engine *engine, struct flow *flow)
 {
-    flow_end(engine, flow);
+    flow_end(engine, flow, engine->seen);
     flow_table_remove(engine->flows, flow);
 }
 
@@ -361,7 +370,7 @@ static void flow_shed(struct engine *engine, struct flow *flow)
 {
     flow->shed_as = (uint16_t)protocol_of_value(rank_value(flow->rank));
     flow->rank = RANK_SHED;
-    flow_end(engine, flow);
+    flow_end(engine, flow, engine->seen);
     shed_counter(engine, flow)->shed_flows++;
 }
 
@@ -492,8 +501,8 @@ static void tcp_close(struct engine *engine, struct flow *flow, const struct tcp
     uint8_t both = flow->side[0].flags & flow->side[1].flags;
     if (!(both & TCP_SIDE_FIN))
         return;
-    if (both & TCP_SIDE_DONE)
-        flow_end(engine, flow);
+    if (both & TCP_SIDE_DONE && !posted_end(engine, flow))
+        flow_end(engine, flow, engine->seen);
     if (flow->class != FLOW_CLOSED)
         flow_table_classify(engine->flows, flow, FLOW_CLOSED, engine->tick);
 }

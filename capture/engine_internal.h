@@ -100,8 +100,13 @@ void posted_tick(struct engine *engine);
 bool posted_wait(struct engine *engine, enum activity_kind kind, int64_t time, struct bytes record);
 /* True: the activity was copied, and waits for its client's name (dissect_put_client) as well. */
 bool posted_wait_client(struct engine *engine, struct activity_writer *w, int64_t time);
+/* True: the flow, of which nothing more is to come, ends when it has what it waits for. */
+bool posted_end(struct engine *engine, struct flow *flow);
 /* A question is to be posted that will be answered with so many bytes. */
 void posted_expect(struct engine *engine, size_t size);
+
+/* engine.c: the flow is over, as of then. */
+void flow_end(struct engine *engine, struct flow *flow, int64_t time);
 
 /* Sets up the context for the flow's dissector. */
 struct dissect *engine_context(struct engine *engine, struct flow *flow, enum direction direction,

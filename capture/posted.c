@@ -25,9 +25,9 @@ _Static_assert(sizeof(struct activity_writer) <= POSTED_BYTES, "any activity has
 struct waiting {
     uint64_t number;       /* of what was posted; 0: it only waits for those before it */
     dissect_finish finish; /* of an activity; NULL: its record is complete */
-    dissect_go_on go_on;   /* of a message; NULL: an activity */
+    dissect_go_on go_on;   /* of a message; NULL: an activity, or the end of a flow */
     int64_t time;
-    struct flow *flow; /* of a message, as the next two */
+    struct flow *flow; /* of a message or an end */
     const struct protocol *protocol;
     void *state;
     uint64_t about[2];
@@ -137,20 +137,24 @@ static void finish_activity(struct engine *engine, const struct waiting *p, stru
         engine_hand_over(engine, w, p->time);
 }
 
-/* As if the message came now. Others may be under way: what they build, and have in their scratch memory,
- * stays as it is. */
-static void resume_message(struct engine *engine, const struct waiting *p, struct bytes answer)
+/* As if the message came now, or the flow ended now. Others may be under way: what they build, and have in
+ * their scratch memory, stays as it is. */
+static void resume_flow(struct engine *engine, const struct waiting *p, struct bytes answer)
 {
-    struct dissect d, before = engine->dissect;
+    struct dissect before = engine->dissect;
     bool building = engine->building;
     int64_t revisited = engine->revisited;
-    size_t mark = arena_used(engine->scratch);
-    d = *engine_context(engine, p->flow, (enum direction)p->direction, p->time);
-    d.protocol = p->protocol; /* as it was: the stream may speak another since */
-    d.state = p->state;
-    d.activity = &engine->posted->writer;
-    p->go_on(&d, p->about, answer);
-    arena_return(engine->scratch, mark);
+    size_t used = arena_used(engine->scratch);
+    if (p->go_on) {
+        struct dissect d = *engine_context(engine, p->flow, (enum direction)p->direction, p->time);
+        d.protocol = p->protocol; /* as it was: the stream may speak another since */
+        d.state = p->state;
+        d.activity = &engine->posted->writer;
+        p->go_on(&d, p->about, answer);
+    } else if (!posted_end(engine, p->flow) && !(p->flow->flags & FLOW_POSTED)) {
+        flow_end(engine, p->flow, p->time);
+    }
+    arena_return(engine->scratch, used);
     engine->dissect = before;
     engine->building = building;
     engine->revisited = revisited;
@@ -161,8 +165,8 @@ static void give_out(struct engine *engine, uint32_t count)
     struct posted *posted = engine->posted;
     for (uint32_t i = 0; i < count; i++) {
         const struct waiting *p = &posted->list[i];
-        if (p->go_on)
-            resume_message(engine, p, answer_to(posted, p->number));
+        if (p->flow)
+            resume_flow(engine, p, answer_to(posted, p->number));
         else if (p->number)
             finish_activity(engine, p, answer_to(posted, p->number));
         else
@@ -288,6 +292,19 @@ bool posted_wait_client(struct engine *engine, struct activity_writer *w, int64_
     if (!w->client || put_client(engine, w))
         return false;
     return add_activity(engine, w, time, find_client(engine, w->client)->number, NULL);
+}
+
+bool posted_end(struct engine *engine, struct flow *flow)
+{
+    bool waits = flow->flags & FLOW_POSTED && !flow->side[0].holding && !flow->side[1].holding;
+    struct waiting *p = waits ? add(engine, 0, 0) : NULL;
+    if (!p)
+        return false;
+    p->flow = flow;
+    p->time = engine->seen;
+    flow->flags |= FLOW_OPAQUE; /* whatever else comes is none of it */
+    make_room(engine);
+    return true;
 }
 
 void posted_expect(struct engine *engine, size_t size)

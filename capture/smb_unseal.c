@@ -173,10 +173,16 @@ static bool can_check(const struct smb_session *session, const struct smb2_part 
     return session && session->keys && session->keys->context && part->header.flags & SMB2_FLAG_SIGNED;
 }
 
-static bool is_bad(struct dissect *d, struct bytes answer)
+/* `about`: the command, the session's id. */
+static void signature_checked(struct dissect *d, const uint64_t about[2], struct bytes answer)
 {
-    (void)d;
-    return unseal_result_read(answer) == UNSEAL_WRONG_KEY;
+    if (unseal_result_read(answer) != UNSEAL_WRONG_KEY)
+        return;
+    struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SIGNATURE_BAD);
+    activity_put_uint(w, FIELD_SMB_COMMAND, about[0]);
+    activity_put_bool(w, FIELD_SMB_FROM_SERVER, d->direction == TO_CLIENT);
+    smb_put_account(d, w, about[1]);
+    dissect_emit(d);
 }
 
 void smb_unseal_check(struct dissect *d, const struct smb_session *session, const struct smb2_part *part)
@@ -190,13 +196,8 @@ void smb_unseal_check(struct dissect *d, const struct smb_session *session, cons
         return;
     ++*checked;
     uint64_t posted = post(d, session, part);
-    if (!posted)
-        return;
-    struct activity_writer *w = dissect_begin(d, ACTIVITY_SMB_SIGNATURE_BAD);
-    activity_put_uint(w, FIELD_SMB_COMMAND, part->header.command);
-    activity_put_bool(w, FIELD_SMB_FROM_SERVER, d->direction == TO_CLIENT);
-    smb_put_account(d, w, session->id);
-    dissect_emit_later(d, posted, is_bad);
+    if (posted)
+        dissect_later(d, posted, signature_checked, part->header.command, session->id);
 }
 
 static bool put_verdict(struct dissect *d, struct bytes answer)

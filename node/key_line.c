@@ -89,7 +89,8 @@ void key_line_connect(struct key_line *line, int socket)
         close(before);
 }
 
-/* What waits, with one more request behind it; number 0: nothing is asked. */
+/* What waits, with one more request behind it; number 0: nothing is asked. False and errno EAGAIN: there is
+ * no room, it waits still. */
 static bool send_packet(struct key_line *line, uint32_t number, struct bytes request)
 {
     endian_put_be32(line->packet, number);
@@ -100,12 +101,14 @@ static bool send_packet(struct key_line *line, uint32_t number, struct bytes req
         {.iov_base = (void *)(uintptr_t)request.data, .iov_len = request.size},
     };
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = request.size ? 2 : 1};
-    line->told = LINE_NUMBER_SIZE;
-    if (sendmsg(line->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-        return true;
-    if (errno != EAGAIN && errno != EMSGSIZE && errno != ENOBUFS && errno != ENOMEM)
+    bool sent = sendmsg(line->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+    int error = errno;
+    if (sent || error != EAGAIN)
+        line->told = LINE_NUMBER_SIZE;
+    if (!sent && error != EAGAIN && error != EMSGSIZE && error != ENOBUFS && error != ENOMEM)
         disconnect(line);
-    return false;
+    errno = error;
+    return sent;
 }
 
 /* --- how long it may be waited for --- */
@@ -174,10 +177,26 @@ static void next_number(struct key_line *line)
         line->number = 1;
 }
 
+/* Much may have been told before the holder came to run: it is waited for as for an answer. */
+static bool send_until(struct key_line *line, int64_t deadline, uint32_t number, struct bytes request)
+{
+    struct pollfd writable = {.fd = line->socket, .events = POLLOUT};
+    bool sent = send_packet(line, number, request);
+    while (!sent && errno == EAGAIN && now_of(line) < deadline) {
+        int64_t left = deadline - now_of(line);
+        struct timespec span = {left / CLOCK_SECOND, left % CLOCK_SECOND};
+        if (left > 0)
+            ppoll(&writable, 1, &span, NULL);
+        sent = send_packet(line, number, request);
+    }
+    line->told = LINE_NUMBER_SIZE; /* what was not taken is lost */
+    return sent;
+}
+
 static enum wait exchange(struct key_line *line, int64_t start, struct bytes request, struct bytes *answer)
 {
     next_number(line);
-    if (!send_packet(line, line->number, request))
+    if (!send_until(line, start + line->limits.timeout, line->number, request))
         return line->socket < 0 ? WAIT_LOST : WAIT_TIMED_OUT;
     return wait_for(line, start + line->limits.timeout, answer);
 }
@@ -213,6 +232,21 @@ static bool ask(void *context, struct bytes request, struct bytes *answer)
     }
 }
 
+/* What waits to be told is enough for a packet. */
+static void tell_packet(struct key_line *line, struct bytes request)
+{
+    int64_t start = now_of(line);
+    int64_t deadline = may_wait(line, start) ? start + line->limits.timeout : start;
+    bool sent = start >= line->paused_until && send_until(line, deadline, 0, request);
+    int64_t now = now_of(line);
+    line->waited += now - start;
+    if (sent)
+        return;
+    count(line, UNTOLD);
+    if (deadline > start && now >= deadline)
+        note_timeout(line, now);
+}
+
 static void tell(void *context, struct bytes request)
 {
     struct key_line *line = context;
@@ -228,8 +262,7 @@ static void tell(void *context, struct bytes request)
         line->told += LINE_SIZE_SIZE + request.size;
         return;
     }
-    if (now_of(line) < line->paused_until || !send_packet(line, 0, request))
-        count(line, UNTOLD);
+    tell_packet(line, request);
 }
 
 /* --- */

@@ -11,7 +11,7 @@
  *   of each second (and the `timeout` by which the last one may pass it).
  *
  * What is told waits for the next question, or until LINE_TOLD_MAX bytes are together. When a socket is full
- * it is dropped, for then nobody reads.
+ * it is waited for as for an answer; what does not go in that time is dropped, for then nobody reads.
  */
 #pragma once
 
