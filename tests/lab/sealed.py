@@ -231,6 +231,7 @@ def elsewhere():
     yield "k91_new_password", "password-reset", [ADMIN, "user11"], (
         there + "samba-tool user setpassword user11 --newpassword='Other.Pass11!' -H ldap://dc2.corp.example -U$ADMIN; " +
         user % ("user11", "Other.Pass11!", "") + use)
+    yield "k93_controller", "AS-exchange", ["DC2$"], there + "there kinit -k -t %s 'DC2$'" % KEYTAB + use
     yield "k92_replication", "DRS-replication", [ADMIN], "samba-tool drs replicate $DC dc2.corp.example $DN -U$ADMIN"
 
 
