@@ -364,3 +364,33 @@ void guessing_tell(struct alert *alert, const struct guessing *g, const struct g
     if (kept)
         alert_put_number(alert, "succeeded", g->hits);
 }
+
+bool slow_spray_count(struct slow_spray *spray, const struct observation *o, bool guess, double accounts,
+                      double share)
+{
+    uint32_t tries = count_window_add(&spray->tries, 1, o->time, STATISTICS_DAY);
+    if (!guess)
+        return false;
+    uint32_t failures = count_window_add(&spray->failures, 1, o->time, STATISTICS_DAY);
+    uint32_t different =
+        distinct_window_add(&spray->accounts, o->account.subject.low, o->time, STATISTICS_DAY);
+    return different >= accounts && failures <= 3 * different && failures * 100.0 >= tries * share;
+}
+
+void slow_spray_tell(struct alert *alert, const struct slow_spray *spray, const struct observation *o,
+                     double accounts, double share)
+{
+    uint32_t different = distinct_window_value(&spray->accounts, o->time, STATISTICS_DAY);
+    uint32_t failures = count_window_value(&spray->failures, o->time, STATISTICS_DAY);
+    uint32_t tries = count_window_value(&spray->tries, o->time, STATISTICS_DAY);
+    alert_put_string(alert, "protocol", authentication_protocol(o));
+    alert_put_string(alert, "shape", "slow spray");
+    alert_put_compared(alert, "accounts_a_day", different, "day_accounts", accounts);
+    alert_put_compared(alert, "share_failed", 100.0 * failures / tries, "share", share);
+    alert_explain(alert,
+                  "%.*s failed %u of %u authentications by %s within a day, as %u accounts: a few passwords "
+                  "for many accounts, slowly.",
+                  PRINTED(party_words(&o->source, "Somebody")), failures, tries, authentication_protocol(o),
+                  different);
+    tell_source(alert, o);
+}

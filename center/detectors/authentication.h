@@ -101,3 +101,29 @@ struct guessing_result guessing_count(struct guessing *g, const struct observati
 /* What was counted and compared; limit names are those of the settings "attempts" and "share". */
 void guessing_tell(struct alert *alert, const struct guessing *g, const struct guessing_result *result,
                    const struct guessing_limits *limits);
+
+/* -- a spray that takes its time ------------------------------------------------------------------------
+ *
+ * Different accounts that fail within a day, each a few times, from a source that hardly does anything else.
+ */
+
+struct slow_spray {
+    struct distinct_window accounts; /* that failed */
+    struct count_window failures, tries;
+};
+
+/* The settings of both detectors, so that they read alike. */
+#define SLOW_SPRAY_SETTING                                                                                   \
+    {                                                                                                        \
+        "day_accounts", "", 40, 20, 10, 3, 100000,                                                           \
+            "How many different accounts fail within a day (2023: that do not usually log on from there): "  \
+            "a spray that takes its time."                                                                   \
+    }
+
+/* Counts one outcome; `guess`: a failure that counts. Whether it is one, from `accounts` on, of which `share`
+ * percent of all tries failed. */
+bool slow_spray_count(struct slow_spray *spray, const struct observation *o, bool guess, double accounts,
+                      double share);
+/* What was counted and compared, whole. */
+void slow_spray_tell(struct alert *alert, const struct slow_spray *spray, const struct observation *o,
+                     double accounts, double share);

@@ -19,20 +19,14 @@ static const struct detector_setting settings[] = {
         {"home_attempts", "", 60, 30, 20, 2, 100000,
          "How many of accounts that usually log on from that source fail before they are counted: "
          "mostly they mistyped, or a program goes on with the password from before a change."},
-    [SETTING_DAY] = {"day_accounts", "", 40, 20, 10, 3, 100000,
-                     "How many different accounts, which do not usually log on from that source, fail within "
-                     "a day: a spray "
-                     "that takes its time."},
+    [SETTING_DAY] = SLOW_SPRAY_SETTING,
     {0},
 };
 
 struct source {
     struct guessing guessing;
     struct count_window home; /* failures of accounts that usually log on from here */
-    struct {                  /* of a day, without those */
-        struct distinct_window accounts;
-        struct count_window failures, tries;
-    } day;
+    struct slow_spray slow;   /* without those */
 };
 
 static const struct state_form tables[] = {
@@ -81,45 +75,6 @@ static bool is_at_home(const struct detection *d, const struct observation *o)
     return profile && profile_weight(profile, HABIT_SOURCE, profile_key(o->source.memory)) > 1;
 }
 
-/* Takes in what is not slow by itself, too; whether it is a slow spray: each account is tried seldom, and the
- * source hardly does anything else. */
-static bool is_slow_spray(struct source *source, const struct detection *d, const struct observation *o,
-                          bool guess)
-{
-    uint32_t tries = count_window_add(&source->day.tries, 1, o->time, STATISTICS_DAY);
-    if (!guess)
-        return false;
-    uint32_t failures = count_window_add(&source->day.failures, 1, o->time, STATISTICS_DAY);
-    uint32_t accounts =
-        distinct_window_add(&source->day.accounts, o->account.subject.low, o->time, STATISTICS_DAY);
-    return accounts >= detection_setting(d, SETTING_DAY) && failures <= 3 * accounts &&
-           failures * 100.0 >= tries * detection_setting(d, SETTING_SHARE);
-}
-
-static void raise_slow(struct detection *d, const struct observation *o, const struct source *source,
-                       const struct guessing_result *result)
-{
-    struct alert *alert = detection_alert(d, o, detection_key(d));
-    uint32_t accounts = distinct_window_value(&source->day.accounts, o->time, STATISTICS_DAY);
-    uint32_t failures = count_window_value(&source->day.failures, o->time, STATISTICS_DAY);
-    uint32_t tries = count_window_value(&source->day.tries, o->time, STATISTICS_DAY);
-    alert_put_string(alert, "protocol", authentication_protocol(o));
-    alert_put_string(alert, "shape", "slow spray");
-    alert_put_compared(alert, "accounts_a_day", accounts, "day_accounts", detection_setting(d, SETTING_DAY));
-    alert_put_compared(alert, "share_failed", 100.0 * failures / tries, "share",
-                       detection_setting(d, SETTING_SHARE));
-    alert_explain(alert,
-                  "%.*s failed %u of %u authentications within a day, as %u accounts that do not usually log "
-                  "on from there: "
-                  "a few passwords for many accounts, slowly.",
-                  PRINTED(party_words(&o->source, "Somebody")), failures, tries, accounts);
-    if (result->known_days)
-        alert_put_compared(alert, "probability", result->probability, "rarity",
-                           detection_setting(d, SETTING_RARITY));
-    tell_source(alert, o);
-    detection_raise(d);
-}
-
 static void observe(struct detection *d, const struct observation *o)
 {
     struct source *source = detection_use(d, 0, detection_key(d), NULL);
@@ -140,10 +95,15 @@ static void observe(struct detection *d, const struct observation *o)
         .width = width,
     };
     struct guessing_result result = guessing_count(g, o, outcome, &limits);
-    bool slow = is_slow_spray(source, d, o, outcome_failed(outcome) && !at_home);
+    double accounts = detection_setting(d, SETTING_DAY);
+    bool slow =
+        slow_spray_count(&source->slow, o, outcome_failed(outcome) && !at_home, accounts, limits.share);
     if (!result.above && !result.hit) {
-        if (slow && (!result.known_days || result.probability <= limits.rarity))
-            raise_slow(d, o, source, &result);
+        if (slow && (!result.known_days || result.probability <= limits.rarity)) {
+            slow_spray_tell(detection_alert(d, o, detection_key(d)), &source->slow, o, accounts,
+                            limits.share);
+            detection_raise(d);
+        }
         return;
     }
     struct alert *alert = detection_alert(d, o, detection_key(d));

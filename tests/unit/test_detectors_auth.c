@@ -393,6 +393,21 @@ static void guesses_from_many_sources(void **state)
     world_free(world);
 }
 
+static void simple_binds_that_take_their_time(void **state)
+{
+    (void)state;
+    struct world *world = world_new(&detector_brute_force_ldap);
+    for (unsigned i = 0; i < 30; i++) {
+        world->now += 20 * CLOCK_MINUTE;
+        bind(world, 9, numbered("user", i), 49, 0x52e);
+        bind(world, 8, numbered("user", i % 4), 49, 0x52e); /* a program with old passwords */
+    }
+    assert_true(world->count > 0);
+    assert_string_equal(world_text(world, "shape"), "slow spray");
+    assert_true(world_names(world, ALERT_SOURCE, "10.0.0.9"));
+    world_free(world);
+}
+
 static void simple_binds(void **state)
 {
     (void)state;
@@ -779,6 +794,7 @@ int main(void)
         cmocka_unit_test(an_old_password_at_home_is_no_guess),
         cmocka_unit_test(guesses_from_many_sources),
         cmocka_unit_test(simple_binds),
+        cmocka_unit_test(simple_binds_that_take_their_time),
         cmocka_unit_test(broken_trust),
         cmocka_unit_test(channels_are_forced),
         cmocka_unit_test(answers_without_proof),
