@@ -248,11 +248,14 @@ struct derived_keys {
  * each time turned right by 13 bits more, added in ones' complement. */
 static void fold_constant(const uint8_t *text, unsigned size, uint8_t to[BLOCK])
 {
-    unsigned sum[BLOCK] = {0}, bits = size * 8;
-    for (unsigned i = 0; i < size * BLOCK; i++) {
-        unsigned turned = 13 * (i / size) % bits, at = (i % size * 8 + bits - turned) % bits;
-        unsigned high = text[at / 8], low = text[(at / 8 + 1) % size];
-        sum[i % BLOCK] += (high << 8 | low) >> (8 - at % 8) & 0xff;
+    unsigned sum[BLOCK] = {0}, at = 0, bits = size * 8;
+    uint64_t turned = 0, mask = (UINT64_C(1) << bits) - 1;
+    for (unsigned i = 0; i < size; i++)
+        turned = turned << 8 | text[i];
+    for (unsigned times = 0; times < BLOCK; times++) { /* the sizes have no common factor */
+        for (unsigned shift = bits; shift; shift -= 8)
+            sum[at++ % BLOCK] += turned >> (shift - 8) & 0xff;
+        turned = (turned >> 13 | turned << (bits - 13)) & mask;
     }
     unsigned carry = 0;
     do

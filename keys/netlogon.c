@@ -9,6 +9,7 @@
 #include "keys/ntlm_keys.h"
 #include "keys/rpc_parts.h"
 
+#include "base/hash_table.h"
 #include "base/utf8.h"
 
 #include <nettle/aes.h>
@@ -77,14 +78,14 @@ static void credential_of(const struct netlogon_key *key, const uint8_t challeng
 /* --- channels by computer name --- */
 
 struct channel {
-    uint8_t name[NAME_BYTES];
-    uint8_t size; /* of the name; 0: free */
+    uint8_t name[NAME_BYTES]; /* filled up with zeros */
     uint64_t used;
     struct context_netlogon keys;
 };
 
 struct channels {
-    struct channel *entries; /* locked and wiped */
+    struct channel *entries;  /* locked and wiped */
+    struct hash_table *names; /* name -> place */
     uint64_t now;
 };
 
@@ -93,10 +94,11 @@ struct channels *channels_new(void)
     struct channels *c = sodium_malloc(sizeof *c);
     if (!c)
         return NULL;
-    *c = (struct channels){.entries = sodium_allocarray(CHANNELS_MAX, sizeof *c->entries)};
-    if (c->entries)
-        memset(c->entries, 0, CHANNELS_MAX * sizeof *c->entries);
-    else
+    uint64_t seed;
+    randombytes_buf(&seed, sizeof seed);
+    *c = (struct channels){.entries = sodium_allocarray(CHANNELS_MAX, sizeof *c->entries),
+                           .names = hash_table_new(CHANNELS_MAX, NAME_BYTES, sizeof(uint32_t), seed)};
+    if (!c->entries || !c->names)
         channels_destroy(&c);
     return c;
 }
@@ -106,6 +108,7 @@ void channels_destroy(struct channels **channels_p)
     if (!*channels_p)
         return;
     sodium_free((*channels_p)->entries);
+    hash_table_destroy(&(*channels_p)->names);
     sodium_free(*channels_p);
     *channels_p = NULL;
 }
@@ -124,28 +127,36 @@ static size_t plain_name(struct bytes name, uint8_t to[NAME_BYTES])
     return size;
 }
 
-/* With `make`, a new one when it is not there: the one used longest ago makes room. */
+/* All are taken: the one used longest ago makes room. */
+static uint32_t oldest_place(struct channels *c)
+{
+    uint32_t oldest = 0;
+    for (uint32_t i = 1; i < CHANNELS_MAX; i++)
+        if (c->entries[i].used < c->entries[oldest].used)
+            oldest = i;
+    hash_table_remove(c->names, c->entries[oldest].name);
+    return oldest;
+}
+
+/* With `make`, a new one when it is not there. */
 static struct channel *channel_of(struct channels *c, struct bytes computer, bool make)
 {
-    uint8_t name[NAME_BYTES];
-    size_t size = plain_name(computer, name);
-    struct channel *oldest = c->entries;
-    for (uint32_t i = 0; size && i < CHANNELS_MAX; i++) {
-        struct channel *e = &c->entries[i];
-        if (e->size == size && memcmp(e->name, name, size) == 0) {
-            e->used = ++c->now;
-            return e;
-        }
-        if (e->used < oldest->used)
-            oldest = e;
-    }
-    if (!size || !make)
+    uint8_t name[NAME_BYTES] = {0};
+    if (!plain_name(computer, name))
         return NULL;
-    memset(oldest, 0, sizeof *oldest);
-    memcpy(oldest->name, name, size);
-    oldest->size = (uint8_t)size;
-    oldest->used = ++c->now;
-    return oldest;
+    const uint32_t *there = hash_table_find(c->names, name);
+    if (!there && !make)
+        return NULL;
+    uint32_t count = hash_table_count(c->names);
+    uint32_t place = there ? *there : count < CHANNELS_MAX ? count : oldest_place(c);
+    struct channel *e = &c->entries[place];
+    if (!there) {
+        *e = (struct channel){.used = 0};
+        memcpy(e->name, name, sizeof e->name);
+        *(uint32_t *)hash_table_insert(c->names, name, NULL) = place;
+    }
+    e->used = ++c->now;
+    return e;
 }
 
 static void keep_key(struct context_netlogon *keys, const struct netlogon_key *key)

@@ -4,8 +4,10 @@
  * through an engine whose holder is in the same process, and takes the time of every answer. The digest is
  * that of all answers: two builds that answer alike have the same.
  */
+#include "base/ber.h"
 #include "base/clock.h"
 #include "capture/engine.h"
+#include "capture/kerberos.h"
 #include "capture/source.h"
 #include "capture/unseal.h"
 #include "keys/holder.h"
@@ -18,9 +20,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+/* KDC replies by what they are: all of the exchange is worked for when its reply comes. */
+enum { AS_REPLY = UNSEAL_COLLECT + 1, TGS_REPLY };
+
 static const char *const names[] = {
     [UNSEAL_KDC_REQUEST] = "KDC request",
-    [UNSEAL_KDC_REPLY] = "KDC reply",
+    [UNSEAL_KDC_REPLY] = "KDC error",
     [UNSEAL_AP_REQUEST] = "AP-REQ",
     [UNSEAL_AP_REPLY] = "AP-REP",
     [UNSEAL_NTLM] = "NTLM",
@@ -35,6 +40,8 @@ static const char *const names[] = {
     [UNSEAL_NETLOGON_CONTEXT] = "NETLOGON context",
     [UNSEAL_FORGET] = "forget",
     [UNSEAL_COLLECT] = "collect",
+    [AS_REPLY] = "AS exchange",
+    [TGS_REPLY] = "TGS exchange",
 };
 
 enum {
@@ -51,16 +58,28 @@ static struct key_holder *holder;
 static uint8_t answers[UNSEAL_REQUEST_MAX];
 static uint64_t digest;
 
-static uint64_t operation_of(struct bytes request)
+static uint64_t kind_of(struct bytes request)
 {
     struct cursor c = cursor_of_bytes(request);
     msgpack_next(&c);
     uint64_t operation = msgpack_next(&c).uint;
-    if (operation != UNSEAL_NAMED && operation != UNSEAL_POST)
+    if (operation == UNSEAL_NAMED || operation == UNSEAL_POST) { /* its number, and the request within */
+        msgpack_next(&c);
+        msgpack_next(&c);
+        operation = msgpack_next(&c).uint;
+    }
+    if (operation != UNSEAL_KDC_REPLY)
         return operation;
-    msgpack_next(&c); /* its number, and the request within */
     msgpack_next(&c);
-    return msgpack_next(&c).uint;
+    struct cursor message = cursor_of_bytes(msgpack_next(&c).bytes);
+    switch (ber_peek(&message)) {
+    case BER_APPLICATION(KRB_AS_REP):
+        return AS_REPLY;
+    case BER_APPLICATION(KRB_TGS_REP):
+        return TGS_REPLY;
+    default:
+        return operation;
+    }
 }
 
 /* Item by item, but for the numbers of contexts: those are drawn by lot. */
@@ -89,14 +108,14 @@ static bool ask(void *context, struct bytes request, struct bytes *answer)
 {
     (void)context;
     struct msgpack_writer w;
-    uint64_t operation = operation_of(request);
+    uint64_t kind = kind_of(request);
     msgpack_writer_init(&w, answers, sizeof answers);
     int64_t begin = now();
     key_holder_answer(holder, 1, request, &w);
     int64_t spent = now() - begin;
-    if (operation < KINDS && spent < INTERRUPTED) {
-        seen[operation].count++;
-        seen[operation].spent += spent;
+    if (kind < KINDS && spent < INTERRUPTED) {
+        seen[kind].count++;
+        seen[kind].spent += spent;
     }
     *answer = (struct bytes){w.data, w.size};
     note_answer(*answer);
