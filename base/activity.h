@@ -91,6 +91,9 @@ bool activity_allows(enum activity_kind kind, enum activity_field field);
 /* By name; ACTIVITY_NONE or ACTIVITY_FIELDS when there is none. */
 enum activity_kind activity_kind_by_name(const char *name, size_t size);
 enum activity_field activity_field_by_name(const char *name, size_t size);
+/* Likewise, a little faster where it follows that field (ACTIVITY_FIELDS: it is the first) as it did the last
+ * time on this thread. */
+enum activity_field activity_field_after(enum activity_field before, const char *name, size_t size);
 
 /* -- writing ------------------------------------------------------------------------------------- */
 

@@ -15,6 +15,31 @@ static bool read_int(struct msgpack_item item, int64_t *to)
     return true;
 }
 
+/* The most frequent values of all: not put together as an item first. */
+static bool read_uint(struct cursor *c, uint64_t *to)
+{
+    const size_t left = cursor_left(c);
+    const uint8_t tag = left ? c->at[0] : 0xc1;
+    if (tag < 0x80) {
+        *to = tag;
+        c->at++;
+        return true;
+    }
+    if (tag == 0xcf && left > 8) {
+        c->at++;
+        *to = cursor_be64(c);
+        return true;
+    }
+    if (tag == 0xcd && left > 2) {
+        c->at++;
+        *to = cursor_be16(c);
+        return true;
+    }
+    struct msgpack_item item = msgpack_next_any(c);
+    *to = item.uint;
+    return item.type == MSGPACK_UINT;
+}
+
 static bool is_address(struct msgpack_item item)
 {
     return item.type == MSGPACK_BINARY && (item.bytes.size == 4 || item.bytes.size == 16);
@@ -62,13 +87,10 @@ static bool read_list(struct cursor *c, struct msgpack_item head, enum activity_
 
 bool activity_read_value(struct cursor *c, enum activity_type type, struct activity_value *value)
 {
+    if (type == TYPE_UINT || type == TYPE_ID || type == TYPE_DURATION)
+        return read_uint(c, &value->uint);
     struct msgpack_item item = msgpack_next(c);
     switch (type) {
-    case TYPE_UINT:
-    case TYPE_ID:
-    case TYPE_DURATION:
-        value->uint = item.uint;
-        return item.type == MSGPACK_UINT;
     case TYPE_INT:
     case TYPE_TIME:
         return read_int(item, &value->sint);
@@ -108,12 +130,14 @@ static void note_head(const struct activity_value *value, struct activity *to, u
         to->time = value->sint;
 }
 
-static bool read_pair(struct cursor *c, struct activity *to, uint64_t *version)
+/* `before`: the field of the pair before this one. */
+static bool read_pair(struct cursor *c, struct activity *to, uint64_t *version, enum activity_field *before)
 {
     struct msgpack_item name = msgpack_next(c);
     if (name.type != MSGPACK_STRING)
         return false;
-    enum activity_field field = activity_field_by_name((const char *)name.bytes.data, name.bytes.size);
+    enum activity_field field = activity_field_after(*before, (const char *)name.bytes.data, name.bytes.size);
+    *before = field;
     if (field == ACTIVITY_FIELDS) {
         to->unknown_fields++;
         return msgpack_skip(c);
@@ -125,7 +149,8 @@ static bool read_pair(struct cursor *c, struct activity *to, uint64_t *version)
     if (!activity_read_value(c, activity_field_info(field)->type, value))
         return false;
     to->at[field] = (uint8_t)++to->count;
-    note_head(value, to, version);
+    if (field <= FIELD_TIME)
+        note_head(value, to, version);
     return true;
 }
 
@@ -135,8 +160,9 @@ static bool read_record(struct cursor *c, struct activity *to)
     if (map.type != MSGPACK_MAP)
         return false;
     uint64_t version = 0;
+    enum activity_field field = ACTIVITY_FIELDS;
     for (uint32_t i = 0; i < map.count; i++) {
-        if (!read_pair(c, to, &version))
+        if (!read_pair(c, to, &version, &field))
             return false;
     }
     /* A record of another version has other meanings, not only other fields. */

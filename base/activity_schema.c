@@ -149,6 +149,8 @@ struct index {
 
 static struct index kind_index;
 static struct index field_index;
+/* By number: as in the index. */
+static struct slot field_names[ACTIVITY_FIELDS];
 static pthread_once_t indexed = PTHREAD_ONCE_INIT;
 
 static const char *name_of(const struct index *index, unsigned number)
@@ -163,7 +165,7 @@ static uint64_t load(const char *from, size_t size)
     return value;
 }
 
-static struct ends ends_of(const char *name, size_t size)
+static inline struct ends ends_of(const char *name, size_t size)
 {
     if (size >= 8)
         return (struct ends){load(name, 8), load(name + size - 8, 8)};
@@ -198,8 +200,19 @@ static void make_indexes(void)
 {
     for (unsigned kind = 1; kind < ACTIVITY_KINDS; kind++)
         index_add(&kind_index, kind);
-    for (unsigned field = 0; field < ACTIVITY_FIELDS; field++)
+    for (unsigned field = 0; field < ACTIVITY_FIELDS; field++) {
+        const size_t size = strlen(fields[field].name);
         index_add(&field_index, field);
+        field_names[field] =
+            (struct slot){ends_of(fields[field].name, size), (uint16_t)(field + 1), (uint16_t)size};
+    }
+}
+
+static inline bool is_named(const struct index *index, const struct slot *slot, struct ends ends,
+                            const char *name, size_t size)
+{
+    return slot->size == size && slot->ends.head == ends.head && slot->ends.tail == ends.tail &&
+           (size <= 16 || memcmp(name_of(index, slot->number - 1u), name, size) == 0);
 }
 
 static unsigned index_find(const struct index *index, const char *name, size_t size, unsigned none)
@@ -208,8 +221,7 @@ static unsigned index_find(const struct index *index, const char *name, size_t s
     const struct ends ends = ends_of(name, size);
     for (unsigned at = first_slot(ends, size); index->slots[at].number; at = (at + 1) % SLOTS) {
         const struct slot *slot = &index->slots[at];
-        if (slot->size == size && slot->ends.head == ends.head && slot->ends.tail == ends.tail &&
-            (size <= 16 || memcmp(name_of(index, slot->number - 1u), name, size) == 0))
+        if (is_named(index, slot, ends, name, size))
             return slot->number - 1u;
     }
     return none;
@@ -223,4 +235,20 @@ enum activity_kind activity_kind_by_name(const char *name, size_t size)
 enum activity_field activity_field_by_name(const char *name, size_t size)
 {
     return (enum activity_field)index_find(&field_index, name, size, ACTIVITY_FIELDS);
+}
+
+enum activity_field activity_field_after(enum activity_field before, const char *name, size_t size)
+{
+    /* What followed last: records of a kind have their fields in one order. Of another one it is only slower.
+     */
+    static _Thread_local uint16_t followed[ACTIVITY_FIELDS + 1];
+    uint16_t *guess = &followed[before];
+    const struct ends ends = ends_of(name, size);
+    const struct slot *guessed = &field_names[*guess]; /* without a number before the first look-up */
+    if (!guessed->number || !is_named(&field_index, guessed, ends, name, size))
+        *guess = (uint16_t)activity_field_by_name(name, size);
+    const unsigned found = *guess;
+    if (found == ACTIVITY_FIELDS)
+        *guess = 0;
+    return (enum activity_field)found;
 }
