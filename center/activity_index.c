@@ -91,12 +91,12 @@ bool activity_index_full(const struct activity_index *index)
 static int compare(const void *a, const void *b)
 {
     const struct mark *x = a, *y = b;
+    if (x->hour != y->hour)
+        return x->hour < y->hour ? -1 : 1;
     if (x->subject.high != y->subject.high)
         return x->subject.high < y->subject.high ? -1 : 1;
     if (x->subject.low != y->subject.low)
         return x->subject.low < y->subject.low ? -1 : 1;
-    if (x->hour != y->hour)
-        return x->hour < y->hour ? -1 : 1;
     return (x->position > y->position) - (x->position < y->position);
 }
 

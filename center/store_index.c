@@ -48,7 +48,7 @@ bool store_index_add(struct store *store, uint64_t workspace, struct subject sub
     bool fine =
         store_run(store,
                   "INSERT INTO activity_index (workspace, subject, hour, positions)"
-                  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (workspace, subject, hour)"
+                  " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (workspace, hour, subject)"
                   " DO UPDATE SET positions = CAST(positions || excluded.positions AS BLOB)",
                   store_uint(workspace), store_subject(subject), store_int(hour), store_blob_of(run, size));
     free(run);
@@ -81,14 +81,20 @@ static void walk_hour(struct walk *walk, int64_t hour, struct bytes runs)
     }
 }
 
+/* Rows stand by hour: the hours that there are, one after the other, and of each the subject's. */
 size_t store_index_each(struct store *store, uint64_t workspace, struct subject subject, int64_t first_hour,
                         int64_t last_hour, bool (*visit)(void *context, int64_t hour, uint64_t position),
                         void *context)
 {
     struct walk walk = {.visit = visit, .context = context};
     struct store_rows rows = store_query(store,
-                                         "SELECT hour, positions FROM activity_index WHERE workspace = ?1"
-                                         " AND subject = ?2 AND hour BETWEEN ?3 AND ?4 ORDER BY hour",
+                                         "WITH RECURSIVE hours (hour) AS (SELECT (SELECT min(hour) FROM"
+                                         " activity_index WHERE workspace = ?1 AND hour BETWEEN ?3 AND ?4)"
+                                         " UNION ALL SELECT (SELECT min(hour) FROM activity_index WHERE"
+                                         " workspace = ?1 AND hour > hours.hour AND hour <= ?4) FROM hours"
+                                         " WHERE hour IS NOT NULL) SELECT i.hour, i.positions FROM hours h"
+                                         " CROSS JOIN activity_index i ON i.workspace = ?1"
+                                         " AND i.hour = h.hour AND i.subject = ?2",
                                          store_uint(workspace), store_subject(subject), store_int(first_hour),
                                          store_int(last_hour));
     while (!walk.enough && store_next(&rows))
@@ -97,12 +103,49 @@ size_t store_index_each(struct store *store, uint64_t workspace, struct subject 
     return walk.count;
 }
 
-int64_t store_index_expire(struct store *store, int64_t before_hour, int64_t limit)
+/* The last of so many of an hour's subjects, which are in order. */
+static struct subject bound_of(struct store *store, int64_t workspace, int64_t hour, int64_t limit)
 {
-    return store_run(store,
-                     "DELETE FROM activity_index WHERE (workspace, subject, hour) IN (SELECT workspace,"
-                     " subject, hour FROM activity_index WHERE hour < ?1 LIMIT ?2)",
-                     store_int(before_hour), store_int(limit))
+    struct subject bound = {UINT64_MAX, UINT64_MAX};
+    struct store_rows rows =
+        store_query(store,
+                    "SELECT subject FROM activity_index WHERE workspace = ?1 AND hour = ?2"
+                    " ORDER BY subject LIMIT 1 OFFSET ?3",
+                    store_int(workspace), store_int(hour), store_int(limit - 1));
+    if (store_next(&rows))
+        bound = store_get_subject(&rows, 0);
+    store_rows_end(&rows);
+    return bound;
+}
+
+/* Of the first hour that is too old. */
+static int64_t expire_hour(struct store *store, int64_t before_hour, int64_t limit)
+{
+    int64_t workspace = 0, hour = 0;
+    struct store_rows rows =
+        store_query(store,
+                    "SELECT i.workspace, i.hour FROM workspaces w CROSS JOIN activity_index i"
+                    " ON i.workspace = w.id WHERE i.hour < ?1 LIMIT 1",
+                    store_int(before_hour));
+    const bool found = store_next(&rows);
+    if (found) {
+        workspace = store_get_int(&rows, 0);
+        hour = store_get_int(&rows, 1);
+    }
+    store_rows_end(&rows);
+    return found && store_run(store,
+                              "DELETE FROM activity_index WHERE workspace = ?1 AND hour = ?2"
+                              " AND subject <= ?3",
+                              store_int(workspace), store_int(hour),
+                              store_subject(bound_of(store, workspace, hour, limit)))
                ? store_changed(store)
                : 0;
+}
+
+int64_t store_index_expire(struct store *store, int64_t before_hour, int64_t limit)
+{
+    int64_t gone = 0, last = 1;
+    for (; gone < limit && last > 0; gone += last)
+        last = expire_hour(store, before_hour, limit - gone);
+    return gone;
 }

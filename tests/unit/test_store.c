@@ -404,8 +404,8 @@ static void test_states_and_position(void **state)
     assert_int_equal(store_states_each(w->store, 1, 0, join_runs, &sum), 0);
 }
 
-/* As a version had it that kept a row for each state. */
-static void make_rows_of_states(struct store *store)
+/* As a version had it that kept a row for each state, and the index by subject first. */
+static void make_old(struct store *store)
 {
     static const char *const statements[] = {
         "DROP TABLE state_runs",
@@ -416,7 +416,14 @@ static void make_rows_of_states(struct store *store)
         " VALUES (7, 1, 0, 'dcsync', 'sources', 2)",
         "INSERT INTO states VALUES (7, x'00000000000000010000000000000002', -5, x'0a0b0c')",
         "INSERT INTO states VALUES (7, x'00000000000000010000000000000003', 6, x'')",
-        "DELETE FROM migrations WHERE number = 40"};
+        "DROP TABLE activity_index",
+        "CREATE TABLE activity_index (workspace INTEGER NOT NULL REFERENCES workspaces (id) ON DELETE "
+        "CASCADE,"
+        " subject BLOB NOT NULL, hour INTEGER NOT NULL, positions BLOB NOT NULL,"
+        " PRIMARY KEY (workspace, subject, hour)) STRICT, WITHOUT ROWID",
+        "CREATE INDEX activity_index_by_hour ON activity_index (hour)",
+        "INSERT INTO activity_index VALUES (1, x'00000000000000010000000000000002', 5, x'2a01')",
+        "DELETE FROM migrations WHERE number IN (40, 41)"};
     for (unsigned i = 0; i < sizeof(statements) / sizeof(*statements); i++)
         assert_true(store_do(store, statements[i]));
 }
@@ -436,15 +443,24 @@ static void see_moved(void *context, const struct state_origin *origin, struct b
     *sum += item.key.low;
 }
 
-static void test_rows_of_states_become_runs(void **state)
+static bool is_42(void *context, int64_t hour, uint64_t position)
+{
+    (void)context;
+    assert_int_equal(hour, 5);
+    assert_int_equal(position, 42);
+    return true;
+}
+
+static void test_an_old_store_is_taken_over(void **state)
 {
     struct world *w = *state;
     uint64_t sum = 0;
-    make_rows_of_states(w->store);
+    make_old(w->store);
     store_close(&w->store);
     w->store = again(w, STORE_PIPELINE);
     assert_int_equal(store_states_each(w->store, 1, 0, see_moved, &sum), 2);
     assert_int_equal(sum, 5);
+    assert_int_equal(store_index_each(w->store, 1, (struct subject){1, 2}, 0, 9, is_42, NULL), 1);
 }
 
 struct positions {
@@ -705,7 +721,7 @@ int main(void)
         T(setting_too_long),
         T(tags),
         T(states_and_position),
-        T(rows_of_states_become_runs),
+        T(an_old_store_is_taken_over),
         T(index_of_activities),
         T(queue),
         T(health),
