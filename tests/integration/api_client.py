@@ -27,6 +27,57 @@ from notify_peers import Center, put_secret, until
 from syslog_peers import Certificates
 
 
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../center/openapi.json")) as _f:
+    DOCUMENT = json.load(_f)
+
+
+def fits(value, schema, where):
+    """Why a value is not as the document says (JSON Schema 2020-12, as much of it as stands there); None: it is."""
+    if "$ref" in schema:
+        found = DOCUMENT
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return fits(value, found, where)
+    if "anyOf" in schema:
+        why = [fits(value, one, where) for one in schema["anyOf"]]
+        return None if None in why else "; ".join(why)
+    kinds = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool, "null": type(None)}
+    kind = schema.get("type")
+    if kind and (not isinstance(value, kinds[kind]) or (isinstance(value, bool) and kind in ("integer", "number"))):
+        return "%s: %r is no %s" % (where, value, kind)
+    if "enum" in schema and value not in schema["enum"]:
+        return "%s: %r is none of %s" % (where, value, schema["enum"])
+    if isinstance(value, dict) and ("properties" in schema or "additionalProperties" in schema):
+        more = schema.get("additionalProperties", False)
+        for key, one in value.items():
+            below = schema.get("properties", {}).get(key, more)
+            if below is False:
+                return "%s: %s is not in the document" % (where, key)
+            if below is not True and (why := fits(one, below, where + "/" + key)):
+                return why
+        return next(("%s: %s is missing" % (where, key) for key in schema.get("required", []) if key not in value), None)
+    if isinstance(value, list) and "items" in schema:
+        return next((why for why in (fits(one, schema["items"], where + "[]") for one in value) if why), None)
+    return None
+
+
+def check_answer(method, path, status, answer):
+    """An answer is as center/openapi.json describes it, to the last member."""
+    parts = path.split("?")[0].split("/")
+    for template, methods in sorted(DOCUMENT["paths"].items(), key=lambda one: "{" in one[0]):
+        names = template.removeprefix("/api/v1").split("/")
+        if len(names) != len(parts) or any(n != p and not n.startswith("{") for n, p in zip(names, parts)):
+            continue
+        responses = methods.get(method.lower(), {}).get("responses", {})
+        assert str(status) in responses, "%s %s: %d is not in the document" % (method, template, status)
+        content = responses[str(status)].get("content", {}).get("application/json")
+        assert (content is None) == (answer is None), (method, template, answer)
+        if content and (why := fits(answer, content["schema"], template)):
+            raise AssertionError("%s %s" % (method, why))
+        return
+    raise AssertionError("%s %s is not in the document" % (method, path))
+
+
 class Client:
     def __init__(self, center, token=None):
         host, port = center.endpoint.removeprefix("https://").split(":")
@@ -48,7 +99,10 @@ class Client:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         if response.status >= 400:
             assert response.headers["Content-Type"] == "application/problem+json", response.headers
-        return response.status, json.loads(text) if text else None, response.headers
+        answer = json.loads(text) if text else None
+        if response.status < 300 and path != "/openapi.json":
+            check_answer(method, path, response.status, answer)
+        return response.status, answer, response.headers
 
     def raw(self, data):
         """What is answered to bytes of one's own; b"" when the connection is closed."""

@@ -655,6 +655,41 @@ static json_t *lower(json_t *paths, const char *path, const char *method)
     return json_object_get(json_object_get(paths, path), key);
 }
 
+static void resolve(const json_t *document, const char *reference)
+{
+    char part[64];
+    const json_t *at = document;
+    assert_int_equal(strncmp(reference, "#/", 2), 0);
+    for (const char *rest = reference + 1; *rest == '/';) {
+        size_t size = strcspn(++rest, "/");
+        assert_true(size < sizeof(part));
+        memcpy(part, rest, size);
+        part[size] = '\0';
+        at = json_object_get(at, part);
+        rest += size;
+    }
+    if (!at)
+        fail_msg("%s is not in openapi.json", reference);
+}
+
+/* Every $ref is of something that is there; no schema is empty. */
+static void walk(const json_t *document, json_t *at)
+{
+    const char *key;
+    json_t *value;
+    if (json_is_array(at))
+        for (size_t i = 0; i < json_array_size(at); i++)
+            walk(document, json_array_get(at, i));
+    json_object_foreach(at, key, value)
+    {
+        if (strcmp(key, "$ref") == 0)
+            resolve(document, json_string_value(value));
+        else if (strcmp(key, "schema") == 0 || strcmp(key, "items") == 0)
+            assert_true(json_object_size(value) > 0);
+        walk(document, value);
+    }
+}
+
 static void the_document_tells_every_route(void **state)
 {
     (void)state;
@@ -664,6 +699,7 @@ static void the_document_tells_every_route(void **state)
     size_t operations = 0, routes = 0;
     assert_non_null(document);
     assert_string_equal(json_string_value(json_object_get(document, "openapi")), "3.1.0");
+    walk(document, document);
     json_t *paths = json_object_get(document, "paths");
     for (const struct api_route *route = api_routes; route->method; route++, routes++) {
         operation = lower(paths, route->path, route->method);
