@@ -338,11 +338,20 @@ static bool is_change_kind(enum activity_kind kind)
     return false;
 }
 
-bool administrators_add(struct administrators *of, const struct observation *o)
+static uint32_t administrator_of(const struct detection *d, const struct observation *o)
+{
+    struct bytes name = o->account.name;
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] == '@')
+            name.size = i;
+    return (uint32_t)subject_of_name(detection_seed(d), SUBJECT_ACCOUNT, name, (struct bytes){0}).low | 1;
+}
+
+bool administrators_add(struct administrators *of, const struct detection *d, const struct observation *o)
 {
     if (!is_change_kind(o->kind))
         return false;
-    uint32_t account = (uint32_t)o->account.subject.low | 1;
+    uint32_t account = administrator_of(d, o);
     if (!is_administration(o) || of->of[0].account == account || of->of[1].account == account)
         return true;
     of->of[1] = of->of[0];
@@ -354,7 +363,7 @@ bool administrators_add(struct administrators *of, const struct observation *o)
 bool administrators_has(const struct administrators *of, const struct detection *d,
                         const struct observation *o)
 {
-    uint32_t account = (uint32_t)o->account.subject.low | 1;
+    uint32_t account = administrator_of(d, o);
     struct facts facts;
     if (!party_is(&o->account) || (detection_facts(d, &o->account, &facts) && !(facts.bits & FACT_SENSITIVE)))
         return false;

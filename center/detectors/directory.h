@@ -86,7 +86,7 @@ uint32_t source_habit_add(struct source_habit *habit, const struct detection *d,
 /* Who administers the directory from a source: the two accounts that changed it from there last. */
 struct administrators {
     struct {
-        uint32_t account; /* hash */
+        uint32_t account; /* hash of its name: CORP and corp.example are one */
         uint32_t since;   /* day, since 1970 */
     } of[2];
 };
@@ -96,7 +96,7 @@ struct administrators {
         ACTIVITY_SAMR_CHANGE, ACTIVITY_DNSSERVER_MANAGE
 /* Takes in a change that the server was seen to accept, of something else than the account itself; whether it
  * is of those kinds, and so nothing else. */
-bool administrators_add(struct administrators *of, const struct observation *o);
+bool administrators_add(struct administrators *of, const struct detection *d, const struct observation *o);
 /* The account has administered from this source for a week: what it reads there it may know. Not so when the
  * directory knows it as nobody special. */
 bool administrators_has(const struct administrators *of, const struct detection *d,

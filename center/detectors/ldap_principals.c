@@ -47,7 +47,7 @@ static struct subject key(const struct detection *d, const struct observation *o
 static void observe(struct detection *d, const struct observation *o)
 {
     struct source *source = detection_use(d, 0, detection_key(d), NULL);
-    if (!source || administrators_add(&source->administrators, o))
+    if (!source || administrators_add(&source->administrators, d, o))
         return;
     uint32_t now = ldap_families(o);
     struct source_habit *habit = &source->habit;

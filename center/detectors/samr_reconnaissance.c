@@ -158,7 +158,7 @@ static uint32_t families_of(struct detection *d, struct source *source, const st
 static void observe(struct detection *d, const struct observation *o)
 {
     struct source *source = detection_use(d, 0, detection_key(d), NULL);
-    if (!source || administrators_add(&source->administrators, o))
+    if (!source || administrators_add(&source->administrators, d, o))
         return;
     uint32_t now = families_of(d, source, o);
     if (now == 0)
