@@ -141,6 +141,11 @@ static void place(struct hash_table *table, uint32_t entry)
     table->slots[at] = (struct slot){hash, entry};
 }
 
+void hash_table_prefetch(const struct hash_table *table, const void *key)
+{
+    __builtin_prefetch(&table->slots[hash_of(table, key) & table->mask]);
+}
+
 void *hash_table_find(const struct hash_table *table, const void *key)
 {
     const struct slot *slot = probe(table, key, hash_of(table, key));

@@ -16,6 +16,8 @@ struct hash_table;
 struct hash_table *hash_table_new(uint32_t capacity, uint32_t key_size, uint32_t value_size, uint64_t seed);
 void hash_table_destroy(struct hash_table **table_p);
 
+/* Says that the key will be looked for soon: what is read first is fetched meanwhile. */
+void hash_table_prefetch(const struct hash_table *table, const void *key);
 /* The value of the key; NULL when there is none. Pointers hold until the next insert or removal. */
 void *hash_table_find(const struct hash_table *table, const void *key);
 

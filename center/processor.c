@@ -209,6 +209,7 @@ static void learn_resolution(struct processor *self, const struct activity *a, s
 {
     *o = (struct observation){.activity = a, .kind = a->kind, .time = a->time};
     processor_learn_domains(self, a, false);
+    processor_expect_ends(self, o);
     processor_ends(self, o);
     account_party(self, o);
     target_party(self, o);
@@ -251,6 +252,8 @@ bool processor_observe(struct processor *self, const struct activity *a, struct 
         processor_report(self, to, node);
         return false;
     }
+    processor_expect_ends(self, to);
+    processor_expect_tickets(self, to);
     if (processor_is_repeated(self, a, node))
         return false;
     processor_ends(self, to);

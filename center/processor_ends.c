@@ -62,9 +62,9 @@ static struct subject address_key(const struct processor *self, const struct ip_
 /* --- computers --- */
 
 static struct known_address look_at_address(const struct processor *self, const struct ip_address *address,
-                                            int64_t now)
+                                            struct subject key, int64_t now)
 {
-    struct known_address at = {.address = address, .key = address_key(self, address)};
+    struct known_address at = {.address = address, .key = key};
     if (address->family)
         at.known = state_table_look(self->tables[TABLE_ADDRESSES], at.key, now);
     return at;
@@ -258,14 +258,24 @@ static void find_controllers(struct processor *self, struct observation *o, stru
     }
 }
 
+void processor_expect_ends(struct processor *self, struct observation *o)
+{
+    const struct state_table *addresses = self->tables[TABLE_ADDRESSES];
+    processor_address(o->activity, FIELD_SOURCE, &o->source_address);
+    processor_address(o->activity, FIELD_DESTINATION, &o->destination_address);
+    self->source = address_key(self, &o->source_address);
+    self->destination = address_key(self, &o->destination_address);
+    state_table_prefetch(addresses, self->source);
+    state_table_prefetch(addresses, self->destination);
+}
+
 void processor_ends(struct processor *self, struct observation *o)
 {
     const struct activity *a = o->activity;
-    processor_address(a, FIELD_SOURCE, &o->source_address);
-    processor_address(a, FIELD_DESTINATION, &o->destination_address);
-    struct known_address source = look_at_address(self, &o->source_address, o->time);
+    struct known_address source = look_at_address(self, &o->source_address, self->source, o->time);
     end_party(self, a, &ends[0], &source, &o->source);
-    struct known_address destination = look_at_address(self, &o->destination_address, o->time);
+    struct known_address destination =
+        look_at_address(self, &o->destination_address, self->destination, o->time);
     end_party(self, a, &ends[1], &destination, &o->destination);
     event_ends(self, o);
     o->origin = o->source_address.family ? source.key : o->source.subject;

@@ -62,10 +62,11 @@ struct processor {
     bool begun, has_former;    /* has looked at what was put back; anybody is remembered by a name */
     uint64_t known_node;       /* was in the table a moment ago */
     bool several_nodes;
-    bool is_watching;        /* it is known since when everything was seen */
-    struct learned *learned; /* who was met lately by which names */
-    uint32_t names_state;    /* changes with what `learned` holds by */
-    int64_t pushed_until;    /* tickets that were forgotten for want of room were issued up to then */
+    struct subject source, destination; /* keys of the addresses of what is looked at */
+    bool is_watching;                   /* it is known since when everything was seen */
+    struct learned *learned;            /* who was met lately by which names */
+    uint32_t names_state;               /* changes with what `learned` holds by */
+    int64_t pushed_until; /* tickets that were forgotten for want of room were issued up to then */
 };
 
 /* -- fields ---------------------------------------------------------------------------------------------- */
@@ -102,6 +103,8 @@ struct bytes processor_domain_of_host(struct bytes host);
 /* -- ends -------------------------------------------------------------------------------------------------
  */
 
+/* Addresses of both ends: what is known of them is fetched while other things are looked at. */
+void processor_expect_ends(struct processor *self, struct observation *o);
 /* Source, destination, origin, and which of them is a controller. */
 void processor_ends(struct processor *self, struct observation *o);
 /* The account of a VPN session, when the activity names none. */
@@ -110,6 +113,8 @@ void processor_session(struct processor *self, struct observation *o);
 /* -- tickets ----------------------------------------------------------------------------------------------
  */
 
+/* Its tickets are fetched meanwhile. */
+void processor_expect_tickets(struct processor *self, const struct observation *o);
 /* Finds the presented ticket, and whose it is; remembers the issued one. */
 void processor_tickets(struct processor *self, struct observation *o);
 /* What a sensor tells of its own eyes (activity "capture_report"). */

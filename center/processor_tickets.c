@@ -350,6 +350,16 @@ void processor_watch(struct processor *self, const struct observation *o)
     self->is_watching = true; /* for ever */
 }
 
+void processor_expect_tickets(struct processor *self, const struct observation *o)
+{
+    const struct activity_value *presented = activity_get(o->activity, FIELD_TICKET_FINGERPRINT),
+                                *issued = activity_get(o->activity, FIELD_ISSUED_TICKET_FINGERPRINT);
+    if (presented)
+        state_table_prefetch(table_for(self, false), ticket_key(self, presented->uint));
+    if (issued)
+        state_table_prefetch(table_for(self, false), ticket_key(self, issued->uint));
+}
+
 void processor_tickets(struct processor *self, struct observation *o)
 {
     if (o->kind == ACTIVITY_KERBEROS_CRED)

@@ -231,6 +231,11 @@ void *state_table_renew(struct state_table *self, const void *value, int64_t now
     return value_of(slot);
 }
 
+void state_table_prefetch(const struct state_table *self, struct subject key)
+{
+    hash_table_prefetch(self->values, &key);
+}
+
 const void *state_table_look(const struct state_table *self, struct subject key, int64_t now)
 {
     struct slot *slot = find(self, key, now);

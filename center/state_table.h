@@ -32,6 +32,8 @@ const struct state_form *state_table_form(const struct state_table *table);
 void *state_table_use(struct state_table *table, struct subject key, int64_t now, bool *added);
 /* The same for a value that was just had from state_table_look: it need not be searched for again. */
 void *state_table_renew(struct state_table *table, const void *value, int64_t now);
+/* Says that it will be wanted soon (base/hash_table.h). */
+void state_table_prefetch(const struct state_table *table, struct subject key);
 /* Only to be read; does not count as touched. NULL: there is none, or its time is over. */
 const void *state_table_look(const struct state_table *table, struct subject key, int64_t now);
 void state_table_forget(struct state_table *table, struct subject key);

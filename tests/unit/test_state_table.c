@@ -73,6 +73,7 @@ static void what_was_looked_at_is_renewed(void **state)
     (void)state;
     struct state_table *table = state_table_new(&short_lived, 1);
     use(table, 1, 100, NULL)->a = 7;
+    state_table_prefetch(table, subject(1)); /* changes nothing */
     const struct value *known = state_table_look(table, subject(1), 140);
     assert_ptr_equal(state_table_renew(table, known, 140), known);
     assert_ptr_equal(state_table_renew(table, known, 120), known); /* a late one */
