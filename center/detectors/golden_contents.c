@@ -135,6 +135,7 @@ static void observe(struct detection *d, const struct observation *o)
     find_logon(&f, r);
     find_form(&f, r);
     find_password(&f);
+    find_common_groups(&f);
     if (f.alert)
         alert_put_compared(f.alert, "different", f.certain + f.possible, "indicators",
                            detection_setting(d, SETTING_INDICATORS));
@@ -163,13 +164,16 @@ const struct detector detector_golden_contents = {
         "krbtgt's key that "
         "none of them had (read-only controllers, which have keys of their own, are left out); and flags of "
         "a ticket that was "
-        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6); and when "
-        "the "
-        "password was set, with what the directory has (a PAC that does not know of a password that was set "
-        "four "
-        "hours before the log-on raises by itself). Otherwise two of them raise. "
-        "Older versions and all other flags are not compared, for they hang on krbtgt's changes and on what "
-        "was asked for.",
+        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6); groups in "
+        "which the directory "
+        "does not have the account; and when the password was set, with what the directory has (a PAC that "
+        "does not know of a "
+        "password that was set four hours before the log-on raises by itself). Otherwise two of them raise. "
+        "Older versions and "
+        "all other flags are not compared, for they hang on krbtgt's changes and on what was asked for. "
+        "While the sensors' copy "
+        "of the directory is older than four hours, an account that got a new password and a new group since "
+        "may be told wrongly.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
               "and look "
               "what was done with the ticket.",

@@ -256,14 +256,21 @@ static uint32_t rid_of(struct bytes sid)
     return rid;
 }
 
-static void judge_group(struct findings *f, const struct party *account, struct bytes sid)
+/* The SID is a group's, in which the directory does not have the account, not by other groups either. */
+static bool is_outside(const struct findings *f, const struct party *account, struct bytes sid,
+                       struct directory_name *group)
 {
     const struct directory_view *view = detection_directory(f->d);
+    if (whose(f, sid, group) != KNOWN_YES)
+        return false;
+    struct party party = party_of(group);
+    return view->member(view->context, account, &party) == KNOWN_NO;
+}
+
+static void judge_group(struct findings *f, const struct party *account, struct bytes sid)
+{
     struct directory_name group;
-    if (whose(f, sid, &group) != KNOWN_YES)
-        return;
-    struct party party = party_of(&group);
-    if (view->member(view->context, account, &party) != KNOWN_NO)
+    if (!is_outside(f, account, sid, &group))
         return;
     char word[48];
     snprintf(word, sizeof(word), "group_%u", rid_of(sid));
@@ -296,30 +303,66 @@ static void judge_extra(struct findings *f, const struct party *account, struct 
     }
 }
 
+/* The PAC's account in the directory, and its SID; false: it is not known there. `sid` has room for SIDs of
+ * its domain. */
+static bool whose_pac(const struct findings *f, struct directory_name *name, struct bytes *own,
+                      uint8_t sid[SID_BYTES_MAX])
+{
+    *own = observation_text(f->o, FIELD_PAC_ACCOUNT_SID);
+    if (own->size < 12 || own->size > SID_BYTES_MAX || whose(f, *own, name) != KNOWN_YES)
+        return false;
+    memcpy(sid, own->data, own->size);
+    return true;
+}
+
+static struct bytes with_rid(uint8_t *sid, size_t size, uint64_t rid)
+{
+    for (unsigned byte = 0; byte < 4; byte++)
+        sid[size - 4 + byte] = (uint8_t)(rid >> 8 * byte);
+    return (struct bytes){sid, size};
+}
+
 void find_groups(struct findings *f)
 {
     struct directory_name name;
-    struct bytes own = observation_text(f->o, FIELD_PAC_ACCOUNT_SID);
-    if (own.size < 12 || own.size > SID_BYTES_MAX || whose(f, own, &name) != KNOWN_YES)
+    struct bytes own;
+    uint8_t sid[SID_BYTES_MAX];
+    if (!whose_pac(f, &name, &own, sid))
         return;
     struct party account = party_of(&name);
-    uint8_t sid[SID_BYTES_MAX];
-    memcpy(sid, own.data, own.size);
     const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_GROUPS);
     struct cursor items = list ? list->list.items : (struct cursor){0};
     for (uint32_t i = 0; list && i < list->list.count; i++) {
         uint64_t rid = activity_next_item(&items, TYPE_UINT).uint;
-        if (!is_powerful(rid))
-            continue;
-        for (unsigned byte = 0; byte < 4; byte++)
-            sid[own.size - 4 + byte] = (uint8_t)(rid >> 8 * byte);
-        judge_group(f, &account, (struct bytes){sid, own.size});
+        if (is_powerful(rid))
+            judge_group(f, &account, with_rid(sid, own.size, rid));
     }
     list = activity_get(f->o->activity, FIELD_PAC_EXTRA_SIDS);
     items = list ? list->list.items : (struct cursor){0};
-    for (uint32_t i = 0; list && i < list->list.count; i++) {
+    for (uint32_t i = 0; list && i < list->list.count; i++)
         judge_extra(f, &account, own, activity_next_item(&items, TYPE_SID).bytes);
+}
+
+void find_common_groups(struct findings *f)
+{
+    struct directory_name name, group, first;
+    struct bytes own;
+    uint8_t sid[SID_BYTES_MAX];
+    unsigned outside = 0;
+    if (!whose_pac(f, &name, &own, sid))
+        return;
+    struct party account = party_of(&name);
+    const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_GROUPS);
+    struct cursor items = list ? list->list.items : (struct cursor){0};
+    for (uint32_t i = 0; list && i < list->list.count; i++) {
+        uint64_t rid = activity_next_item(&items, TYPE_UINT).uint;
+        if (!is_powerful(rid) && is_outside(f, &account, with_rid(sid, own.size, rid), &group) &&
+            outside++ == 0)
+            first = group;
     }
+    if (outside)
+        finding(f, false, "groups", "Its PAC has it in %u groups in which the directory has it not, as %s",
+                outside, first.name);
 }
 
 void find_account_sid(struct findings *f)

@@ -76,4 +76,6 @@ void find_disagreement(struct findings *f);
 /* Groups that give power, against the directory's nested memberships, and SIDs of other accounts; the SID of
  * the account. */
 void find_groups(struct findings *f);
+/* All other groups: possible only, for who left one keeps it in his ticket. */
+void find_common_groups(struct findings *f);
 void find_account_sid(struct findings *f);

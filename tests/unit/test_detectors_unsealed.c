@@ -331,6 +331,9 @@ static void not_as_the_domain_issues_them(void **state)
         {{.other_flags = INITIAL | FORWARDED, .server_name = ""}, NULL},
         {{.other_flags = INITIAL, .started = CLOCK_HOUR, .server_name = ""}, NULL}, /* renewed */
         {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 5 * CLOCK_HOUR}, NULL},
+        {{.group = 1513}, NULL}, /* left it a moment ago */
+        {{.group = 1513, .server_name = ""}, "groups"},
+        {{.group = 1514, .server_name = ""}, NULL}, /* deleted */
         {{.client = "admin", .sid = DOMAIN "500"}, "password_time"},
         {{.client = "admin", .sid = DOMAIN "500", .set = WORLD_START - 6 * CLOCK_HOUR}, "password_time"},
         /* the directory's copy may be older, but not for ever */
