@@ -13,7 +13,7 @@
 #define POSTED_MAX   256u  /* questions */
 #define WAITING_MAX  1024u /* of all */
 #define POSTED_BYTES ((size_t)1024 * 1024)
-#define POSTED_AGE   (INT64_C(50) * 1000000) /* by the engine's clock */
+#define POSTED_AGE   (INT64_C(100) * 1000000) /* by the engine's clock */
 #define CLIENTS      2048u                   /* a power of two */
 
 /* All answers come in one of UNSEAL_REQUEST_MAX bytes. */

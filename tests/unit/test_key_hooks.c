@@ -26,7 +26,10 @@ static struct {
     bool refuse;
     uint8_t told[256]; /* the arguments of UNSEAL_NETLOGON */
     size_t told_size;
-    uint64_t posted[ASKED_MAX]; /* AP-REQs, each with its context's number */
+    uint64_t posted[ASKED_MAX]; /* numbers; of AP-REQs also their contexts' */
+    uint8_t posted_operation[ASKED_MAX];
+    const char *wraps[2]; /* what sealed buffers hold, one after the other; NULL: there is no context */
+    unsigned wraps_read;
     unsigned posted_count;
 } keys;
 
@@ -48,6 +51,7 @@ static struct cursor note(struct bytes request)
         keys.posted[keys.posted_count++] = item.uint;
         msgpack_next(&c);
         keys.operation[keys.count] = (uint8_t)msgpack_next(&c).uint;
+        keys.posted_operation[keys.posted_count - 1] = keys.operation[keys.count];
     }
     keys.context[keys.count++] = item.type == MSGPACK_UINT ? item.uint : 0;
     return arguments;
@@ -76,6 +80,23 @@ static enum unseal_result judge(struct cursor c)
     return memcmp(digest, token.data, 32) == 0 ? UNSEAL_FINE : UNSEAL_WRONG_KEY;
 }
 
+static void answer_posted(unsigned index)
+{
+    const char *wrap = keys.wraps[keys.wraps_read % 2];
+    bool wrapped = keys.posted_operation[index] == UNSEAL_WRAP;
+    msgpack_put_uint(&keys.w, keys.posted[index]);
+    msgpack_put_array(&keys.w, 2);
+    msgpack_put_uint(&keys.w, !wrapped || wrap ? UNSEAL_FINE : UNSEAL_NO_CONTEXT);
+    if (wrapped && wrap) {
+        struct run *run = bytes_of(wrap);
+        msgpack_put_binary(&keys.w, run->data, run->size);
+        free(run);
+    } else {
+        msgpack_put_uint(&keys.w, keys.posted[index]);
+    }
+    keys.wraps_read += wrapped;
+}
+
 static bool ask(void *context, struct bytes request, struct bytes *answer)
 {
     (void)context;
@@ -93,12 +114,8 @@ static bool ask(void *context, struct bytes request, struct bytes *answer)
         msgpack_put_array(&keys.w, 2);
         msgpack_put_uint(&keys.w, UNSEAL_FINE);
         msgpack_put_array(&keys.w, 2 * keys.posted_count);
-        for (unsigned i = 0; i < keys.posted_count; i++) {
-            msgpack_put_uint(&keys.w, keys.posted[i]);
-            msgpack_put_array(&keys.w, 2);
-            msgpack_put_uint(&keys.w, UNSEAL_FINE);
-            msgpack_put_uint(&keys.w, keys.posted[i]);
-        }
+        for (unsigned i = 0; i < keys.posted_count; i++)
+            answer_posted(i);
         keys.posted_count = 0;
         break;
     case UNSEAL_PRIV:
@@ -151,7 +168,7 @@ static unsigned asked(enum unseal_operation operation)
 /* What was posted is answered, and what waits for it goes out. */
 static void collect(struct exchange *x)
 {
-    engine_tick(x->h.engine, x->time += INT64_C(60000000));
+    engine_tick(x->h.engine, x->time += INT64_C(120000000));
 }
 
 static void agree(struct exchange *x)
@@ -394,12 +411,64 @@ static void netlogon_handshakes(void **state)
     netlogon(26, 0, false, false);
 }
 
+/* --- sealed LDAP --- */
+
+#define LDAP_BIND                                                                                            \
+    "3039 020101 6034 020103 0400 a32d 0406'GSSAPI' 0423 6021 0609 2a864886f712010202 0100 " AP_REQ
+#define LDAP_BOUND  "300c 020101 6107 0a0100 0400 0400"
+#define LDAP_SEALED "00000024 050406ff 0000001c 0000000000000001 0000000000000000000000000000000000000000"
+#define LDAP_DELETE "3006 020102 4a01'x'"
+#define LDAP_GONE   "300c 020102 6b07 0a0100 0400 0400"
+
+/* What is sealed is read when its answer is there, in its place among the others; the flow ends behind it. */
+static void sealed_ldap(bool read)
+{
+    static struct exchange x;
+    reset();
+    if (read) {
+        keys.wraps[0] = LDAP_DELETE;
+        keys.wraps[1] = LDAP_GONE;
+    }
+    exchange_open(&x, 50000, 389, &with_keys);
+    exchange_connect(&x);
+    exchange_tcp(&x, TO_SERVER, LDAP_BIND);
+    exchange_tcp(&x, TO_CLIENT, LDAP_BOUND);
+    exchange_tcp(&x, TO_SERVER, LDAP_SEALED);
+    exchange_tcp(&x, TO_CLIENT, LDAP_SEALED);
+    exchange_segment(&x, TO_SERVER, NULL, 0, FLAG_FIN | FLAG_ACK);
+    exchange_segment(&x, TO_CLIENT, NULL, 0, FLAG_FIN | FLAG_ACK);
+    exchange_tcp(&x, TO_SERVER, LDAP_SEALED); /* behind the end: nobody's */
+    assert_int_equal(asked(UNSEAL_WRAP), 2);
+    assert_int_equal(asked(UNSEAL_COLLECT), 0);
+    assert_int_equal(asked(UNSEAL_FORGET), 0);
+    assert_int_equal(x.h.size, 0);
+    collect(&x);
+    assert_int_equal(asked(UNSEAL_COLLECT), 1);
+    assert_int_equal(asked(UNSEAL_FORGET), read); /* what there was not needs not be forgotten */
+    assert_int_equal(harness_count(&x.h, ACTIVITY_KERBEROS_AP), 1);
+    assert_int_equal(harness_count(&x.h, ACTIVITY_LDAP_BIND), 1);
+    assert_int_equal(harness_count(&x.h, ACTIVITY_LDAP_DELETE), read);
+    if (read)
+        assert_string_equal(harness_text(harness_find(&x.h, ACTIVITY_LDAP_DELETE, 0), FIELD_UNSEALED),
+                            "true");
+    assert_int_equal(engine_stats(x.h.engine)->protocol[PROTOCOL_LDAP].sealed, read ? 0 : 2);
+    exchange_finish(&x);
+    exchange_close(&x);
+}
+
+static void sealed_buffers(void **state)
+{
+    (void)state;
+    sealed_ldap(true);
+    sealed_ldap(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(signed_updates),      cmocka_unit_test(refused_key),
         cmocka_unit_test(damaged_signatures),  cmocka_unit_test(password_set),
-        cmocka_unit_test(netlogon_handshakes),
+        cmocka_unit_test(netlogon_handshakes), cmocka_unit_test(sealed_buffers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

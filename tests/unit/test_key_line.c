@@ -138,9 +138,9 @@ static void much_that_is_told_goes_by_itself(void **state)
     struct holder holder;
     struct bytes answer;
     struct key_line *line = key_line_new(&patient, clock_system());
-    char *large = malloc(50001);
-    memset(large, 'x', 50000);
-    large[50000] = '\0';
+    char *large = malloc(100001);
+    memset(large, 'x', 100000);
+    large[100000] = '\0';
     start_holder(&holder, line, echo);
     tell(line, large);
     tell(line, large); /* does not fit behind the first: both go now */
