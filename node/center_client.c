@@ -7,6 +7,7 @@
 #include "node/command.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,18 @@ static const char *config_path(const struct center_options *options, char *path,
     return n > 0 && (size_t)n < capacity && access(path, F_OK) == 0 ? path : CENTER_CLIENT_CONFIG;
 }
 
+static struct config *load_config(const struct center_options *options)
+{
+    char file[4096];
+    const char *path = config_path(options, file, sizeof(file));
+    struct config *config = config_load(&center_client_schema, path, report, NULL);
+    if (!config && access(path, F_OK) < 0)
+        fputs("where the center is, and the token, stand in ~/.config/" CENTER_CLIENT_HOME
+              " or " CENTER_CLIENT_CONFIG ": see docs/api.md\n",
+              stderr);
+    return config;
+}
+
 static bool is_safe(const char *url)
 {
     static const char *const loopback[] = {"http://127.0.0.1", "http://[::1]", "http://localhost"};
@@ -96,6 +109,13 @@ static size_t take(char *data, size_t size, size_t count, void *context)
     memcpy(longer + q->size, data, n);
     q->size += n;
     return n;
+}
+
+/* What libcurl would not say by its name. */
+static bool check_ca(const struct question *q, struct fault *fault)
+{
+    const char *ca = config_string(q->config, "center/ca");
+    return !ca || access(ca, R_OK) == 0 || fault_say(fault, "center/ca: %s: %s", ca, strerror(errno));
 }
 
 /* The token goes into a header, and nowhere else. */
@@ -179,6 +199,13 @@ static int perform(struct question *q, json_t **answer)
     long code = 0;
     const char *center = config_string(q->config, "center/url");
     CURLcode rc = curl_easy_perform(q->curl);
+    if (rc == CURLE_PEER_FAILED_VERIFICATION)
+        return command_failed(center,
+                              config_string(q->config, "center/ca")
+                                  ? "its certificate is not from what center/ca names, or of another "
+                                    "name or address"
+                                  : "nobody known made its certificate: center/ca is wanted, a copy of "
+                                    "the center's api.crt");
     if (rc != CURLE_OK)
         return command_failed(center, q->error[0] ? q->error : curl_easy_strerror(rc));
     curl_easy_getinfo(q->curl, CURLINFO_RESPONSE_CODE, &code);
@@ -187,7 +214,11 @@ static int perform(struct question *q, json_t **answer)
         return EXIT_FINE;
     char shown[600] = "it answers with something else";
     const char *detail = json_string_value(json_object_get(*answer, "detail"));
-    if (detail) {
+    if (code == 401) {
+        snprintf(shown, sizeof(shown),
+                 "the token in %.400s does not count: none, removed, expired, or its user is disabled",
+                 config_string(q->config, "center/token"));
+    } else if (detail) {
         struct text t = text_to(shown, sizeof(shown));
         text_display(&t, (struct bytes){(const uint8_t *)detail, strlen(detail)});
         text_end(&t);
@@ -200,16 +231,16 @@ static int perform(struct question *q, json_t **answer)
 int center_ask(const struct center_options *options, const char *method, const char *path,
                const struct center_argument *arguments, json_t *body, json_t **answer)
 {
-    char file[4096];
     struct fault fault = {.text = "no memory for the question"};
     struct question q = {.curl = NULL};
     int status = EXIT_FAILED;
     char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     *answer = NULL;
-    q.config = config_load(&center_client_schema, config_path(options, file, sizeof(file)), report, NULL);
+    q.config = load_config(options);
     if (q.config && sodium_init() >= 0 && curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         q.curl = curl_easy_init();
-    if (q.curl && add_token(&q, &fault) && set_url(&q, options, path, arguments, &fault)) {
+    if (q.curl && check_ca(&q, &fault) && add_token(&q, &fault) &&
+        set_url(&q, options, path, arguments, &fault)) {
         set_options(&q, options, method, text);
         status = perform(&q, answer);
     } else if (q.config) {

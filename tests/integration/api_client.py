@@ -362,7 +362,15 @@ def administration(running, picket, place, token):
         before = f.read()
     with open(config, "w") as f:
         f.write(before.replace(token, out + "2"))
-    assert "a token is wanted" in run("users", code=1)  # it was removed
+    assert "does not count" in run("users", code=1)  # it was removed
+    with open(config, "w") as f:
+        f.write(before.replace("api.crt", "none.crt"))
+    assert "none.crt: No such file" in run("users", code=1)
+    with open(config, "w") as f:
+        f.write("".join(line for line in before.splitlines(True) if "ca = " not in line))
+    assert "center/ca is wanted" in run("users", code=1)
+    os.remove(config)
+    assert "see docs/api.md" in run("users", code=1)
 
 
 def ask_twice(command, environment, first, second):
