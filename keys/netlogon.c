@@ -18,6 +18,7 @@
 #include <nettle/hmac.h>
 #include <nettle/md5.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHANNELS_MAX  4096u
@@ -91,13 +92,13 @@ struct channels {
 
 struct channels *channels_new(void)
 {
-    struct channels *c = sodium_malloc(sizeof *c);
+    struct channels *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     uint64_t seed;
     randombytes_buf(&seed, sizeof seed);
-    *c = (struct channels){.entries = sodium_allocarray(CHANNELS_MAX, sizeof *c->entries),
-                           .names = hash_table_new(CHANNELS_MAX, NAME_BYTES, sizeof(uint32_t), seed)};
+    c->entries = sodium_allocarray(CHANNELS_MAX, sizeof *c->entries);
+    c->names = hash_table_new(CHANNELS_MAX, NAME_BYTES, sizeof(uint32_t), seed);
     if (!c->entries || !c->names)
         channels_destroy(&c);
     return c;
@@ -109,7 +110,7 @@ void channels_destroy(struct channels **channels_p)
         return;
     sodium_free((*channels_p)->entries);
     hash_table_destroy(&(*channels_p)->names);
-    sodium_free(*channels_p);
+    free(*channels_p);
     *channels_p = NULL;
 }
 
