@@ -14,7 +14,7 @@
 #define WAITING_MAX  1024u /* of all */
 #define POSTED_BYTES ((size_t)1024 * 1024)
 #define POSTED_AGE   (INT64_C(100) * 1000000) /* by the engine's clock */
-#define CLIENTS      2048u                   /* a power of two */
+#define CLIENTS      2048u                    /* a power of two */
 
 /* All answers come in one of UNSEAL_REQUEST_MAX bytes. */
 #define EXPECTED_MOST  ((size_t)208 * 1024) /* more is fetched at once, */

@@ -17,7 +17,8 @@
 #define LINE_NUMBER_SIZE ((size_t)4)
 #define LINE_SIZE_SIZE   ((size_t)4)
 /* What waits to be told at most, sizes included. */
-#define LINE_TOLD_MAX   ((size_t)112 * 1024) /* more, and a packet might exceed what a socket takes by default */
+#define LINE_TOLD_MAX                                                                                        \
+    ((size_t)112 * 1024) /* more, and a packet might exceed what a socket takes by default */
 #define LINE_PACKET_MAX (LINE_NUMBER_SIZE + LINE_TOLD_MAX + LINE_SIZE_SIZE + UNSEAL_REQUEST_MAX)
 #define LINE_ANSWER_MAX (LINE_NUMBER_SIZE + UNSEAL_REQUEST_MAX)
 
