@@ -650,9 +650,10 @@ static void stand_still(struct world *w, enum store_fault_kind kind)
     struct fault fault;
     enum shard_step step = SHARD_BUSY;
     snprintf(path, sizeof(path), "%s/faulty.db", w->directory);
-    store_faults_install(kind, 200);
+    store_faults_install(STORE_FAULT_NONE, 0);
     struct shard *shard = open_shard(w, path);
     assert_non_null(shard);
+    store_faults_install(kind, 20);
     struct shard_status status;
     while (step == SHARD_BUSY)
         step = shard_step(shard);
