@@ -74,10 +74,8 @@ static const struct config_rule rules[] = {
      .max = 16777216,
      .preset = "262144",
      .doc = "The most Kerberos tickets of each sort (those that grant tickets, for ten days; those for "
-            "services, "
-            "for four) that each shard remembers, at some 450 bytes each. Beyond it the oldest are "
-            "forgotten, and "
-            "what relies on having seen all of them waits (docs/processor.md)."},
+            "services, for four) that each shard remembers, at some 450 bytes each. Beyond it the oldest are "
+            "forgotten, and what relies on having seen all of them waits (docs/processor.md)."},
     {.key = "workspaces/nodes",
      .type = CONFIG_STRING,
      .list = true,
@@ -115,8 +113,8 @@ static const struct config_rule rules[] = {
     {.key = "center/places",
      .type = CONFIG_PATH,
      .doc = "A database of where in the world addresses are, in MaxMind's format (GeoLite2 City or the "
-            "like), for "
-            "connections to the VPN; not set: they are not judged. It is read as the center starts."},
+            "like), for connections to the VPN; not set: they are not judged. It is read as the center "
+            "starts."},
     {.key = "log/segment",
      .type = CONFIG_SIZE,
      .min = 8 * MIB,
@@ -133,10 +131,8 @@ static const struct config_rule rules[] = {
      .type = CONFIG_STRING,
      .list = true,
      .doc = "Syslog servers that get CEF: `udp://HOST:514`, `tcp://HOST:601`, `tls://HOST:6514`; behind a "
-            "`?` and "
-            "with `&` between `format=rfc5424` (the default) or `rfc3164`, with tcp `framing=octets` (the "
-            "default) "
-            "or `lines`."},
+            "`?` and with `&` between `format=rfc5424` (the default) or `rfc3164`, with tcp `framing=octets` "
+            "(the default) or `lines`."},
     {.key = "notify/syslog-ca",
      .type = CONFIG_PATH,
      .doc =

@@ -442,8 +442,7 @@ static const struct event_row rows[] = {
         kerberos_head, NULL)},
     {AUDIT(4771, WINDOWS_KERBEROS_AS,
            "TargetUserName TargetSid ServiceName TicketOptions Status PreAuthType IpAddress IpPort "
-           "CertIssuerName "
-           "CertSerialNumber CertThumbprint",
+           "CertIssuerName CertSerialNumber CertThumbprint",
            kerberos_head, kerberos_as)},
     {AUDIT(4776, NTLM_VALIDATION, "PackageName TargetUserName Workstation Status", NULL, ntlm_4776)},
     ACCOUNT_ROW(4781, "renamed", "OldTargetUserName NewTargetUserName TargetDomainName TargetSid " SUBJECT,

@@ -26,8 +26,7 @@ static const struct config_rule rules[] = {
     {.key = "center/ca",
      .type = CONFIG_PATH,
      .doc = "PEM file of what its certificate may be from: a copy of the center's `api.crt`; not set: the "
-            "system's "
-            "authorities."},
+            "system's authorities."},
     {.key = "center/token",
      .type = CONFIG_PATH,
      .required = true,

@@ -387,8 +387,7 @@ static bool tell_share(const struct service_input *one, struct event_health *hea
     health->issue = NOT_ANALYZED_NAME;
     snprintf(health->text, sizeof(health->text),
              "some forwarded events are not being analyzed: of %llu messages in a minute %llu were not "
-             "understood, "
-             "%llu dropped (picket inputs --quarantine)",
+             "understood, %llu dropped (picket inputs --quarantine)",
              (unsigned long long)one->share.received, (unsigned long long)one->share.invalid,
              (unsigned long long)one->share.dropped);
     return true;

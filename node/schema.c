@@ -148,11 +148,9 @@ static const struct config_rule rules[] = {
     {.key = "synchronizer/candidate",
      .type = CONFIG_BOOL,
      .preset = "yes",
-     .doc =
-         "`no`: this node stands for no domain, whatever its grant says, as after `picket candidate off`, "
-         "and "
-         "remembers it. `yes`: as `picket candidate` says; after a `no` it stands again by `picket candidate "
-         "on`."},
+     .doc = "`no`: this node stands for no domain, whatever its grant says, as after `picket candidate off`, "
+            "and remembers it. `yes`: as `picket candidate` says; after a `no` it stands again by `picket "
+            "candidate on`."},
     {.key = "synchronizer/min-observers",
      .type = CONFIG_INT,
      .min = 1,
@@ -184,12 +182,10 @@ static const struct config_rule rules[] = {
      .list = true,
      .doc =
          "DOMAIN METHOD PRINCIPAL FILE of the accounts that the directory is read with, METHOD one of "
-         "`gssapi`, `spnego` "
-         "(FILE: a keytab), `ldaps`, `starttls` (FILE: the password, 0600), as `corp.example gssapi "
-         "picket@CORP.EXAMPLE /etc/picket/picket.keytab`. For a domain its own are tried first, then those "
-         "of "
-         "its parents, then the others. A domain with an account is looked up in and, while this node is its "
-         "synchronizer, replicated."},
+         "`gssapi`, `spnego` (FILE: a keytab), `ldaps`, `starttls` (FILE: the password, 0600), as "
+         "`corp.example gssapi picket@CORP.EXAMPLE /etc/picket/picket.keytab`. For a domain its own are "
+         "tried first, then those of its parents, then the others. A domain with an account is looked up in "
+         "and, while this node is its synchronizer, replicated."},
     {.key = "directory/site",
      .type = CONFIG_STRING,
      .doc =
@@ -249,8 +245,7 @@ static const struct config_rule rules[] = {
      .type = CONFIG_ENDPOINT,
      .list = true,
      .doc = "Where computers of the domain forward to with Kerberos, as `[::]:5985`; what they send is "
-            "sealed. Not "
-            "set: nowhere."},
+            "sealed. Not set: nowhere."},
     {.key = "wef/keytab",
      .type = CONFIG_PATH,
      .doc = "Keys of HTTP/HOST and HOST/HOST, by which `http` knows the domain's computers."},
@@ -272,8 +267,7 @@ static const struct config_rule rules[] = {
      .max = CLOCK_DAY,
      .preset = "2min",
      .doc = "How often a computer without events says that it is there. After three that are missed it is "
-            "silent: "
-            "health issue 1012."},
+            "silent: health issue 1012."},
     {.key = "wef/latency",
      .type = CONFIG_DURATION,
      .min = CLOCK_SECOND,
@@ -307,8 +301,7 @@ static const struct config_rule rules[] = {
      .type = CONFIG_STRING,
      .list = true,
      .doc = "PREFIX FILE of those who may send, as `192.0.2.0/24 /etc/picket/radius/vpn.secret`: the file's "
-            "first "
-            "line is the shared secret, and only its owner may read it (0600). Of several prefixes the "
+            "first line is the shared secret, and only its owner may read it (0600). Of several prefixes the "
             "longest counts. Not set: nobody, and nothing listens."},
     {.key = "radius/client-limit",
      .type = CONFIG_INT,

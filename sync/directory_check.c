@@ -246,12 +246,11 @@ static void samba_for_deleted(char *to, size_t capacity, const char *dn, const c
 {
     (void)snprintf(
         to, capacity,
-        "python3 -c 'from samba.param import LoadParm; from samba.samdb import SamDB; "
-        "from samba.auth import system_session; from samba.sd_utils import SDUtils; "
-        "from samba.dcerpc.security import dom_sid; lp = LoadParm(); lp.load_default(); "
-        "db = SamDB(session_info=system_session(), lp=lp); u = SDUtils(db); c = [\"show_deleted:1\"]; "
-        "dn = \"%s\"; sd = u.read_sd_on_dn(dn, c).as_sddl(dom_sid(str(db.get_domain_sid()))); "
-        "i = sd.index(\"(\", sd.index(\"D:\")); "
+        "python3 -c 'from samba.param import LoadParm; from samba.samdb import SamDB; from samba.auth import "
+        "system_session; from samba.sd_utils import SDUtils; from samba.dcerpc.security import dom_sid; lp = "
+        "LoadParm(); lp.load_default(); db = SamDB(session_info=system_session(), lp=lp); u = SDUtils(db); c "
+        "= [\"show_deleted:1\"]; dn = \"%s\"; sd = u.read_sd_on_dn(dn, "
+        "c).as_sddl(dom_sid(str(db.get_domain_sid()))); i = sd.index(\"(\", sd.index(\"D:\")); "
         "u.modify_sd_on_dn(dn, sd[:i] + \"(A;CI;RPLCLORC;;;%s)\" + sd[i:], c)'",
         dn, sid);
 }

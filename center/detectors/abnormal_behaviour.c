@@ -53,8 +53,7 @@ static const struct detector_setting settings[] = {
      .least = 8,
      .most = 100,
      .doc = "How improbable a day of an account must be: one more bit is half as probable; 14 is one "
-            "account's day in "
-            "16,384."},
+            "account's day in 16,384."},
     {.name = "news",
      .low = 5,
      .medium = 4,

@@ -44,8 +44,8 @@ const struct detector detector_admin_sd_holder = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
     .doc = "The security descriptor of CN=AdminSDHolder,CN=System is changed: LDAP, event 5136, or event "
-           "4662 with the right to "
-           "write the DACL or the owner. What the system itself does is left out. Rule, no learning.",
+           "4662 with the right to write the DACL or the owner. What the system itself does is left out. "
+           "Rule, no learning.",
     .advice = "Compare the descriptor with a backup, put it back, and look at the permissions of the "
               "protected groups.",
     .kinds = kinds,

@@ -97,13 +97,11 @@ const struct detector detector_asrep_roasting = {
     .mitre = "T1558.004",
     .doc =
         "Looks for AS exchanges (RFC 4120 3.1, event 4768) that succeed without pre-authentication: the "
-        "answer "
-        "is encrypted with a key made of the account's password, so whoever asks can guess it at leisure. "
-        "Counts, for each source, the accounts of which it got one in a sliding time; one is enough when the "
-        "answer is encrypted with RC4 or DES, which nothing current needs. A source that did so on several "
-        "days "
-        "is learned (docs/learning.md). Requests with a certificate or under armor (FAST), and those of "
-        "well-known names (anonymous), are left out.",
+        "answer is encrypted with a key made of the account's password, so whoever asks can guess it at "
+        "leisure. Counts, for each source, the accounts of which it got one in a sliding time; one is enough "
+        "when the answer is encrypted with RC4 or DES, which nothing current needs. A source that did so on "
+        "several days is learned (docs/learning.md). Requests with a certificate or under armor (FAST), and "
+        "those of well-known names (anonymous), are left out.",
     .advice = "Let the accounts need pre-authentication (remove DONT_REQ_PREAUTH) and reset their passwords.",
     .settings = settings,
     .tables = tables,

@@ -37,8 +37,7 @@ const struct detector detector_authority_audit = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1562.002",
     .doc = "Event 4885 of a certification authority (AD CS): its audit filter was changed, and it audits "
-           "less than everything "
-           "(127). Rule, no learning.",
+           "less than everything (127). Rule, no learning.",
     .advice = "Set the filter to 127 (certutil -setreg CA\\AuditFilter 127) and ask who changed it.",
     .kinds = kinds,
     .key = key,

@@ -35,8 +35,8 @@ const struct detector detector_authority_permissions = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1484",
     .doc = "Events 4882 and 4890 of a certification authority (AD CS): its permissions, or the restrictions "
-           "of its managers, were "
-           "changed. Rule, no learning. Method: Schroeder, Christensen, \"Certified Pre-Owned\", 2021, ESC7.",
+           "of its managers, were changed. Rule, no learning. Method: Schroeder, Christensen, \"Certified "
+           "Pre-Owned\", 2021, ESC7.",
     .advice = "Compare the permissions with what they should be, and look at the certificates that were "
               "issued since.",
     .kinds = kinds,

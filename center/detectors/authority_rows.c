@@ -37,8 +37,7 @@ const struct detector detector_authority_rows = {
     .doc = "Event 4896 of a certification authority (AD CS): rows of its database were deleted. Rule, no "
            "learning.",
     .advice = "Ask whether the database was cleared up on purpose; else restore it from a backup and look "
-              "for certificates that "
-              "were issued before.",
+              "for certificates that were issued before.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

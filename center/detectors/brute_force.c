@@ -138,17 +138,16 @@ const struct detector detector_brute_force = {
     .learning = 7 * STATISTICS_DAY,
     .doc =
         "Counts, for each source address, authentications by Kerberos (KDC_ERR_PREAUTH_FAILED and "
-        "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its "
-        "like; events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. "
-        "One account that fails often is a vertical attack, many accounts that fail once or twice a spray "
-        "(MITRE T1110.003), anything between a horizontal one. A spray that takes its time is told by many "
-        "different accounts that "
-        "fail within a day, each a few times. How often the source fails in usual days is "
-        "learned over a week and kept for four (a negative binomial distribution of the counts by day, "
-        "docs/learning.md): a computer that fails every day with an outdated password is raised only when "
-        "it fails far more. Those of accounts that usually log on from that very computer (docs/learning.md, "
-        "profiles) count only when they are many: whoever guesses a password sits elsewhere. A success amid "
-        "the failures is told.",
+        "KDC_ERR_CLIENT_REVOKED, RFC 4120 7.5.9) and NTLM ([MS-ERREF] STATUS_LOGON_FAILURE and its like; "
+        "events 4768, 4771, 4776) that fail in a sliding time, and how large a part of all they are. One "
+        "account that fails often is a vertical attack, many accounts that fail once or twice a spray (MITRE "
+        "T1110.003), anything between a horizontal one. A spray that takes its time is told by many "
+        "different accounts that fail within a day, each a few times. How often the source fails in usual "
+        "days is learned over a week and kept for four (a negative binomial distribution of the counts by "
+        "day, docs/learning.md): a computer that fails every day with an outdated password is raised only "
+        "when it fails far more. Those of accounts that usually log on from that very computer "
+        "(docs/learning.md, profiles) count only when they are many: whoever guesses a password sits "
+        "elsewhere. A success amid the failures is told.",
     .advice = "If the source's owner does not know of it, take it off the network. Reset the passwords of "
               "accounts that were logged on to amid the failures, and look what they did since.",
     .settings = settings,

@@ -79,12 +79,12 @@ const struct detector detector_brute_force_ldap = {
     .mitre = "T1110",
     .doc =
         "Counts, for each source address, LDAP simple binds (RFC 4511 4.2) that fail with "
-        "invalidCredentials, "
-        "and how large a part of all its binds with a password they are, in a sliding time; whether against "
-        "one account or against many; and, for a spray that takes its time, the different accounts that fail "
-        "within a day. What the source fails in usual days is learned (a negative binomial "
-        "distribution of the counts by day, docs/learning.md): a service with an outdated password fails "
-        "every day, and is raised only when it fails far more. A success amid the failures is told.",
+        "invalidCredentials, and how large a part of all its binds with a password they are, in a sliding "
+        "time; whether against one account or against many; and, for a spray that takes its time, the "
+        "different accounts that fail within a day. What the source fails in usual days is learned (a "
+        "negative binomial distribution of the counts by day, docs/learning.md): a service with an outdated "
+        "password fails every day, and is raised only when it fails far more. A success amid the failures is "
+        "told.",
     .advice =
         "If the source's owner does not know of it, take it off the network; reset the passwords of the "
         "accounts that were logged on to. LDAP simple binds without TLS should be refused altogether.",

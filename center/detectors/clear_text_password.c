@@ -58,10 +58,8 @@ const struct detector detector_clear_text_password = {
     .severity = SEVERITY_INFORMATIONAL,
     .mitre = "T1040",
     .doc = "A simple bind that carries a password goes over a connection without TLS (RFC 4513 5.1.3, 6.3). "
-           "Told once "
-           "a day for each account of a source, gathered by source; low for sensitive accounts, else "
-           "informational. "
-           "Rule, no learning. The password itself is kept nowhere.",
+           "Told once a day for each account of a source, gathered by source; low for sensitive accounts, "
+           "else informational. Rule, no learning. The password itself is kept nowhere.",
     .advice =
         "Have the service use LDAPS, StartTLS or Kerberos, then change the password; demand signing on the "
         "controllers (LDAP server signing requirements).",

@@ -94,17 +94,13 @@ const struct detector detector_controller_certificate = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1649",
     .doc = "Events 4886 and 4887 of a certification authority: a domain controller's account asks for a "
-           "certificate while the "
-           "request names another computer as the one it came from (attribute ccm, [MS-WCCE] 3.1.1.4.3.1.1); "
-           "or an account "
-           "that the directory knows to be no controller asks by a template for controllers. Rule, no "
-           "learning. Method: "
-           "Schroeder, Christensen, \"Certified Pre-Owned\", 2021, ESC8. Without the directory a computer's "
-           "account with such "
-           "a template counts as a controller's.",
+           "certificate while the request names another computer as the one it came from (attribute ccm, "
+           "[MS-WCCE] 3.1.1.4.3.1.1); or an account that the directory knows to be no controller asks by a "
+           "template for controllers. Rule, no learning. Method: Schroeder, Christensen, \"Certified "
+           "Pre-Owned\", 2021, ESC8. Without the directory a computer's account with such a template counts "
+           "as a controller's.",
     .advice = "Revoke the certificate, look for coerced log-ons of that controller just before (2415, 2416, "
-              "2426), and demand "
-              "EPA and HTTPS at the web enrolment.",
+              "2426), and demand EPA and HTTPS at the web enrolment.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

@@ -99,16 +99,12 @@ const struct detector detector_dcshadow_promotion = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1207",
     .doc = "One that is no domain controller makes a computer look like one: an object of class server or "
-           "nTDSDSA below "
-           "CN=Sites in the configuration (LDAP, event 5137), IDL_DRSAddEntry ([MS-DRSR] 4.1.1), or a "
-           "service principal of "
-           "the global catalog or of DRSUAPI (E3514235-...) for a computer that is none (LDAP, DRSWriteSPN, "
-           "event 5136). "
-           "Rule, no learning; what takes them away is not told. Method: Delpy, Le Toux, \"DCShadow\", "
-           "BlueHat IL 2018.",
+           "nTDSDSA below CN=Sites in the configuration (LDAP, event 5137), IDL_DRSAddEntry ([MS-DRSR] "
+           "4.1.1), or a service principal of the global catalog or of DRSUAPI (E3514235-...) for a computer "
+           "that is none (LDAP, DRSWriteSPN, event 5136). Rule, no learning; what takes them away is not "
+           "told. Method: Delpy, Le Toux, \"DCShadow\", BlueHat IL 2018.",
     .advice = "If no domain controller was promoted then, take the source off the network, remove the "
-              "object, and look at "
-              "what was replicated. Close the alert of a lawful promotion.",
+              "object, and look at what was replicated. Close the alert of a lawful promotion.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

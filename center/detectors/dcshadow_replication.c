@@ -83,11 +83,9 @@ const struct detector detector_dcshadow_replication = {
     .mitre = "T1207",
     .doc = "One that is no domain controller adds, changes or removes a replication source or partner: "
            "IDL_DRSReplicaAdd, Del, Modify and UpdateRefs ([MS-DRSR] 4.1.19 to 4.1.26; also sealed), or, in "
-           "event "
-           "4662, uses DS-Replication-Manage-Topology. DRSReplicaSync alone is left out: it starts a "
-           "replication "
-           "between partners that are there already, as repadmin and its like do. Rule, no learning. Method: "
-           "Delpy, Le Toux, \"DCShadow\", BlueHat IL 2018.",
+           "event 4662, uses DS-Replication-Manage-Topology. DRSReplicaSync alone is left out: it starts a "
+           "replication between partners that are there already, as repadmin and its like do. Rule, no "
+           "learning. Method: Delpy, Le Toux, \"DCShadow\", BlueHat IL 2018.",
     .advice =
         "Look at Configuration/Sites for servers that are none, and at what was replicated; compare with a "
         "backup. Exclude those who set up replication by hand.",

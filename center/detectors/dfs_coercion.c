@@ -61,10 +61,9 @@ const struct detector detector_dfs_coercion = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1187",
     .doc = "NetrDfsAddStdRoot or NetrDfsRemoveStdRoot ([MS-DFSNM] 3.1.4.4) is called on a domain controller "
-           "by one that is none, "
-           "naming another server than the one that is called; also sealed, where the name is not seen. "
-           "Administering a DFS "
-           "root names the server itself. Rule, no learning. Method: Filip Dragovic, \"DFSCoerce\", 2022.",
+           "by one that is none, naming another server than the one that is called; also sealed, where the "
+           "name is not seen. Administering a DFS root names the server itself. Rule, no learning. Method: "
+           "Filip Dragovic, \"DFSCoerce\", 2022.",
     .advice = "Look whether the controller connected to the source right after; demand EPA and signing where "
               "NTLM is accepted.",
     .kinds = kinds,

@@ -57,20 +57,15 @@ const struct detector detector_diamond_ticket = {
     .mitre = "T1558.001",
     .doc =
         "Who has krbtgt's key can take a ticket-granting ticket that a controller issued and change what is "
-        "in it "
-        "(diamond), or put in the PAC of another that a controller made for S4U2self (sapphire): its "
-        "signatures "
-        "are right. With krbtgt's key (docs/keytab.md) the parts of each ticket-granting ticket that was not "
-        "seen "
-        "issued are compared with each other: the SIDs of logon information, UPN_DNS_INFO and PAC_REQUESTOR "
-        "([MS-PAC] 2.5, 2.10, 2.15), the account names of ticket, logon information and UPN_DNS_INFO, the "
-        "time of "
-        "log-on with the ticket's authentication; and the SID S-1-18-2, which controllers put only into PACs "
-        "that "
-        "they make for S4U2self. Of a ticket that a controller made all of them fit.",
+        "in it (diamond), or put in the PAC of another that a controller made for S4U2self (sapphire): its "
+        "signatures are right. With krbtgt's key (docs/keytab.md) the parts of each ticket-granting ticket "
+        "that was not seen issued are compared with each other: the SIDs of logon information, UPN_DNS_INFO "
+        "and PAC_REQUESTOR ([MS-PAC] 2.5, 2.10, 2.15), the account names of ticket, logon information and "
+        "UPN_DNS_INFO, the time of log-on with the ticket's authentication; and the SID S-1-18-2, which "
+        "controllers put only into PACs that they make for S4U2self. Of a ticket that a controller made all "
+        "of them fit.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
-              "and look "
-              "what was done with the ticket.",
+              "and look what was done with the ticket.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

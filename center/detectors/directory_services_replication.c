@@ -124,8 +124,8 @@ const struct detector detector_directory_services_replication = {
         "-In-Filtered-Set. Rule, no learning. Accounts tagged as synchronizers are left out. Event 4662 by a "
         "computer's account that the directory does not know is left out, for controllers use these rights "
         "all the time. Of computers that the directory is silent about, two that ask each other for "
-        "replication, "
-        "or one that logs on by the principal that controllers replicate by, are taken for controllers.",
+        "replication, or one that logs on by the principal that controllers replicate by, are taken for "
+        "controllers.",
     .advice =
         "If the source is no new domain controller, take it off the network, reset krbtgt twice and all "
         "privileged passwords, and look who has the replication rights. Tag lawful synchronizers, or "

@@ -8,12 +8,10 @@ enum { SETTING_NAMES, SETTING_BITS };
 static const struct detector_setting settings[] = {
     {"names", "", 500, 200, 100, 20, 1000000,
      "Different names of the server's own zones that one source asks for within an hour, from which on it "
-     "may be "
-     "mapping the network."},
+     "may be mapping the network."},
     {"surprise", "bits", 20, 13, 10, 1, 100,
      "How improbable the day's number of such new names must be after the source's own last four weeks; 13 "
-     "bits "
-     "is once in 8,192 days."},
+     "bits is once in 8,192 days."},
     {0},
 };
 
@@ -161,22 +159,15 @@ const struct detector detector_dns_reconnaissance = {
     .mitre = "T1590.002",
     .learning = 8 * STATISTICS_DAY,
     .doc = "A zone is transferred (AXFR, IXFR), or is tried to be, by one that is no DNS server and did not "
-           "do so in the "
-           "eight days of learning (published). Or it lists a zone or the zones over the server's management "
-           "(MS-DNSP), which "
-           "gives the same, and its account is not known as sensitive. Or a source asks for many different "
-           "names of the server's "
-           "own zones "
-           "within an hour (answers marked authoritative, found or not: what the outside is called does not "
-           "count): a "
-           "sliding count of different names (HyperLogLog), and the day's number must be improbable after "
-           "the source's "
-           "own last 28 days (docs/learning.md, counts a day), so that a monitoring server with a steady "
-           "volume is not "
-           "told.",
+           "do so in the eight days of learning (published). Or it lists a zone or the zones over the "
+           "server's management (MS-DNSP), which gives the same, and its account is not known as sensitive. "
+           "Or a source asks for many different names of the server's own zones within an hour (answers "
+           "marked authoritative, found or not: what the outside is called does not count): a sliding count "
+           "of different names (HyperLogLog), and the day's number must be improbable after the source's own "
+           "last 28 days (docs/learning.md, counts a day), so that a monitoring server with a steady volume "
+           "is not told.",
     .advice = "Ask what ran on the source. Restrict zone transfers to the secondary servers. Tag secondary "
-              "DNS servers "
-              "and exclude scanners of your own.",
+              "DNS servers and exclude scanners of your own.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

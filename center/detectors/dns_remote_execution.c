@@ -58,18 +58,13 @@ const struct detector detector_dns_remote_execution = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1210",
     .doc = "A DNS record of a size that only attacks on a server's heap have is sent to a domain controller: "
-           "in a dynamic "
-           "update, or in the answer to a question that the controller itself asked. That is the form of the "
-           "heap overflows "
-           "of Windows' DNS server: CVE-2018-8626, whose details its maker has not published, and "
-           "CVE-2020-1350, a SIG "
-           "record that makes a 16-bit sum of sizes run over (Check Point Research, \"SIGRed\", 2020). "
-           "Lawful records stay "
-           "far below: keys and signatures of DNSSEC below 1 KB (RFC 6781 3.4.2), text a few KB. Rule, no "
-           "learning.",
+           "in a dynamic update, or in the answer to a question that the controller itself asked. That is "
+           "the form of the heap overflows of Windows' DNS server: CVE-2018-8626, whose details its maker "
+           "has not published, and CVE-2020-1350, a SIG record that makes a 16-bit sum of sizes run over "
+           "(Check Point Research, \"SIGRed\", 2020). Lawful records stay far below: keys and signatures of "
+           "DNSSEC below 1 KB (RFC 6781 3.4.2), text a few KB. Rule, no learning.",
     .advice = "Patch the DNS servers (MSRC's pages of both CVEs; TcpReceivePacketSize for the second) and "
-              "look whether the "
-              "controller began connections of its own to the other end.",
+              "look whether the controller began connections of its own to the other end.",
     .settings = settings,
     .kinds = kinds,
     .key = key,

@@ -10,8 +10,7 @@ enum { SETTING_BYTES, SETTING_NAMES };
 static const struct detector_setting settings[] = {
     {"bytes", "bytes", 32768, 8192, 4096, 512, 100000000,
      "Information that one source sends to one registered domain within a day in the names it asks for, from "
-     "which on "
-     "it may be a channel."},
+     "which on it may be a channel."},
     {"names", "", 200, 100, 50, 10, 1000000, "Different names of that domain, below which it is not told."},
     {0},
 };
@@ -214,20 +213,15 @@ const struct detector detector_dns_tunnel = {
     .mitre = "T1048",
     .doc =
         "How much one source tells one registered domain by the names it asks for, within a day: of each "
-        "name that is "
-        "new, its length times the entropy of the characters of all names so far (order 0). After Paxson, "
-        "Christodorescu, "
-        "Javed, Rao, Sailer, Schales, Stoecklin, Thomas, Venema, Weaver, \"Practical Comprehensive Bounds on "
-        "Surreptitious Communication Over DNS\", USENIX Security 2013, who bound it by compression and tell "
-        "from 4 KB a "
-        "day on, which is the threshold of high sensitivity. Fades with a half-life of a day. Only pairs "
-        "with 1 KB of "
-        "names in an hour are looked at closely, so the state stays small. Left out: names of own zones, "
-        "reverse "
-        "names, and the lists of reputation that carry their question in the name, as Paxson's paper does.",
+        "name that is new, its length times the entropy of the characters of all names so far (order 0). "
+        "After Paxson, Christodorescu, Javed, Rao, Sailer, Schales, Stoecklin, Thomas, Venema, Weaver, "
+        "\"Practical Comprehensive Bounds on Surreptitious Communication Over DNS\", USENIX Security 2013, "
+        "who bound it by compression and tell from 4 KB a day on, which is the threshold of high "
+        "sensitivity. Fades with a half-life of a day. Only pairs with 1 KB of names in an hour are looked "
+        "at closely, so the state stays small. Left out: names of own zones, reverse names, and the lists of "
+        "reputation that carry their question in the name, as Paxson's paper does.",
     .advice = "Look who owns the domain and which program asked; block it at the DNS servers. Exclude mail "
-              "servers and "
-              "sensors that ask lists of reputation.",
+              "servers and sensors that ask lists of reputation.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -57,8 +57,7 @@ const struct detector detector_dnshostname_spoofing = {
     .mitre = "T1068",
     .doc =
         "Looks for changes of dNSHostName (LDAP add and modify, events 4742 and 5136) by which a computer "
-        "gets "
-        "the name of a controller or of another computer: templates for computers put that name into "
+        "gets the name of a controller or of another computer: templates for computers put that name into "
         "certificates (CVE-2022-26923, \"Certifried\", Oliver Lyak, 2022). The other computer is known from "
         "the directory, or because it is the controller that is asked. A computer that gets a name that is "
         "nobody's is renamed.",

@@ -99,16 +99,12 @@ const struct detector detector_downgrade_silver = {
     .learning = 5 * STATISTICS_DAY,
     .doc =
         "Compares the encryption type of a service's ticket that a client presents (RFC 4120 5.5.1) with "
-        "those that "
-        "controllers issue for services of the same host: a service whose account has AES keys gets AES "
-        "tickets. Raised "
-        "when one encrypted with RC4 or DES is presented, its issue was not seen, and of those whose issue "
-        "was seen "
-        "all were AES: who stole only the account's hash makes tickets for it by himself (silver tickets, "
-        "T1558.002). "
-        "A silver ticket by the AES key is told by its contents only, with the service's key "
-        "(silver_ticket). Clients "
-        "that ask for RC4 get such a ticket from a controller, which then is no longer raised for that host.",
+        "those that controllers issue for services of the same host: a service whose account has AES keys "
+        "gets AES tickets. Raised when one encrypted with RC4 or DES is presented, its issue was not seen, "
+        "and of those whose issue was seen all were AES: who stole only the account's hash makes tickets for "
+        "it by himself (silver tickets, T1558.002). A silver ticket by the AES key is told by its contents "
+        "only, with the service's key (silver_ticket). Clients that ask for RC4 get such a ticket from a "
+        "controller, which then is no longer raised for that host.",
     .advice =
         "Reset the password of the service's account (of a computer: twice), and look how its key was taken. "
         "Watch all controllers: a ticket of one that is not watched may be lawful.",

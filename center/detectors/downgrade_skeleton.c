@@ -92,8 +92,8 @@ static void observe(struct detection *d, const struct observation *o)
         alert_explain(
             alert,
             "Its tickets are encrypted with %s, so it knows AES, and yet it has answered nobody with AES of "
-            "late. Nothing was learned of this account: "
-            "if its password has not been changed since the domain knows AES, it looks the same.",
+            "late. Nothing was learned of this account: if its password has not been changed since the "
+            "domain knows AES, it looks the same.",
             etype_name(observation_int(o, FIELD_ISSUED_TICKET_ETYPE, 0)));
     detection_raise(d);
 }
@@ -113,9 +113,7 @@ const struct detector detector_downgrade_skeleton = {
         "controller say that it has no AES keys (ETYPE-INFO2). Raised when an account that is known to have "
         "AES keys is answered with a weaker one though the client prefers AES; and, where nothing was "
         "learned of it, when the controller encrypts its tickets with AES and yet has answered nobody with "
-        "AES "
-        "of late. Accounts of which "
-        "the directory says that they have none are left out.",
+        "AES of late. Accounts of which the directory says that they have none are left out.",
     .advice = "Compare what other controllers answer to the same account. If only this one is weak, look for "
               "malware in its LSASS process and restart it; change the passwords of administrators.",
     .settings = settings,

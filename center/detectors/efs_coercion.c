@@ -70,13 +70,11 @@ const struct detector detector_efs_coercion = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1187",
     .doc = "EFSRPC ([MS-EFSR]) is called on a domain controller by one that is none, by any of its two "
-           "interfaces and any pipe, "
-           "also sealed (high); or bound to, or its pipe opened, also refused (medium). Domain controllers "
-           "keep no files that "
-           "others encrypt. Rule, no learning. Method: Topotam, \"PetitPotam\", 2021; CVE-2021-36942.",
+           "interfaces and any pipe, also sealed (high); or bound to, or its pipe opened, also refused "
+           "(medium). Domain controllers keep no files that others encrypt. Rule, no learning. Method: "
+           "Topotam, \"PetitPotam\", 2021; CVE-2021-36942.",
     .advice = "Look whether the controller connected to the source right after, and whether a certificate "
-              "was issued to it "
-              "then (2432); patch, and demand EPA and signing where NTLM is accepted.",
+              "was issued to it then (2432); patch, and demand EPA and signing where NTLM is accepted.",
     .kinds = kinds,
     .key = key,
     .observe = observe,

@@ -151,32 +151,21 @@ const struct detector detector_golden_contents = {
     .mitre = "T1558.001",
     .doc =
         "With krbtgt's key (docs/keytab.md) compares each ticket-granting ticket that was not seen issued "
-        "with those "
-        "that controllers of its realm were seen to issue, at least three: how long it lives, against the "
-        "longest "
-        "of them and the domain's policy (beyond thirty days and twice the usual it raises by itself); the "
-        "name "
-        "that the PAC gives the domain, which tools write in another form; whether it names the controller "
-        "that "
-        "made it ([MS-PAC] 2.5 LogonServer); a password that was set in the moment of the log-on; no log-on "
-        "counted "
-        "and no password ever set; whether it tells a UPN (2.10); an encryption type or a newer version of "
-        "krbtgt's key that "
-        "none of them had (read-only controllers, which have keys of their own, are left out); and flags of "
-        "a ticket that was "
-        "neither got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6); groups in "
-        "which the directory "
-        "does not have the account; and when the password was set, with what the directory has (a PAC that "
-        "does not know of a "
-        "password that was set four hours before the log-on raises by itself). Otherwise two of them raise. "
-        "Older versions and "
-        "all other flags are not compared, for they hang on krbtgt's changes and on what was asked for. "
-        "While the sensors' copy "
-        "of the directory is older than four hours, an account that got a new password and a new group since "
-        "may be told wrongly.",
+        "with those that controllers of its realm were seen to issue, at least three: how long it lives, "
+        "against the longest of them and the domain's policy (beyond thirty days and twice the usual it "
+        "raises by itself); the name that the PAC gives the domain, which tools write in another form; "
+        "whether it names the controller that made it ([MS-PAC] 2.5 LogonServer); a password that was set in "
+        "the moment of the log-on; no log-on counted and no password ever set; whether it tells a UPN "
+        "(2.10); an encryption type or a newer version of krbtgt's key that none of them had (read-only "
+        "controllers, which have keys of their own, are left out); and flags of a ticket that was neither "
+        "got by a log-on nor handed on, though it was not renewed (RFC 4120 2.1 to 2.6); groups in which the "
+        "directory does not have the account; and when the password was set, with what the directory has (a "
+        "PAC that does not know of a password that was set four hours before the log-on raises by itself). "
+        "Otherwise two of them raise. Older versions and all other flags are not compared, for they hang on "
+        "krbtgt's changes and on what was asked for. While the sensors' copy of the directory is older than "
+        "four hours, an account that got a new password and a new group since may be told wrongly.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
-              "and look "
-              "what was done with the ticket.",
+              "and look what was done with the ticket.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

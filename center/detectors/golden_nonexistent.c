@@ -104,11 +104,9 @@ const struct detector detector_golden_nonexistent = {
         "ticket can write any name into it, and for 20 minutes a controller believes it ([MS-KILE] "
         "3.3.5.7.1). That there is no such account is known from the directory, or from the controller, "
         "which answers a TGS request (event 4769) with KDC_ERR_C_PRINCIPAL_UNKNOWN (RFC 4120 7.5.9). Tickets "
-        "that were "
-        "seen issued are of accounts that were deleted since, and left out; so are requests in the name of "
-        "another (S4U2self), where the error is about the other. Where a key lets the PAC be read "
-        "(docs/keytab.md), "
-        "an account SID that the directory's whole domain does not have tells the same.",
+        "that were seen issued are of accounts that were deleted since, and left out; so are requests in the "
+        "name of another (S4U2self), where the error is about the other. Where a key lets the PAC be read "
+        "(docs/keytab.md), an account SID that the directory's whole domain does not have tells the same.",
     .advice =
         "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, and "
         "look what was accessed.",

@@ -59,27 +59,19 @@ const struct detector detector_golden_pac = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1558.001",
     .doc =
-        "With krbtgt's key (docs/keytab.md) reads the PAC of each ticket-granting ticket that is "
-        "presented and was "
-        "not seen issued, and compares: its server and KDC signatures ([MS-PAC] 2.8); name and time in "
-        "PAC_CLIENT_INFO with the ticket (2.7); the account's SID with the one that the directory has for "
-        "it; "
-        "Domain Admins, Domain Controllers, Schema, Enterprise, Key and Enterprise Key Admins, Group Policy "
-        "Creator Owners and Administrators among its "
-        "groups and extra SIDs with the directory's memberships, nested, S-1-5-9 with its controllers; extra "
-        "SIDs "
-        "of other accounts of the same domain, which no SID history can hold; and whether it says who asked "
-        "for it "
-        "(PAC_REQUESTOR, 2.15) with the tickets that controllers of the realm were seen to issue. Each "
-        "that does "
-        "not fit raises. What the directory does not know for sure is not compared. An account that left "
-        "such a "
-        "group shortly before, with a ticket that was issued before everything was watched, is told "
-        "wrongly, until "
-        "that ticket ends.",
+        "With krbtgt's key (docs/keytab.md) reads the PAC of each ticket-granting ticket that is presented "
+        "and was not seen issued, and compares: its server and KDC signatures ([MS-PAC] 2.8); name and time "
+        "in PAC_CLIENT_INFO with the ticket (2.7); the account's SID with the one that the directory has for "
+        "it; Domain Admins, Domain Controllers, Schema, Enterprise, Key and Enterprise Key Admins, Group "
+        "Policy Creator Owners and Administrators among its groups and extra SIDs with the directory's "
+        "memberships, nested, S-1-5-9 with its controllers; extra SIDs of other accounts of the same domain, "
+        "which no SID history can hold; and whether it says who asked for it (PAC_REQUESTOR, 2.15) with the "
+        "tickets that controllers of the realm were seen to issue. Each that does not fit raises. What the "
+        "directory does not know for sure is not compared. An account that left such a group shortly before, "
+        "with a ticket that was issued before everything was watched, is told wrongly, until that ticket "
+        "ends.",
     .advice = "Find out how krbtgt's key was taken (look for DCSync, 2006); reset krbtgt's password twice, "
-              "and look "
-              "what was done with the ticket.",
+              "and look what was done with the ticket.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

@@ -101,9 +101,8 @@ const struct detector detector_honeytoken_authentication = {
     .mitre = "T1078.002",
     .doc =
         "Looks for any use of an account that is tagged as a honeytoken: authentication by Kerberos, NTLM, "
-        "LDAP "
-        "or RADIUS, tickets that it asks for or presents, sessions, logons that computers log, whether they "
-        "succeed or not; and for tickets that others ask for its services. There is no threshold.",
+        "LDAP or RADIUS, tickets that it asks for or presents, sessions, logons that computers log, whether "
+        "they succeed or not; and for tickets that others ask for its services. There is no threshold.",
     .advice = "Whoever did it, from whatever source, looks for accounts to take over: search the source.",
     .tables = tables,
     .kinds = kinds,

@@ -59,9 +59,8 @@ const struct detector detector_honeytoken_changed = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
     .doc = "An account that is tagged as a honeytoken is changed, renamed, moved or deleted, or its password "
-           "is set: LDAP, SAMR, "
-           "events 4720 to 4781, 5136 to 5141. What the system writes itself, and locking out, is left out. "
-           "Rule, no learning.",
+           "is set: LDAP, SAMR, events 4720 to 4781, 5136 to 5141. What the system writes itself, and "
+           "locking out, is left out. Rule, no learning.",
     .advice = "Look at everything that the source and the account did lately. Exclude those who take care of "
               "decoys.",
     .kinds = kinds,

@@ -78,9 +78,8 @@ const struct detector detector_honeytoken_group = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1098",
     .doc = "An account that is tagged as a honeytoken is added to a group or taken out of one, or the "
-           "members of a group that is "
-           "tagged so change: events 4728 and its like, LDAP and event 5136 (by the member's name), SAMR. "
-           "Rule, no learning.",
+           "members of a group that is tagged so change: events 4728 and its like, LDAP and event 5136 (by "
+           "the member's name), SAMR. Rule, no learning.",
     .advice = "Put the membership back and look at everything that the source and the account did lately.",
     .kinds = kinds,
     .key = key,

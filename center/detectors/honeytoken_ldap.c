@@ -97,10 +97,9 @@ const struct detector detector_honeytoken_ldap = {
     .severity = SEVERITY_LOW,
     .mitre = "T1087.002",
     .doc = "A search, comparison or LDAP ping asks for an account that is tagged as a honeytoken: by its "
-           "name in the filter, as "
-           "the base, or because it is among few results. Searches for all accounts find it too and are "
-           "2038's. Sealed "
-           "searches are not seen. Controllers and synchronizers are left out. Rule, no learning.",
+           "name in the filter, as the base, or because it is among few results. Searches for all accounts "
+           "find it too and are 2038's. Sealed searches are not seen. Controllers and synchronizers are left "
+           "out. Rule, no learning.",
     .advice = "Ask what ran on the source: someone looked for this name.",
     .kinds = kinds,
     .key = key,

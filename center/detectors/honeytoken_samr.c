@@ -54,9 +54,8 @@ const struct detector detector_honeytoken_samr = {
     .severity = SEVERITY_LOW,
     .mitre = "T1087.002",
     .doc = "An account that is tagged as a honeytoken is opened or looked up through SAMR ([MS-SAMR] 3.1.5), "
-           "by its name or, where "
-           "the directory tells whose it is, its RID. Sealed calls tell no name. Controllers are left out. "
-           "Rule, no learning.",
+           "by its name or, where the directory tells whose it is, its RID. Sealed calls tell no name. "
+           "Controllers are left out. Rule, no learning.",
     .advice = "Ask what ran on the source: someone looked for this name, or for all.",
     .kinds = kinds,
     .key = key,

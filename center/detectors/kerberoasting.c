@@ -167,10 +167,9 @@ const struct detector detector_kerberoasting = {
         "shows that it knows AES, for which tools that roast ask as such tickets are guessed fastest; those "
         "with such a ticket at all; and all. What is usual for the account in a day is learned "
         "(docs/learning.md), so monitoring that asks for many services every day is not raised; a client "
-        "that "
-        "prefers weak tickets is not either once it did so on several days. A single such ticket that a "
-        "usual "
-        "client gets for a service with an old password looks like any other use of it, and is not raised.",
+        "that prefers weak tickets is not either once it did so on several days. A single such ticket that a "
+        "usual client gets for a service with an old password looks like any other use of it, and is not "
+        "raised.",
     .advice = "Reset the passwords of the services asked for, long and random ones (or group managed service "
               "accounts), and allow them AES only.",
     .settings = settings,

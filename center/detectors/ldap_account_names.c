@@ -86,12 +86,9 @@ const struct detector detector_ldap_account_names = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1087.002",
     .doc = "One source asks for many different accounts by LDAP ping within an hour ([MS-ADTS] 6.3.3: the "
-           "User of a ping, "
-           "over UDP, or over TCP as a search of the root DSE for Netlogon, as ldapnomnom does): a sliding "
-           "count of "
-           "different names (HyperLogLog). Computers ask for their own account, so a few are lawful; "
-           "controllers are left "
-           "out. No learning (published so).",
+           "User of a ping, over UDP, or over TCP as a search of the root DSE for Netlogon, as ldapnomnom "
+           "does): a sliding count of different names (HyperLogLog). Computers ask for their own account, so "
+           "a few are lawful; controllers are left out. No learning (published so).",
     .advice = "Look for password spraying against the names that exist.",
     .settings = settings,
     .tables = tables,

@@ -11,8 +11,7 @@ enum { SETTING_WEIGHT, SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"weight", "", 4, 2, 1, 1, 40,
      "How much the sensitive attributes that are new for a source must weigh together within a day: those "
-     "that hold "
-     "a secret 2 each, those that tell where one is 1."},
+     "that hold a secret 2 each, those that tell where one is 1."},
     {"source_days", "days", 30, 15, 7, 0, 90,
      "For how long a source's attributes are learned after it was seen first, after the general learning "
      "too."},
@@ -144,14 +143,11 @@ const struct detector detector_ldap_attributes = {
     .mitre = "T1087.002",
     .learning = 10 * STATISTICS_DAY,
     .doc = "A search for many objects (not below one object, not with a single result, which is what a help "
-           "desk reads) asks "
-           "for attributes that hold a secret, or that tell where one is: LAPS passwords, managed passwords, "
-           "BitLocker "
-           "recovery, old password attributes; delegation, key credentials, SID history; as attribute or in "
-           "the filter. "
-           "Weighed together over a day; what a source asked for in the first ten days of all or in its own "
-           "first fifteen is "
-           "its habit (as 2038). Sealed searches are not seen on the wire; event 1644 tells them.",
+           "desk reads) asks for attributes that hold a secret, or that tell where one is: LAPS passwords, "
+           "managed passwords, BitLocker recovery, old password attributes; delegation, key credentials, SID "
+           "history; as attribute or in the filter. Weighed together over a day; what a source asked for in "
+           "the first ten days of all or in its own first fifteen is its habit (as 2038). Sealed searches "
+           "are not seen on the wire; event 1644 tells them.",
     .advice = "Ask what ran on the source, and look who may read these attributes.",
     .settings = settings,
     .tables = tables,

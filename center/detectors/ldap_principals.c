@@ -8,18 +8,14 @@ enum { SETTING_WEIGHT, SETTING_DAYS, SETTING_BURST };
 static const struct detector_setting settings[] = {
     {"weight", "", 4, 2, 1, 1, 40,
      "How much the families of filters that are new for a source must weigh together within a day: all "
-     "users, all "
-     "groups or all computers 2 each; organizational units, policies, trusts, controllers 1; service "
-     "principals, no "
-     "pre-authentication, delegation, adminCount, a sensitive group, DNS zones, all objects 3; managed "
-     "accounts, "
-     "security descriptors, without authentication 2."},
+     "users, all groups or all computers 2 each; organizational units, policies, trusts, controllers 1; "
+     "service principals, no pre-authentication, delegation, adminCount, a sensitive group, DNS zones, all "
+     "objects 3; managed accounts, security descriptors, without authentication 2."},
     {"source_days", "days", 30, 15, 7, 0, 90,
      "For how long a source's families are learned after it was seen first, after the general learning too."},
     {"new_source_weight", "", 12, 8, 5, 1, 40,
      "How much the families of a source that is still learned must weigh together within a day, so that a "
-     "computer which "
-     "somebody brings along is told nonetheless once the general learning is over."},
+     "computer which somebody brings along is told nonetheless once the general learning is over."},
     {0},
 };
 
@@ -100,14 +96,12 @@ const struct detector detector_ldap_principals = {
         "(both published). Families that are not habit are weighed together over a day: the weight is how "
         "rarely ordinary programs ask so, after the filters of SharpHound, PowerView, ldapdomaindump, Rubeus "
         "and adidnsdump. Also from event 1644; sealed searches are seen on the wire by a key only "
-        "(docs/keytab.md), and accounts tagged as synchronizers are left out. What was raised "
-        "after the learning is not learned; a source that is still learned is told when it asks for nearly "
-        "everything within a day (new_source_weight), for an attacker's own computer is new too. An account "
-        "that has "
+        "(docs/keytab.md), and accounts tagged as synchronizers are left out. What was raised after the "
+        "learning is not learned; a source that is still learned is told when it asks for nearly everything "
+        "within a day (new_source_weight), for an attacker's own computer is new too. An account that has "
         "changed the directory from the source for a week is told with low severity.",
     .advice = "Ask what ran on the source: an inventory that is meant to can be excluded. Otherwise look for "
-              "what follows: "
-              "Kerberoasting, log-ons to controllers.",
+              "what follows: Kerberoasting, log-ons to controllers.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -10,8 +10,7 @@ static const struct detector_setting settings[] = {
      "Objects that one account deletes within an hour, from which on it may be massive."},
     {"surprise", "bits", 20, 13, 10, 1, 100,
      "How improbable the day's number must be after the account's own last four weeks; 13 bits is once in "
-     "8,192 "
-     "days. Of an account with no whole day yet the number alone decides."},
+     "8,192 days. Of an account with no whole day yet the number alone decides."},
     {0},
 };
 
@@ -88,12 +87,10 @@ const struct detector detector_massive_deletion = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1531",
     .doc = "One account deletes many objects within an hour (a sliding count), by LDAP, by SAMR or as events "
-           "4726, 4743 "
-           "and 5141 tell. The threshold is a number, and how improbable the day's number is after the "
-           "account's own "
-           "last 28 days (docs/learning.md, counts a day: a negative binomial with a robust mean and "
-           "variance), so "
-           "that who clears up each week is not told each week. What the system itself does is left out.",
+           "4726, 4743 and 5141 tell. The threshold is a number, and how improbable the day's number is "
+           "after the account's own last 28 days (docs/learning.md, counts a day: a negative binomial with a "
+           "robust mean and variance), so that who clears up each week is not told each week. What the "
+           "system itself does is left out.",
     .advice =
         "Stop the account, restore the objects (recycle bin), ask its owner. Exclude accounts that clear up.",
     .settings = settings,

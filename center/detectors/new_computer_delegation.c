@@ -102,8 +102,7 @@ static void observe(struct detection *d, const struct observation *o)
         alert_add_named(alert, ALERT_TARGET, SUBJECT_ACCOUNT, whom,
                         observation_text(o, FIELD_S4U2SELF_DOMAIN));
     alert_explain(alert, "Anybody may make computers' accounts unless ms-DS-MachineAccountQuota is 0; with "
-                         "the right to delegate "
-                         "to another computer such a one becomes whom it likes there.");
+                         "the right to delegate to another computer such a one becomes whom it likes there.");
     explain_end(alert, o);
     detection_raise(d);
 }
@@ -116,13 +115,11 @@ const struct detector detector_new_computer_delegation = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1134.001",
     .doc = "A computer's account that is younger than a day (by whenCreated, or because its making was seen: "
-           "event 4741, LDAP "
-           "add, SamrCreateUser2InDomain) asks for a ticket in the name of another: S4U2self or S4U2proxy "
-           "([MS-SFU]), or a "
-           "4769 with transmitted services. Rule, no learning. Method: Shamir, \"Wagging the Dog\", 2019.",
+           "event 4741, LDAP add, SamrCreateUser2InDomain) asks for a ticket in the name of another: "
+           "S4U2self or S4U2proxy ([MS-SFU]), or a 4769 with transmitted services. Rule, no learning. "
+           "Method: Shamir, \"Wagging the Dog\", 2019.",
     .advice = "Look who made the account and who may write msDS-AllowedToActOnBehalfOfOtherIdentity of the "
-              "target; set "
-              "ms-DS-MachineAccountQuota to 0.",
+              "target; set ms-DS-MachineAccountQuota to 0.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

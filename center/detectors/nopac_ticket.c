@@ -62,12 +62,9 @@ const struct detector detector_nopac_ticket = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1068",
     .doc = "With krbtgt's key (docs/keytab.md) reads who asked for a ticket-granting ticket (PAC_REQUESTOR, "
-           "[MS-PAC] "
-           "2.15). Raised when the ticket's client is called like a computer without its $, no account of "
-           "that name "
-           "is there any more, and the requestor is missing or is the SID of another account: somebody "
-           "renamed an "
-           "account of his, got the ticket, and named it back (noPac).",
+           "[MS-PAC] 2.15). Raised when the ticket's client is called like a computer without its $, no "
+           "account of that name is there any more, and the requestor is missing or is the SID of another "
+           "account: somebody renamed an account of his, got the ticket, and named it back (noPac).",
     .advice = "Make sure that all controllers have their updates, and that people may not join computers "
               "(ms-DS-MachineAccountQuota 0). Look what tickets were got by it.",
     .kinds = kinds,

@@ -159,8 +159,7 @@ const struct detector detector_ntlm_relay = {
         "computer's account authenticates with the right password from what is surely another computer. "
         "That the client calls itself otherwise than the source is told, and alone not raised.",
     .advice = "Find the computer in between. Require SMB and LDAP signing and channel binding, so that "
-              "relays fail; "
-              "reset what the account could do there.",
+              "relays fail; reset what the account could do there.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

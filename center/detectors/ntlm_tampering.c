@@ -90,13 +90,10 @@ const struct detector detector_ntlm_tampering = {
     .mitre = "T1557",
     .doc =
         "Looks for NTLMv2 authenticate messages whose integrity code (MIC, [MS-NLMP] 2.2.1.3) is missing "
-        "though "
-        "it cannot be: MsvAvFlags in the response, which is protected by the password, says that there is "
-        "one "
-        "(\"Drop the MIC\", CVE-2019-1040, CVE-2019-1166); or the client is a Windows that always sends one "
-        "when the server's challenge has a time ([MS-NLMP] 3.1.5.1.2). Programs that are no Windows and say "
-        "so "
-        "are left out.",
+        "though it cannot be: MsvAvFlags in the response, which is protected by the password, says that "
+        "there is one (\"Drop the MIC\", CVE-2019-1040, CVE-2019-1166); or the client is a Windows that "
+        "always sends one when the server's challenge has a time ([MS-NLMP] 3.1.5.1.2). Programs that are no "
+        "Windows and say so are left out.",
     .advice =
         "Make sure that all servers have their updates. Look for an NTLM relay (2037) from the same source; "
         "require signing.",

@@ -175,16 +175,13 @@ const struct detector detector_pass_the_hash = {
     .mitre = "T1550.002",
     .doc =
         "Learns, for each user account, from which computers it authenticates (those of the last 45 days), "
-        "on "
-        "how many days, and by what: who logs on to a computer of the domain gives the password to a "
+        "on how many days, and by what: who logs on to a computer of the domain gives the password to a "
         "controller by Kerberos (AS exchange) first. Raised when an account with such a habit - few "
         "computers, mostly Kerberos - succeeds by NTLM from a computer that is none of them: on the wire a "
         "stolen hash looks just like the password, but its user never logged on there. Less has to be known "
-        "of the "
-        "account when the message is none that Windows makes: the server told its time, and there is neither "
-        "an "
-        "integrity code ([MS-NLMP] 3.1.5.1.2) nor a workstation's name. An account of which "
-        "not enough was seen is never raised; addresses shared by several computers are left out.",
+        "of the account when the message is none that Windows makes: the server told its time, and there is "
+        "neither an integrity code ([MS-NLMP] 3.1.5.1.2) nor a workstation's name. An account of which not "
+        "enough was seen is never raised; addresses shared by several computers are left out.",
     .advice =
         "Ask the account's owner whether they use that computer. If not, reset the password and look for "
         "credential theft on the computers that the account usually uses.",

@@ -8,8 +8,7 @@ enum { SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"habit_days", "days", 1, 2, 4, 1, 28,
      "On how many different days of the last 90 an account must have changed group policies for it to be its "
-     "habit; the "
-     "first of them at least a week ago."},
+     "habit; the first of them at least a week ago."},
     {0},
 };
 
@@ -113,14 +112,11 @@ const struct detector detector_policy_tampering = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1484.001",
     .doc = "A file that makes up a group policy ([MS-GPOL], [MS-GPREG]: .pol, .inf, .xml, .ini below "
-           "Policies) is written to "
-           "SYSVOL over SMB, or a program to SYSVOL or NETLOGON, or the extensions or the path of a policy's "
-           "object are changed "
-           "(LDAP, event 5136), by an account that is not known to edit policies: four weeks of learning, "
-           "then its own days of "
-           "the last 90, as in 2024. What a policy says cannot be read on the wire, so that it switches "
-           "something off is not "
-           "told as such. Inside encrypted SMB 3 it is not seen.",
+           "Policies) is written to SYSVOL over SMB, or a program to SYSVOL or NETLOGON, or the extensions "
+           "or the path of a policy's object are changed (LDAP, event 5136), by an account that is not known "
+           "to edit policies: four weeks of learning, then its own days of the last 90, as in 2024. What a "
+           "policy says cannot be read on the wire, so that it switches something off is not told as such. "
+           "Inside encrypted SMB 3 it is not seen.",
     .advice = "Compare the policy with its backup (Get-GPOReport), put it back, and look which computers "
               "read it since.",
     .learning = 28 * STATISTICS_DAY,

@@ -7,8 +7,7 @@ enum { SETTING_CLIENTS };
 static const struct detector_setting settings[] = {
     {"clients", "", 3, 5, 20, 2, 1000,
      "From how many different sources within a day a server is taken for a print server, which lawful "
-     "clients ask to "
-     "be notified by: what it is asked then is not told."},
+     "clients ask to be notified by: what it is asked then is not told."},
     {0},
 };
 
@@ -112,18 +111,14 @@ const struct detector detector_print_spooler = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1210",
     .doc = "PrintNightmare: a printer driver is installed remotely ([MS-RPRN] RpcAddPrinterDriverEx, "
-           "[MS-PAR]) of which a file "
-           "comes by a network path (high), or on a domain controller from anywhere, also sealed (medium). "
-           "Printer bug: a "
-           "domain controller that is no print server is asked to notify a client of changes "
-           "(RpcRemoteFindFirstPrinterChangeNotification and -Ex), for which it connects to the computer "
-           "that the caller "
-           "names (medium; Christensen, Schroeder, Nelson, \"The Unintended Risks of Trusting Active "
-           "Directory\", DerbyCon "
-           "2018). A server that many ask so within a day is a print server. Rule, no learning.",
+           "[MS-PAR]) of which a file comes by a network path (high), or on a domain controller from "
+           "anywhere, also sealed (medium). Printer bug: a domain controller that is no print server is "
+           "asked to notify a client of changes (RpcRemoteFindFirstPrinterChangeNotification and -Ex), for "
+           "which it connects to the computer that the caller names (medium; Christensen, Schroeder, Nelson, "
+           "\"The Unintended Risks of Trusting Active Directory\", DerbyCon 2018). A server that many ask so "
+           "within a day is a print server. Rule, no learning.",
     .advice = "Stop the spooler on domain controllers. Look whether the controller connected to the source, "
-              "and whether that "
-              "log-on was relayed.",
+              "and whether that log-on was relayed.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

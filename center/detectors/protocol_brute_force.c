@@ -80,9 +80,8 @@ const struct detector detector_protocol_brute_force = {
     .mitre = "T1110",
     .doc =
         "Compares how a client implements SMB with the fingerprints of tools (center/fingerprints/smb.def). "
-        "Those "
-        "made to guess passwords are raised at once; toolkits and scanners, which are used for other things "
-        "too, when several of their sessions fail for a wrong password in a sliding time.",
+        "Those made to guess passwords are raised at once; toolkits and scanners, which are used for other "
+        "things too, when several of their sessions fail for a wrong password in a sliding time.",
     .advice =
         "Take the source off the network; reset the passwords of accounts that were logged on to from there.",
     .settings = settings,

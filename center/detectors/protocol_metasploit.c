@@ -20,13 +20,11 @@ const struct detector detector_protocol_metasploit = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1210",
     .doc = "Looks for SMB 1 session set-ups ([MS-CIFS] 2.2.4.53) in which the client calls itself Windows "
-           "2000 with the "
-           "words that Metasploit's SMB library uses by default, whichever computer it runs on "
+           "2000 with the words that Metasploit's SMB library uses by default, whichever computer it runs on "
            "(center/fingerprints/smb.def). Its newer library for SMB 2 looks like other clients, and is not "
            "told.",
     .advice = "Find out who tests the domain's security, or take the source off the network and search the "
-              "servers that it "
-              "connected to; switch SMB 1 off.",
+              "servers that it connected to; switch SMB 1 off.",
     .kinds = kinds,
     .key = key,
     .observe = client_stack_smb_observe,

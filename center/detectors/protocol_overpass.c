@@ -73,8 +73,7 @@ const struct detector detector_protocol_overpass = {
         "pre-authentication data and name types of AS and TGS requests (RFC 4120 5.4.1), capabilities, "
         "client GUID and what the client calls itself in SMB ([MS-SMB2] 2.2.3, [MS-CIFS] 2.2.4.53). Each "
         "fingerprint is of things that Windows, MIT Kerberos, Heimdal and Samba never send together. The "
-        "accounts "
-        "that authenticate from the same source right after are added.",
+        "accounts that authenticate from the same source right after are added.",
     .advice =
         "Find out which program on the source it is. If nobody tests the domain's security, take the source "
         "off the network and reset the accounts that it used.",

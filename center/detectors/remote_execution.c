@@ -152,16 +152,12 @@ const struct detector detector_remote_execution = {
     .mitre = "T1569.002",
     .doc =
         "On a domain controller, from a computer that is none: a service is created, or what it runs is "
-        "changed "
-        "([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is opened; "
-        "a "
-        "method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which inventories "
-        "read the registry by); a DCOM object that runs commands is created, or one called by IDispatch "
-        "([MS-OAUT]; also sealed), or DCOM asked for "
-        "and refused; the DNS server is told to load "
-        "a library (ServerLevelPluginDll); Windows Remote Management is "
-        "used. "
-        "Rule, no learning (published so).",
+        "changed ([MS-SCMR]); a task is registered or run ([MS-TSCH], at and schtasks), or the pipe of at is "
+        "opened; a method of WMI is called ([MS-WMI] ExecMethod; also sealed, but not of StdRegProv, which "
+        "inventories read the registry by); a DCOM object that runs commands is created, or one called by "
+        "IDispatch ([MS-OAUT]; also sealed), or DCOM asked for and refused; the DNS server is told to load a "
+        "library (ServerLevelPluginDll); Windows Remote Management is used. Rule, no learning (published "
+        "so).",
     .advice =
         "Ask the account's owner whether the controller was administered so; if not, take the source off the "
         "network and reset the account's password. Exclude the administrators' computers.",

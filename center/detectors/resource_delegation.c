@@ -43,10 +43,9 @@ const struct detector detector_resource_delegation = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1134.001",
     .doc = "msDS-AllowedToActOnBehalfOfOtherIdentity of an object is set ([MS-ADA2] 2.210): LDAP, event "
-           "5136. By a computer's "
-           "account, also of itself, high, for that is what relaying ends in; by another account medium. "
-           "Taking it away is not "
-           "told, nor what the system does. Rule, no learning. Method: Shamir, \"Wagging the Dog\", 2019.",
+           "5136. By a computer's account, also of itself, high, for that is what relaying ends in; by "
+           "another account medium. Taking it away is not told, nor what the system does. Rule, no learning. "
+           "Method: Shamir, \"Wagging the Dog\", 2019.",
     .advice = "If nobody set up delegation there, take the value away and look at the log-ons to that "
               "computer since.",
     .kinds = kinds,

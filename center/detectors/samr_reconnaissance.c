@@ -11,8 +11,7 @@ enum { SETTING_ACCOUNTS };
 static const struct detector_setting settings[] = {
     {"accounts", "", 200, 50, 20, 5, 100000,
      "Different accounts that one source opens or looks up within an hour, or SIDs of which some belong to "
-     "nobody, from which on it counts as an "
-     "enumeration."},
+     "nobody, from which on it counts as an enumeration."},
     {0},
 };
 
@@ -200,20 +199,14 @@ const struct detector detector_samr_reconnaissance = {
     .learning = 28 * STATISTICS_DAY,
     .doc =
         "A source that is no controller reads a controller's accounts through SAMR ([MS-SAMR] 3.1.5) in a "
-        "way that "
-        "it did not in the four weeks of learning (published). The ways are: all users, all groups, display "
-        "information of all, members of a sensitive group, many single accounts within an hour (a sliding "
-        "count "
-        "of different RIDs and names: HyperLogLog; of calls that a sensor tells together as large a part as "
-        "of the others); and, "
-        "through LSARPC, the translation of many SIDs of which some are nobody's (RID cycling, [MS-LSAT] "
-        "3.1.4.9). They are told by the operation's number, so sealed calls count "
-        "too; a "
-        "group inside a sealed call is not known. A way that was learned is not raised; one that was raised "
-        "is not "
-        "learned afterwards. An account that has changed the directory from the source for a week is told "
-        "with low "
-        "severity. Inside encrypted SMB 3 nothing is seen.",
+        "way that it did not in the four weeks of learning (published). The ways are: all users, all groups, "
+        "display information of all, members of a sensitive group, many single accounts within an hour (a "
+        "sliding count of different RIDs and names: HyperLogLog; of calls that a sensor tells together as "
+        "large a part as of the others); and, through LSARPC, the translation of many SIDs of which some are "
+        "nobody's (RID cycling, [MS-LSAT] 3.1.4.9). They are told by the operation's number, so sealed calls "
+        "count too; a group inside a sealed call is not known. A way that was learned is not raised; one "
+        "that was raised is not learned afterwards. An account that has changed the directory from the "
+        "source for a week is told with low severity. Inside encrypted SMB 3 nothing is seen.",
     .advice =
         "Ask what ran on the source. Restrict remote calls to SAM by policy (RestrictRemoteSam). Exclude "
         "inventories that came after the learning.",

@@ -10,8 +10,7 @@ enum { SETTING_DAYS };
 static const struct detector_setting settings[] = {
     {"habit_days", "days", 1, 2, 4, 1, 28,
      "On how many different days of the last 90 an account must have added members to a sensitive group for "
-     "it to be "
-     "its habit; the first of them at least a week ago."},
+     "it to be its habit; the first of them at least a week ago."},
     {0},
 };
 
@@ -163,18 +162,14 @@ const struct detector detector_sensitive_group = {
     .mitre = "T1098.007",
     .learning = 28 * STATISTICS_DAY,
     .doc = "An account adds a member to a sensitive group (the built-in ones by their SIDs, or, in LDAP, by "
-           "their English "
-           "names; those that the directory or people tag) and it is not its habit: four weeks of learning "
-           "(published), "
-           "and after them each addition goes on to be counted, by account and group, on how many different "
-           "days of the "
-           "last 90. Seen as events 4728, 4732 and 4756, as LDAP changes of member, and as SAMR calls; a "
-           "sealed SAMR call "
-           "to add a member counts though its group is not seen, for administrators' tools use LDAP. A "
-           "computer's own groups, as its event tells them, are left out.",
+           "their English names; those that the directory or people tag) and it is not its habit: four weeks "
+           "of learning (published), and after them each addition goes on to be counted, by account and "
+           "group, on how many different days of the last 90. Seen as events 4728, 4732 and 4756, as LDAP "
+           "changes of member, and as SAMR calls; a sealed SAMR call to add a member counts though its group "
+           "is not seen, for administrators' tools use LDAP. A computer's own groups, as its event tells "
+           "them, are left out.",
     .advice = "Ask the account's owner; if it was not them, take the member out and reset both passwords. "
-              "Few should be "
-              "able to change these groups.",
+              "Few should be able to change these groups.",
     .settings = settings,
     .tables = tables,
     .kinds = kinds,

@@ -43,12 +43,9 @@ const struct detector detector_shadow_credentials = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1556",
     .doc = "A value of msDS-KeyCredentialLink ([MS-ADTS] 2.2.20) is written by LDAP or told by event 5136. "
-           "Left out: a computer "
-           "that writes its own key (unless it is a domain controller's account and comes from elsewhere), "
-           "and accounts tagged "
-           "as synchronizers, which write users' keys for Windows Hello. Taking away is not told. Rule, no "
-           "learning. Method: "
-           "Shamir, \"Shadow Credentials\", 2021.",
+           "Left out: a computer that writes its own key (unless it is a domain controller's account and "
+           "comes from elsewhere), and accounts tagged as synchronizers, which write users' keys for Windows "
+           "Hello. Taking away is not told. Rule, no learning. Method: Shamir, \"Shadow Credentials\", 2021.",
     .advice = "Take the value away, look at certificate log-ons (PKINIT) of the account since, and reset its "
               "password.",
     .kinds = kinds,

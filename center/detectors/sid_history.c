@@ -55,10 +55,8 @@ const struct detector detector_sid_history = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1134.005",
     .doc = "A SID is added to sIDHistory: LDAP, event 5136, or event 4738 that names it (high); or by "
-           "IDL_DRSAddSidHistory "
-           "([MS-DRSR] 4.1.2), which the controllers of both domains check and migration tools use (medium). "
-           "Rule, no "
-           "learning.",
+           "IDL_DRSAddSidHistory ([MS-DRSR] 4.1.2), which the controllers of both domains check and "
+           "migration tools use (medium). Rule, no learning.",
     .advice = "If no domain is being migrated, clear the attribute, and look what the account did since.",
     .kinds = kinds,
     .key = key,

@@ -54,13 +54,11 @@ const struct detector detector_silver_ticket = {
     .doc =
         "Who has the key of a service's account can make tickets for that service, and sign the PAC as that "
         "service; the signatures by krbtgt's key he cannot make. With the service's key (docs/keytab.md) the "
-        "PAC "
-        "of each presented ticket is read that was not seen issued. Raised when its KDC, ticket or full "
-        "signature "
-        "([MS-PAC] 2.8) is wrong, which takes krbtgt's key to tell; or is not there, though all tickets for "
-        "services of the realm that were seen to be issued, at least three, have it; and when "
-        "PAC_CLIENT_INFO, the "
-        "account's SID or its groups fit ticket and directory no better than in golden tickets (golden_pac).",
+        "PAC of each presented ticket is read that was not seen issued. Raised when its KDC, ticket or full "
+        "signature ([MS-PAC] 2.8) is wrong, which takes krbtgt's key to tell; or is not there, though all "
+        "tickets for services of the realm that were seen to be issued, at least three, have it; and when "
+        "PAC_CLIENT_INFO, the account's SID or its groups fit ticket and directory no better than in golden "
+        "tickets (golden_pac).",
     .advice =
         "Change the password of the service's account (of a computer: Reset-ComputerMachinePassword, twice), "
         "find out how its key was taken, and look what was done on that service.",

@@ -110,8 +110,7 @@ const struct detector detector_smb_exfiltration = {
            "Rule, no "
            "learning. Inside encrypted SMB 3 names are not seen.",
     .advice = "Take the source off the network, reset krbtgt twice and all passwords. Exclude backup servers "
-              "that fetch "
-              "these files.",
+              "that fetch these files.",
     .tables = tables,
     .kinds = kinds,
     .key = key,

@@ -37,10 +37,8 @@ const struct detector detector_smb_ghost = {
     .severity = SEVERITY_HIGH,
     .mitre = "T1210",
     .doc = "The header of a compressed SMB message ([MS-SMB2] 2.2.42) states an original size and an offset "
-           "whose sum does "
-           "not fit 32 bits, or an offset behind the message's end: what CVE-2020-0796 is exploited with, "
-           "and what no lawful "
-           "sender can mean. Rule, no learning.",
+           "whose sum does not fit 32 bits, or an offset behind the message's end: what CVE-2020-0796 is "
+           "exploited with, and what no lawful sender can mean. Rule, no learning.",
     .advice = "Take the source off the network; install KB4551762 on the destination and look whether it was "
               "taken over.",
     .kinds = kinds,

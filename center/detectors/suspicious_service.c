@@ -7,10 +7,8 @@ enum { SETTING_SCORE };
 static const struct detector_setting settings[] = {
     {"score", "", 5, 4, 2, 1, 20,
      "How much must speak against a service: a shell or a script host as its command 4; the name of a known "
-     "tool 4; "
-     "hidden or encoded commands 2; a file in the Windows folder itself, in a temporary or a user's folder "
-     "or on a "
-     "share 2; a name that looks thrown 2."},
+     "tool 4; hidden or encoded commands 2; a file in the Windows folder itself, in a temporary or a user's "
+     "folder or on a share 2; a name that looks thrown 2."},
     {0},
 };
 
@@ -131,17 +129,13 @@ const struct detector detector_suspicious_service = {
     .severity = SEVERITY_MEDIUM,
     .mitre = "T1543.003",
     .doc = "A service is installed (events 7045 and 4697, or RCreateService of [MS-SCMR] on the wire) whose "
-           "name and command "
-           "speak against it: points for a shell or script host, a known tool's name, hidden or encoded "
-           "commands, a file in "
-           "the Windows folder itself or a temporary one or on a share, a name that looks thrown (few "
-           "vowels, five "
-           "consonants in a row, upper case inside). Words after the Sigma rules of service installation and "
-           "the tools "
-           "themselves. Where the call is sealed its command is not seen; 2019 still tells the creation.",
+           "name and command speak against it: points for a shell or script host, a known tool's name, "
+           "hidden or encoded commands, a file in the Windows folder itself or a temporary one or on a "
+           "share, a name that looks thrown (few vowels, five consonants in a row, upper case inside). Words "
+           "after the Sigma rules of service installation and the tools themselves. Where the call is sealed "
+           "its command is not seen; 2019 still tells the creation.",
     .advice = "Look at the file on the computer; if nobody installed it on purpose, take the computer off "
-              "the network. "
-              "Exclude software distribution that works so.",
+              "the network. Exclude software distribution that works so.",
     .settings = settings,
     .kinds = kinds,
     .key = key,

@@ -91,10 +91,9 @@ const struct detector detector_zerologon = {
     .mitre = "T1068",
     .doc =
         "Looks at how Netlogon secure channels are set up ([MS-NRPC] 3.1.4.1): a client challenge or "
-        "credential "
-        "of nothing but zero bytes, which the attack on CVE-2020-1472 (Tom Tervoort, Secura, \"Zerologon\", "
-        "2020) needs and no lawful client sends; a password set to zeros, or set at all after such a channel "
-        "was accepted; and many refused set-ups by one source.",
+        "credential of nothing but zero bytes, which the attack on CVE-2020-1472 (Tom Tervoort, Secura, "
+        "\"Zerologon\", 2020) needs and no lawful client sends; a password set to zeros, or set at all after "
+        "such a channel was accepted; and many refused set-ups by one source.",
     .advice =
         "If it succeeded, the controller's password is not what its directory believes: follow the "
         "guidance for CVE-2020-1472, reset it twice, and search for what was replicated (2006). Make sure "

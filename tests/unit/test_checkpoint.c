@@ -4,7 +4,7 @@
  * whatever was appended or written anew meanwhile, and the store does not grow by what changes again and
  * again.
  */
-#include "tests/unit/unit.h"
+#include "tests/unit/place.h"
 
 #include "base/clock.h"
 #include "center/checkpoint.h"
@@ -58,7 +58,8 @@ static const struct detector counting = {.external_id = 9001,
 static const struct detector *const ours[] = {&counting, NULL};
 
 struct world {
-    char directory[64], path[96];
+    struct place place;
+    char path[96];
     struct store *store;
     struct workspace_settings settings;
     struct pipeline *pipeline;
@@ -95,9 +96,8 @@ static int begin(void **state)
 {
     struct world *w = calloc(1, sizeof(*w));
     struct fault fault = {0};
-    strcpy(w->directory, "/tmp/picket-checkpoint-XXXXXX");
-    assert_non_null(mkdtemp(w->directory));
-    snprintf(w->path, sizeof(w->path), "%s/center.db", w->directory);
+    place_open(&w->place);
+    snprintf(w->path, sizeof(w->path), "%s/center.db", w->place.path);
     w->store = store_open(w->path, STORE_PIPELINE, &fault);
     assert_string_equal(fault.text, "");
     workspace_settings_init(&w->settings);
@@ -109,17 +109,11 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    static const char *const tails[] = {"", "-wal", "-shm"};
     struct world *w = *state;
-    char path[128];
     pipeline_destroy(&w->pipeline);
     checkpoint_destroy(&w->checkpoint);
     store_close(&w->store);
-    for (unsigned i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s%s", w->path, tails[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(w->directory), 0);
+    place_close(&w->place);
     free(w);
     return 0;
 }

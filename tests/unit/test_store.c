@@ -3,7 +3,7 @@
  * The store on real files: what is put is got back, what fails leaves nothing, versions that are not ours are
  * left alone.
  */
-#include "unit.h"
+#include "place.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@
 #include "center/store_states.h"
 
 struct world {
-    char directory[64], path[96];
+    struct place place;
+    char path[96];
     struct store *store;
 };
 
@@ -33,9 +34,8 @@ static int begin(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct fault fault = {0};
     assert_non_null(w);
-    strcpy(w->directory, "/tmp/picket-store-XXXXXX");
-    assert_non_null(mkdtemp(w->directory));
-    snprintf(w->path, sizeof(w->path), "%s/center.db", w->directory);
+    place_open(&w->place);
+    snprintf(w->path, sizeof(w->path), "%s/center.db", w->place.path);
     w->store = store_open(w->path, STORE_PEOPLE, &fault);
     assert_string_equal(fault.text, "");
     assert_non_null(w->store);
@@ -46,14 +46,8 @@ static int begin(void **state)
 static int end(void **state)
 {
     struct world *w = *state;
-    char path[128];
-    static const char *const tails[] = {"", "-wal", "-shm"};
     store_close(&w->store);
-    for (unsigned i = 0; i < 3; i++) {
-        snprintf(path, sizeof(path), "%s%s", w->path, tails[i]);
-        unlink(path);
-    }
-    assert_int_equal(rmdir(w->directory), 0);
+    place_close(&w->place);
     free(w);
     return 0;
 }
@@ -112,7 +106,7 @@ static void test_garbage_is_no_store(void **state)
     struct world *w = *state;
     struct fault fault;
     char path[128];
-    snprintf(path, sizeof(path), "%s/garbage", w->directory);
+    snprintf(path, sizeof(path), "%s/garbage", w->place.path);
     FILE *file = fopen(path, "w");
     for (int i = 0; i < 500; i++)
         fputs("no database at all ", file);
@@ -120,7 +114,7 @@ static void test_garbage_is_no_store(void **state)
     assert_null(store_open(path, STORE_PEOPLE, &fault));
     assert_non_null(strstr(fault.text, "not a database"));
     unlink(path);
-    snprintf(path, sizeof(path), "%s/nowhere/center.db", w->directory);
+    snprintf(path, sizeof(path), "%s/nowhere/center.db", w->place.path);
     assert_null(store_open(path, STORE_PEOPLE, &fault));
     assert_null(store_open(path, STORE_READER, &fault));
 }
