@@ -485,12 +485,13 @@ static void of_several_shards(void **state)
             world.alerts.raiser = (struct alert_raiser){shard, SHARDS};
             unsigned until = at[shard] + (unsigned)(next_random(&chance) % 30);
             until = until < RAISES ? until : RAISES;
-            for (unsigned i = at[shard] - (unsigned)(next_random(&chance) % (at[shard] + 1)); i < until; i++)
+            for (unsigned i = at[shard] - (unsigned)(next_random(&chance) % (at[shard] + 1)); i < until;
+                 i++) {
+                const enum alert_trigger fresh = world.changed ? ALERT_UPDATED : ALERT_NEW;
                 if (i * 7 % SHARDS == shard)
                     assert_int_equal(raise(&world, raised_at(100 + i, 7, 1000 + i)),
-                                     i < at[shard]   ? ALERT_NOTHING
-                                     : world.changed ? ALERT_UPDATED
-                                                     : ALERT_NEW);
+                                     i < at[shard] ? ALERT_NOTHING : fresh);
+            }
             at[shard] = until;
             left -= until == RAISES;
         }
