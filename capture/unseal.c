@@ -268,11 +268,17 @@ uint64_t unseal_kdc_reply(struct dissect *d, uint64_t exchange, struct bytes mes
     return tell_named(&r);
 }
 
+/* Until an answer says more. */
+static void nothing_yet(struct unsealed *to)
+{
+    to->count = 0;
+    to->result = UNSEAL_SILENT;
+}
+
 void unseal_kdc_read(struct dissect *d, struct bytes answer, struct unsealed *to)
 {
     struct answer a;
-    to->count = 0;
-    to->result = UNSEAL_SILENT;
+    nothing_yet(to);
     if (!begin_answer(&a, answer))
         return;
     to->result = a.result;
@@ -291,8 +297,7 @@ uint64_t unseal_ap_request(struct dissect *d, struct bytes message, struct unsea
 {
     struct request r;
     struct answer a;
-    to->count = 0;
-    to->result = UNSEAL_SILENT;
+    nothing_yet(to);
     if (!begin(d, &r, UNSEAL_AP_REQUEST, 1, message.size))
         return 0;
     put_bytes(&r, message);
@@ -311,8 +316,7 @@ uint64_t unseal_ap_post(struct dissect *d, struct bytes message)
 bool unseal_ap_read(struct dissect *d, struct bytes answer, struct unsealed *to)
 {
     struct answer a;
-    to->count = 0;
-    to->result = UNSEAL_SILENT;
+    nothing_yet(to);
     return begin_answer(&a, answer) && read_ap(d, &a, to);
 }
 

@@ -303,63 +303,70 @@ static void judge_extra(struct findings *f, const struct party *account, struct 
     }
 }
 
-/* The PAC's account in the directory, and its SID; false: it is not known there. `sid` has room for SIDs of
- * its domain. */
-static bool whose_pac(const struct findings *f, struct directory_name *name, struct bytes *own,
-                      uint8_t sid[SID_BYTES_MAX])
+/* The account of a PAC as the directory has it, and the groups that the PAC gives it in its domain. */
+struct pac_groups {
+    struct directory_name name;
+    struct party account; /* of the name */
+    struct bytes own;     /* its SID */
+    uint8_t sid[SID_BYTES_MAX];
+    struct cursor items;
+    uint32_t left;
+};
+
+/* False: the account is not known there. */
+static bool begin_groups(const struct findings *f, struct pac_groups *groups)
 {
-    *own = observation_text(f->o, FIELD_PAC_ACCOUNT_SID);
-    if (own->size < 12 || own->size > SID_BYTES_MAX || whose(f, *own, name) != KNOWN_YES)
+    const struct bytes own = observation_text(f->o, FIELD_PAC_ACCOUNT_SID);
+    const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_GROUPS);
+    if (own.size < 12 || own.size > SID_BYTES_MAX || whose(f, own, &groups->name) != KNOWN_YES)
         return false;
-    memcpy(sid, own->data, own->size);
+    groups->account = party_of(&groups->name);
+    groups->own = own;
+    memcpy(groups->sid, own.data, own.size);
+    groups->items = list ? list->list.items : (struct cursor){0};
+    groups->left = list ? list->list.count : 0;
     return true;
 }
 
-static struct bytes with_rid(uint8_t *sid, size_t size, uint64_t rid)
+/* The SID of the next one, valid until the one after it. False: there is none. */
+static bool next_group(struct pac_groups *groups, struct bytes *sid)
 {
+    if (groups->left == 0)
+        return false;
+    groups->left--;
+    const uint64_t rid = activity_next_item(&groups->items, TYPE_UINT).uint;
     for (unsigned byte = 0; byte < 4; byte++)
-        sid[size - 4 + byte] = (uint8_t)(rid >> 8 * byte);
-    return (struct bytes){sid, size};
+        groups->sid[groups->own.size - 4 + byte] = (uint8_t)(rid >> 8 * byte);
+    *sid = (struct bytes){groups->sid, groups->own.size};
+    return true;
 }
 
 void find_groups(struct findings *f)
 {
-    struct directory_name name;
-    struct bytes own;
-    uint8_t sid[SID_BYTES_MAX];
-    if (!whose_pac(f, &name, &own, sid))
+    struct pac_groups groups;
+    struct bytes sid;
+    if (!begin_groups(f, &groups))
         return;
-    struct party account = party_of(&name);
-    const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_GROUPS);
+    while (next_group(&groups, &sid))
+        if (is_powerful(rid_of(sid)))
+            judge_group(f, &groups.account, sid);
+    const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_EXTRA_SIDS);
     struct cursor items = list ? list->list.items : (struct cursor){0};
-    for (uint32_t i = 0; list && i < list->list.count; i++) {
-        uint64_t rid = activity_next_item(&items, TYPE_UINT).uint;
-        if (is_powerful(rid))
-            judge_group(f, &account, with_rid(sid, own.size, rid));
-    }
-    list = activity_get(f->o->activity, FIELD_PAC_EXTRA_SIDS);
-    items = list ? list->list.items : (struct cursor){0};
     for (uint32_t i = 0; list && i < list->list.count; i++)
-        judge_extra(f, &account, own, activity_next_item(&items, TYPE_SID).bytes);
+        judge_extra(f, &groups.account, groups.own, activity_next_item(&items, TYPE_SID).bytes);
 }
 
 void find_common_groups(struct findings *f)
 {
-    struct directory_name name, group, first;
-    struct bytes own;
-    uint8_t sid[SID_BYTES_MAX];
+    struct pac_groups groups;
+    struct directory_name group, first;
+    struct bytes sid;
     unsigned outside = 0;
-    if (!whose_pac(f, &name, &own, sid))
+    if (!begin_groups(f, &groups))
         return;
-    struct party account = party_of(&name);
-    const struct activity_value *list = activity_get(f->o->activity, FIELD_PAC_GROUPS);
-    struct cursor items = list ? list->list.items : (struct cursor){0};
-    for (uint32_t i = 0; list && i < list->list.count; i++) {
-        uint64_t rid = activity_next_item(&items, TYPE_UINT).uint;
-        if (!is_powerful(rid) && is_outside(f, &account, with_rid(sid, own.size, rid), &group) &&
-            outside++ == 0)
+    while (next_group(&groups, &sid))
+        if (!is_powerful(rid_of(sid)) && is_outside(f, &groups.account, sid, &group) && outside++ == 0)
             first = group;
-    }
     if (outside)
         finding(f, false, "groups", "Its PAC has it in %u groups in which the directory has it not, as %s",
                 outside, first.name);

@@ -2,7 +2,7 @@
  *
  * The API's certificate: its own, made once and anew before it ends; and files that cannot be shown.
  */
-#include "tests/unit/unit.h"
+#include "tests/unit/place.h"
 
 #include "base/clock.h"
 #include "center/api_certificate.h"
@@ -13,44 +13,39 @@
 
 #define NOW ((int64_t)1792000000 * CLOCK_SECOND)
 
-struct place {
-    char directory[64], certificate[96], key[96];
+struct world {
+    struct place place;
+    char certificate[96], key[96];
 };
 
 static int begin(void **state)
 {
-    struct place *place = calloc(1, sizeof(*place));
-    assert_non_null(place);
-    strcpy(place->directory, "/tmp/picket-certificate-XXXXXX");
-    assert_non_null(mkdtemp(place->directory));
-    snprintf(place->certificate, sizeof(place->certificate), "%s/api.crt", place->directory);
-    snprintf(place->key, sizeof(place->key), "%s/api.key", place->directory);
-    *state = place;
+    struct world *w = calloc(1, sizeof(*w));
+    assert_non_null(w);
+    place_open(&w->place);
+    snprintf(w->certificate, sizeof(w->certificate), "%s/api.crt", w->place.path);
+    snprintf(w->key, sizeof(w->key), "%s/api.key", w->place.path);
+    *state = w;
     return 0;
 }
 
 static int end(void **state)
 {
-    struct place *place = *state;
-    unlink(place->certificate);
-    unlink(place->key);
-    rmdir(place->directory);
-    free(place);
+    struct world *w = *state;
+    place_close(&w->place);
+    free(w);
     return 0;
 }
 
-static void put(const char *path, const char *text)
+static void put(const struct world *w, const char *name, const char *text)
 {
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
+    place_put(&w->place, name, text, strlen(text));
 }
 
-static void own(const struct place *place, int64_t now, struct api_certificate *to)
+static void own(const struct world *w, int64_t now, struct api_certificate *to)
 {
     struct fault fault = {0};
-    if (!api_certificate_own(place->directory, now, to, &fault))
+    if (!api_certificate_own(w->place.path, now, to, &fault))
         fail_msg("%s", fault.text);
 }
 
@@ -65,7 +60,7 @@ static void its_own_is_made_anew_in_time(void **state)
     own(*state, ends - 20 * CLOCK_DAY, &third);
     assert_string_not_equal(third.certificate, first.certificate);
     assert_true(api_certificate_expires(third.certificate) > ends);
-    assert_int_equal(api_certificate_file_expires(((struct place *)*state)->certificate),
+    assert_int_equal(api_certificate_file_expires(((struct world *)*state)->certificate),
                      api_certificate_expires(third.certificate));
     api_certificate_free(&first);
     api_certificate_free(&second);
@@ -89,11 +84,11 @@ static void is_given_to_handshakes(void **state)
     api_certificate_free(&own_one);
 }
 
-static void refuses(const struct place *place, const char *why)
+static void refuses(const struct world *w, const char *why)
 {
     struct api_certificate none;
     struct fault fault = {0};
-    assert_false(api_certificate_read(place->certificate, place->key, &none, &fault));
+    assert_false(api_certificate_read(w->certificate, w->key, &none, &fault));
     if (!strstr(fault.text, why))
         fail_msg("%s", fault.text);
     assert_null(none.certificate);
@@ -102,32 +97,32 @@ static void refuses(const struct place *place, const char *why)
 
 static void what_cannot_be_shown_is_refused(void **state)
 {
-    const struct place *place = *state;
+    const struct world *w = *state;
     struct api_certificate first, other;
     gnutls_pcert_st *list;
     gnutls_privkey_t key;
     unsigned count;
-    own(place, NOW, &first);
-    unlink(place->key);
-    refuses(place, "api.key: No such file");
-    put(place->key, "");
-    refuses(place, "api.key is empty");
-    put(place->key, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
-    refuses(place, "api.key holds no key in PEM");
-    put(place->key, first.certificate);
-    refuses(place, "api.key holds no key in PEM");
-    put(place->key, first.key);
-    put(place->certificate, first.key);
-    refuses(place, "api.crt holds no certificate in PEM");
-    own(place, NOW, &other); /* the files were none: others are made */
+    own(w, NOW, &first);
+    unlink(w->key);
+    refuses(w, "api.key: No such file");
+    put(w, "api.key", "");
+    refuses(w, "api.key is empty");
+    put(w, "api.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    refuses(w, "api.key holds no key in PEM");
+    put(w, "api.key", first.certificate);
+    refuses(w, "api.key holds no key in PEM");
+    put(w, "api.key", first.key);
+    put(w, "api.crt", first.key);
+    refuses(w, "api.crt holds no certificate in PEM");
+    own(w, NOW, &other); /* the files were none: others are made */
     assert_string_not_equal(other.key, first.key);
-    put(place->certificate, first.certificate);
-    refuses(place, "is not that of the first certificate");
-    FILE *file = fopen(place->certificate, "w");
+    put(w, "api.crt", first.certificate);
+    refuses(w, "is not that of the first certificate");
+    FILE *file = fopen(w->certificate, "w");
     for (int i = 0; i < 17; i++)
         fputs(other.certificate, file);
     fclose(file);
-    refuses(place, "api.crt holds no certificate in PEM");
+    refuses(w, "api.crt holds no certificate in PEM");
     free(first.certificate);
     first.certificate = strdup("none");
     assert_false(api_certificate_give(&first, &list, &count, &key));
